@@ -1,0 +1,117 @@
+import type { Resource, StoredResource } from '../core/resource.js';
+import type { Tenant } from '../tenancy/tenant.js';
+
+/** Who acts, for the audit row. No note text, no patient data. */
+export interface Actor {
+  /** Client or user id, `system` for jobs. */
+  readonly id: string;
+  readonly kind: 'user' | 'client' | 'job' | 'dev';
+  readonly requestId?: string;
+}
+
+export type WriteOp = 'create' | 'update' | 'delete';
+
+/** One write. References inside `resource` are already resolved to `Type/id`. */
+export interface Write {
+  readonly op: WriteOp;
+  readonly type: string;
+  readonly id: string;
+  /** Absent for delete. Its id is `id`; versionId and lastUpdated are the store's to set. */
+  readonly resource?: Resource;
+  /** Version the caller believes is current; 0 means "must not exist now". */
+  readonly ifMatch?: number;
+  /**
+   * `create` on an id that exists: fault `conflict`. `update` creates where nothing is. With `skipUnchanged` an
+   * update whose content equals the current version writes nothing and answers `unchanged`.
+   */
+  readonly skipUnchanged?: boolean;
+}
+
+export type WriteOutcome = 'created' | 'updated' | 'deleted' | 'unchanged';
+
+export interface WriteResult {
+  readonly outcome: WriteOutcome;
+  readonly type: string;
+  readonly id: string;
+  readonly version: number;
+  /** ms since the epoch. */
+  readonly lastUpdated: number;
+  /** The stored resource; undefined for a deletion and for `unchanged`. */
+  readonly resource?: StoredResource;
+}
+
+/** A version as read back. */
+export interface VersionRead {
+  readonly type: string;
+  readonly id: string;
+  readonly version: number;
+  readonly lastUpdated: number;
+  readonly op: WriteOp;
+  /** Undefined when this version is a deletion. */
+  readonly resource: StoredResource | undefined;
+}
+
+/** Where a resource row stands; what search hands to `readRows`. */
+export interface RowKey {
+  readonly part: number;
+  readonly rtype: number;
+  readonly rid: bigint;
+  readonly ver: number;
+  readonly sid: bigint;
+  readonly slot: number;
+}
+
+export interface HistoryOptions {
+  readonly sinceMs?: number;
+  readonly atMs?: number;
+  /** At most this many, 1 to 1000. */
+  readonly count: number;
+  /** Only versions below this one (paging, newest first). */
+  readonly belowVersion?: number;
+}
+
+export interface HistoryPage {
+  readonly versions: readonly VersionRead[];
+  readonly total: number;
+  readonly more: boolean;
+}
+
+/** Runs inside the write transaction before anything is written; see `Store.transact`. */
+export interface StoreTransaction {
+  /** Takes a transaction-wide lock on a name within the tenant (conditional creates on the same criteria). */
+  lock(name: string): Promise<void>;
+  /** Runs a query on the transaction's own connection, so that it sees what the transaction wrote. */
+  query(sql: string, values: readonly unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
+  read(type: string, id: string): Promise<VersionRead | undefined>;
+  write(writes: readonly Write[]): Promise<WriteResult[]>;
+}
+
+/** The only writer. Each call is one transaction: version, index, audit and outbox rows together or not at all. */
+export interface Store {
+  /**
+   * Applies writes in one transaction, rows locked in sorted order. No id may stand twice.
+   * @throws Fault `conflict` | `precondition` | `not-found` | `gone` naming the write's position in `at` (`writes[3]`).
+   */
+  commit(tenant: Tenant, writes: readonly Write[], actor: Actor): Promise<WriteResult[]>;
+  /** As `commit`, for callers that must read and decide inside the transaction. Retried on serialization failure. */
+  transact<T>(tenant: Tenant, actor: Actor, work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
+  /** The current version; undefined where the id never existed. A deletion is returned as such. */
+  read(tenant: Tenant, type: string, id: string): Promise<VersionRead | undefined>;
+  readVersion(tenant: Tenant, type: string, id: string, version: number): Promise<VersionRead | undefined>;
+  /** Many current resources at once, in the order asked; undefined where absent or deleted. */
+  readMany(tenant: Tenant, keys: readonly { type: string; id: string }[]): Promise<(StoredResource | undefined)[]>;
+  /** Opens the bodies of rows that search found, in order. */
+  readRows(tenant: Tenant, rows: readonly RowKey[]): Promise<StoredResource[]>;
+  history(tenant: Tenant, type: string, id: string, options: HistoryOptions): Promise<HistoryPage | undefined>;
+  /**
+   * Replaces what one document yields: resources of the group that are not in `resources` are deleted (as
+   * versions), changed ones get a new version, equal ones none. Membership is by the extension
+   * `derived-from-document`. Resources a person reviewed are left alone.
+   */
+  replaceDerivedGroup(
+    tenant: Tenant,
+    documentId: string,
+    resources: readonly Resource[],
+    actor: Actor,
+  ): Promise<{ created: number; updated: number; deleted: number; unchanged: number; byType: Record<string, number> }>;
+}

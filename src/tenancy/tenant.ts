@@ -1,0 +1,76 @@
+import type pg from 'pg';
+import type { Blind } from '../core/blind.js';
+
+export type TenantState = 'active' | 'suspended' | 'shredded';
+
+/** A row of the catalog. */
+export interface TenantRecord {
+  /** UUID, never reused; bound into every sealed body. */
+  readonly id: string;
+  /** 1 to 40 of a-z 0-9 -, starting with a letter; the segment in `/fhir/{tenant}`. */
+  readonly name: string;
+  readonly database: string;
+  readonly state: TenantState;
+  readonly epoch: number;
+  /** ms since the epoch. */
+  readonly createdAt: number;
+}
+
+/** What a sealed piece is bound to. A piece opened under any other context fails. */
+export interface SealContext {
+  readonly purpose: 'body' | 'audit' | 'job' | 'cursor' | 'export';
+  /** Bound as associated data, in order, length-prefixed; the tenant's id and the key version come first on their own. */
+  readonly bind: readonly (string | number | bigint)[];
+}
+
+/** The keys of one tenant, unwrapped in memory. Nothing of another tenant's can be reached from here. */
+export interface TenantKeys {
+  /** Version of the body key that `seal` uses now. */
+  readonly currentVersion: number;
+  /** 64-bit keyed hash of search values (SipHash-2-4 under the tenant's index key). */
+  readonly blind: Blind;
+  /** 64-bit keyed hash of `Type/id`: the `rid` columns. */
+  rid(type: string, id: string): bigint;
+  /** 64-bit keyed digest of arbitrary bytes; equality of stored content. */
+  digest(bytes: Uint8Array | string): bigint;
+  /** AES-256-GCM; output carries format, key version, nonce and tag. Random nonce. */
+  seal(plain: Uint8Array, context: SealContext): Buffer;
+  /** @throws Fault `integrity` when the piece, its context or its key do not belong together. */
+  open(sealed: Uint8Array, context: SealContext): Buffer;
+}
+
+/** An open tenant: its record, its own connection pool and its own keys. The only way to reach its data. */
+export interface Tenant {
+  readonly record: TenantRecord;
+  readonly pool: pg.Pool;
+  readonly keys: TenantKeys;
+}
+
+/** The catalog of tenants: opens them, bounded and cached, and closes them. */
+export interface Tenants {
+  create(name: string): Promise<TenantRecord>;
+  list(): Promise<TenantRecord[]>;
+  find(name: string): Promise<TenantRecord | undefined>;
+  /**
+   * @throws Fault `not-found` for a name that is none, `forbidden` for a suspended tenant,
+   * `unavailable` when its key or database cannot be had now.
+   */
+  open(name: string): Promise<Tenant>;
+  /** Brings this tenant's database to the current schema; harmless when it is. */
+  migrate(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Holds the customer's own keys outside the database. Implementations: key file now; PKCS#11, AWS KMS and
+ * Vault transit later, all behind one contract suite.
+ */
+export interface KeyProvider {
+  readonly kind: string;
+  /** Makes a key for `ref`. @throws Fault `conflict` if it exists: a key is never silently replaced. */
+  createKey(ref: string): Promise<void>;
+  /** Wraps 32 bytes under the key; `context` is authenticated. @throws Fault `unavailable` if there is no key. */
+  wrap(ref: string, plain: Uint8Array, context: string): Promise<Buffer>;
+  unwrap(ref: string, wrapped: Uint8Array, context: string): Promise<Buffer>;
+  destroyKey(ref: string): Promise<void>;
+}
