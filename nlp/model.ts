@@ -53,7 +53,7 @@ export interface Section extends Span {
 
 export interface Token extends Span {
   readonly text: string;
-  /** Lower-cased, accents folded. */
+  /** Lower-cased, accents folded, the dots of initialisms dropped (`b.i.d.` is `bid`). */
   readonly norm: string;
 }
 
