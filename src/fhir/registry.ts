@@ -1,3 +1,6 @@
+import { isResourceType } from './resource-types.js';
+import { readTable } from './tables.js';
+
 /**
  * The search parameters of R4, as data. `src/fhir/tables/search-parameters.json` is generated from the
  * official definitions by `src/fhir/generate-tables.mjs`; nothing here is listed by hand.
@@ -33,4 +36,93 @@ export interface SearchParameter {
    * of its own.
    */
   readonly aliasOf?: string;
+}
+
+/** A line of `search-parameters.json`. */
+type Line = [
+  code: string,
+  base: string,
+  type: SearchParameterType,
+  urlEnd: string,
+  expression: string,
+  targets: string[],
+  components: [code: string, expression: string][] | 0,
+  aliasOf?: string,
+];
+
+const URL_BASE = 'http://hl7.org/fhir/SearchParameter/';
+
+/** Resources that are no DomainResource: they have no `text`, so `_text` is not theirs. */
+const PLAIN_RESOURCES = new Set(['Binary', 'Bundle', 'Parameters']);
+
+/** Parameters whose matching needs more than the elements of one row; search handles them by their code. */
+const CONTROL: readonly Line[] = [
+  ['_list', 'Resource', 'special', 'Resource-list', '', [], 0],
+  ['_has', 'Resource', 'special', 'Resource-has', '', [], 0],
+  ['_type', 'Resource', 'special', 'Resource-type', '', [], 0],
+];
+
+let lines: Map<string, Line[]> | undefined;
+const byType = new Map<string, Map<string, SearchParameter>>();
+
+function linesOf(base: string): readonly Line[] {
+  if (!lines) {
+    lines = new Map();
+    for (const line of [...readTable<Line[]>('search-parameters.json'), ...CONTROL]) {
+      const list = lines.get(line[1]);
+      if (list) list.push(line);
+      else lines.set(line[1], [line]);
+    }
+  }
+  return lines.get(base) ?? [];
+}
+
+function parameterOf(line: Line, type: string): SearchParameter {
+  const [code, , kind, urlEnd, expression, targets, components, aliasOf] = line;
+  return Object.freeze({
+    url: URL_BASE + urlEnd,
+    code,
+    base: type,
+    type: code === '_text' || code === '_content' ? 'special' : kind,
+    expression,
+    targets,
+    ...(components ? { components: components.map(([c, e]) => ({ code: c, expression: e })) } : {}),
+    ...(aliasOf ? { aliasOf } : {}),
+  });
+}
+
+function parametersByCode(type: string): Map<string, SearchParameter> {
+  let found = byType.get(type);
+  if (!found) {
+    found = new Map();
+    if (isResourceType(type)) {
+      const bases = PLAIN_RESOURCES.has(type) ? ['Resource'] : ['Resource', 'DomainResource'];
+      for (const base of [...bases, type]) {
+        for (const line of linesOf(base)) found.set(line[0], parameterOf(line, type));
+      }
+    }
+    byType.set(type, found);
+  }
+  return found;
+}
+
+const NOT_OF_A_ROW = new Set(['_list', '_has', '_type', '_query', '_filter']);
+const listed = new Map<string, readonly SearchParameter[]>();
+
+/**
+ * The parameters that can be answered from a resource of `type` itself, with those every resource has (`_id`,
+ * `_lastUpdated`, `_tag`, …). `base` of each is `type`. Empty for a name that is no resource type.
+ */
+export function searchParametersOf(type: string): readonly SearchParameter[] {
+  let list = listed.get(type);
+  if (!list) {
+    list = Object.freeze([...parametersByCode(type).values()].filter((p) => !NOT_OF_A_ROW.has(p.code)));
+    listed.set(type, list);
+  }
+  return list;
+}
+
+/** One parameter by its code, also `_list`, `_has`, `_type`, `_query` and `_filter` (type `special` or `token`). */
+export function findSearchParameter(type: string, code: string): SearchParameter | undefined {
+  return parametersByCode(type).get(code);
 }
