@@ -1,0 +1,84 @@
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { Fault } from '../core/fault.js';
+
+/** One input file. `path` is what reports show; nothing of it goes into a log. */
+export interface SourceFile {
+  readonly path: string;
+  readonly name: string;
+  /** Bytes as stored, before decompression; undefined for a stream of unknown length. */
+  readonly size: number | undefined;
+  open(): Readable;
+}
+
+/** Where input comes from. Files are listed in the order in which they should be read. */
+export interface DocumentSource {
+  files(): Promise<SourceFile[]>;
+}
+
+/** At most this many files in one import; more is a sign of a wrong folder. */
+export const MAX_SOURCE_FILES = 1_000_000;
+
+/** How deep folders are followed. */
+const MAX_FOLDER_DEPTH = 32;
+
+/**
+ * Shared resources (organisations, practitioners, locations) are written by exporters into files of their own that
+ * the patients' files refer to; reading those first resolves every reference at the first attempt.
+ */
+const SHARED_FIRST = /^(0-|hospital|organi[sz]ation|practitioner|location)/i;
+
+function compareNames(a: string, b: string): number {
+  const shared = Number(SHARED_FIRST.test(basename(b))) - Number(SHARED_FIRST.test(basename(a)));
+  return shared || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+/** Files and folders of the local file system. Hidden files and JSON sidecars of notes are no inputs. */
+export function localSource(paths: readonly string[]): DocumentSource {
+  return {
+    async files() {
+      const found = new Map<string, SourceFile>();
+      for (const path of paths) {
+        const list: SourceFile[] = [];
+        await walk(path, 0, list);
+        list.sort((a, b) => compareNames(a.path, b.path));
+        for (const file of list) found.set(resolve(file.path), file);
+      }
+      return [...found.values()];
+    },
+  };
+}
+
+async function walk(path: string, depth: number, out: SourceFile[]): Promise<void> {
+  const info = await stat(path).catch((cause) => {
+    throw new Fault('not-found', `there is no file or folder at ${path}`, {
+      cause,
+      remedy: 'Check the path.',
+    });
+  });
+  if (info.isFile()) {
+    if (out.length >= MAX_SOURCE_FILES) throw new Fault('too-large', `more than ${MAX_SOURCE_FILES} files`);
+    out.push({ path, name: basename(path), size: info.size, open: () => createReadStream(path) });
+    return;
+  }
+  if (!info.isDirectory()) return;
+  if (depth >= MAX_FOLDER_DEPTH)
+    throw new Fault('too-large', `folders nested deeper than ${MAX_FOLDER_DEPTH}: ${path}`);
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (entry.name.startsWith('.')) continue;
+    // A link may point anywhere, and a loop of links never ends.
+    if (entry.isSymbolicLink()) continue;
+    await walk(join(path, entry.name), depth + 1, out);
+  }
+}
+
+/** A single stream, such as standard input. It can be opened once. */
+export function streamSource(name: string, stream: Readable): DocumentSource {
+  return {
+    async files() {
+      return [{ path: name, name, size: undefined, open: () => stream }];
+    },
+  };
+}
