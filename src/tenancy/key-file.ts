@@ -1,0 +1,113 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, linkSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Fault } from '../core/fault.js';
+import { readSecretFile, syncFolder, writeSecretFile } from './secret-file.js';
+import type { KeyProvider } from './tenant.js';
+
+/** Names of keys: no path can be made of them. */
+const REF = /^[a-z0-9][a-z0-9-]{0,79}$/;
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+/** First byte of what `wrap` returns. */
+const FORMAT = 1;
+
+/**
+ * Customer keys as files, one a key, mode 0600, in a folder outside any database: whoever copies the database has
+ * none of them. Keep the folder in a backup of its own; without it the data is lost, by design.
+ */
+export function openKeyFiles(folder: string): KeyProvider {
+  if (!existsSync(folder)) {
+    mkdirSync(folder, { recursive: true });
+    chmodSync(folder, 0o700);
+  }
+  const fileOf = (ref: string): string => {
+    if (!REF.test(ref)) throw new Fault('invalid', 'The name of a key holds characters that it may not.');
+    return join(folder, `${ref}.key`);
+  };
+  const keyOf = (ref: string): Buffer => {
+    const file = fileOf(ref);
+    if (!existsSync(file)) throw missing(ref, file);
+    const key = Buffer.from(readSecretFile(file).toString('utf8').trim(), 'base64');
+    if (key.length !== KEY_BYTES)
+      throw new Fault('integrity', `The key file ${file} is damaged.`, {
+        remedy: 'Restore it from a backup.',
+      });
+    return key;
+  };
+
+  return {
+    kind: 'file',
+
+    async createKey(ref) {
+      const file = fileOf(ref);
+      const draft = `${file}.${randomBytes(6).toString('hex')}.new`;
+      writeSecretFile(draft, `${randomBytes(KEY_BYTES).toString('base64')}\n`);
+      try {
+        // link() is atomic and never replaces: the name stands for a complete key or for none.
+        linkSync(draft, file);
+        syncFolder(folder);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+          throw new Fault('conflict', `There is a key named ${ref} already.`);
+        throw error;
+      } finally {
+        rmSync(draft, { force: true });
+      }
+    },
+
+    async wrap(ref, plain, context) {
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', keyOf(ref), nonce);
+      cipher.setAAD(associated(ref, context));
+      return Buffer.concat([
+        Buffer.of(FORMAT),
+        nonce,
+        cipher.update(plain),
+        cipher.final(),
+        cipher.getAuthTag(),
+      ]);
+    },
+
+    async unwrap(ref, wrapped, context) {
+      const key = keyOf(ref);
+      const bytes = Buffer.from(wrapped);
+      if (bytes[0] !== FORMAT || bytes.length < 1 + NONCE_BYTES + TAG_BYTES) throw notTheirs();
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(1, 1 + NONCE_BYTES));
+      decipher.setAAD(associated(ref, context));
+      decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+      try {
+        return Buffer.concat([
+          decipher.update(bytes.subarray(1 + NONCE_BYTES, -TAG_BYTES)),
+          decipher.final(),
+        ]);
+      } catch {
+        throw notTheirs();
+      }
+    },
+
+    async destroyKey(ref) {
+      const file = fileOf(ref);
+      if (!existsSync(file)) throw missing(ref, file);
+      // Overwritten first: it is all that stands between the sealed data and its reader.
+      writeFileSync(file, randomBytes(statSync(file).size), { flag: 'r+', flush: true });
+      rmSync(file);
+      syncFolder(folder);
+    },
+  };
+}
+
+function associated(ref: string, context: string): Buffer {
+  return Buffer.from(`cenote key-file 1|${ref.length}:${ref}|${context}`, 'utf8');
+}
+
+function missing(ref: string, file: string): Fault {
+  return new Fault('unavailable', `The key ${ref} is not there.`, {
+    remedy: `Restore ${file} from its backup. No new key is made in its place: it could not open what is sealed.`,
+  });
+}
+
+function notTheirs(): Fault {
+  return new Fault('integrity', 'A wrapped key does not belong to this key and context, or was changed.');
+}

@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import { Fault } from '../core/fault.js';
+import { createTenantKeys } from './keys.js';
+import type { KeyProvider, TenantKeys } from './tenant.js';
+import { unwrapUnder, type WrappedPurpose, wrapUnder } from './wrap.js';
+
+const KEY_BYTES = 32;
+const DATA_PURPOSES = ['body', 'index', 'audit', 'export'] as const;
+type DataPurpose = (typeof DATA_PURPOSES)[number];
+
+/** A row of `tenant_key`. Purpose `tenant` is wrapped by the customer's key, the others by the tenant key. */
+export interface KeyRow {
+  readonly purpose: 'tenant' | DataPurpose;
+  readonly version: number;
+  readonly wrapped: Buffer;
+}
+
+export interface NewTenantKeys {
+  readonly rows: readonly KeyRow[];
+  /** The password of the tenant's database role, wrapped by the tenant key. */
+  readonly roleSecret: Buffer;
+}
+
+/** What the customer's key is told to bind the tenant key to. */
+const tenantKeyContext = (tenantId: string, version: number): string => `tenant ${tenantId} ${version}`;
+
+/** Makes a tenant's keys, version 1 of each, and wraps them. `ref` must exist in the provider. */
+export async function makeTenantKeys(
+  provider: KeyProvider,
+  ref: string,
+  tenantId: string,
+  rolePassword: string,
+): Promise<NewTenantKeys> {
+  const tenantKey = randomBytes(KEY_BYTES);
+  const version = 1;
+  const rows: KeyRow[] = [
+    {
+      purpose: 'tenant',
+      version,
+      wrapped: await provider.wrap(ref, tenantKey, tenantKeyContext(tenantId, version)),
+    },
+  ];
+  for (const purpose of DATA_PURPOSES) {
+    const key = randomBytes(KEY_BYTES);
+    rows.push({ purpose, version, wrapped: wrapUnder(tenantKey, key, { tenantId, purpose, version }) });
+    key.fill(0);
+  }
+  const roleSecret = wrapUnder(tenantKey, Buffer.from(rolePassword), { tenantId, purpose: 'role', version });
+  tenantKey.fill(0);
+  return { rows, roleSecret };
+}
+
+export async function insertKeyRows(
+  client: pg.ClientBase,
+  tenantId: string,
+  rows: readonly KeyRow[],
+  now: number,
+): Promise<void> {
+  for (const row of rows)
+    await client.query(
+      'insert into tenant_key (tenant_id, purpose, version, wrapped, created_at) values ($1, $2, $3, $4, $5)',
+      [tenantId, row.purpose, row.version, row.wrapped, now],
+    );
+}
+
+export interface OpenedKeys {
+  readonly keys: TenantKeys;
+  readonly rolePassword: string;
+}
+
+/**
+ * Unwraps a tenant's keys.
+ * @throws Fault `unavailable` when the customer's key cannot be had, `integrity` when a row was changed or swapped.
+ */
+export async function openTenantKeys(
+  control: pg.Pool,
+  provider: KeyProvider,
+  tenant: { id: string; keyRef: string; roleSecret: Buffer },
+): Promise<OpenedKeys> {
+  const { rows } = await control.query<KeyRow>(
+    'select purpose, version, wrapped from tenant_key where tenant_id = $1 order by purpose, version desc',
+    [tenant.id],
+  );
+  const tenantRow = rows.find((r) => r.purpose === 'tenant');
+  if (!tenantRow) throw incomplete('tenant');
+  const context = tenantKeyContext(tenant.id, tenantRow.version);
+  const tenantKey = await provider.unwrap(tenant.keyRef, tenantRow.wrapped, context);
+  const unwrap = (row: { purpose: WrappedPurpose; version: number; wrapped: Buffer }): Buffer =>
+    unwrapUnder(tenantKey, row.wrapped, { tenantId: tenant.id, purpose: row.purpose, version: row.version });
+  const newest = (purpose: DataPurpose): Buffer => {
+    const row = rows.find((r) => r.purpose === purpose);
+    if (!row) throw incomplete(purpose);
+    return unwrap({ ...row, purpose });
+  };
+  const body = new Map<number, Buffer>();
+  for (const row of rows)
+    if (row.purpose === 'body') body.set(row.version, unwrap({ ...row, purpose: 'body' }));
+  if (body.size === 0) throw incomplete('body');
+  const keys = createTenantKeys({
+    tenantId: tenant.id,
+    currentVersion: Math.max(...body.keys()),
+    body,
+    index: newest('index'),
+    audit: newest('audit'),
+    export: newest('export'),
+  });
+  const rolePassword = unwrap({ purpose: 'role', version: 1, wrapped: tenant.roleSecret }).toString('utf8');
+  tenantKey.fill(0);
+  return { keys, rolePassword };
+}
+
+function incomplete(purpose: string): Fault {
+  return new Fault('integrity', `The tenant has no ${purpose} key in the control database.`, {
+    remedy:
+      'Restore the tenant_key table from a backup. No new key is made: it could not open what is sealed.',
+  });
+}
