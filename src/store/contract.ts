@@ -83,6 +83,8 @@ export interface StoreTransaction {
   /** Runs a query on the transaction's own connection, so that it sees what the transaction wrote. */
   query(sql: string, values: readonly unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
   read(type: string, id: string): Promise<VersionRead | undefined>;
+  /** As `Store.readRows`, on the transaction's own connection: conditional operations recheck what they found. */
+  readRows(rows: readonly RowKey[]): Promise<StoredResource[]>;
   write(writes: readonly Write[]): Promise<WriteResult[]>;
 }
 
