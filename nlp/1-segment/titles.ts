@@ -1,0 +1,62 @@
+import type { SectionKind } from '../model.js';
+import { readRules } from '../rules/load.js';
+import { normalizeWord } from './characters.js';
+
+/** What a section says about its facts when the words say nothing: `past` for resolved problems. */
+export type SectionDefault = 'past' | 'planned' | 'possible';
+
+export interface TitleRow {
+  readonly kind: SectionKind;
+  readonly titles: readonly string[];
+  readonly example: string;
+  /** A heading below another one (`HEENT:`), which opens a section of its own only outside examinations. */
+  readonly sub?: boolean;
+  readonly default?: SectionDefault;
+}
+
+export interface Title {
+  readonly kind: SectionKind;
+  readonly sub: boolean;
+  readonly default?: SectionDefault;
+  /** False where only a keyword in it was recognised. */
+  readonly exact: boolean;
+}
+
+interface SectionRules {
+  readonly titles: readonly TitleRow[];
+  readonly keywords: readonly { words: readonly string[]; kind: SectionKind; example: string }[];
+}
+
+const rules = readRules<SectionRules>('sections.json');
+const known = new Map<string, Title>();
+for (const row of rules.titles) {
+  const title: Title = { kind: row.kind, sub: row.sub === true, default: row.default, exact: true };
+  for (const words of row.titles) known.set(words, title);
+}
+
+/** Words of a title for comparison: lower case, `&` as "and", other marks as spaces, parentheses left out. */
+export function normalizeTitle(title: string): string {
+  return normalizeWord(title)
+    .replace(/\([^()]{0,60}\)/g, ' ')
+    .replace(/&/g, ' and ')
+    .replace(/[^a-z']+/g, ' ')
+    .trim();
+}
+
+/** The row for exactly these words, or undefined. */
+export function exactTitle(title: string): Title | undefined {
+  const words = normalizeTitle(title);
+  return (
+    known.get(words) ??
+    known.get(words.replace(/^(?:the|his|her|patient'?s?|admitting|brief|pertinent|relevant|other) /, ''))
+  );
+}
+
+/** The kind that keywords inside an unknown title suggest, or undefined. */
+export function titleByKeyword(title: string): Title | undefined {
+  const words = new Set(normalizeTitle(title).split(' '));
+  for (const row of rules.keywords) {
+    if (row.words.every((word) => words.has(word))) return { kind: row.kind, sub: false, exact: false };
+  }
+  return undefined;
+}
