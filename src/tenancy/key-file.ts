@@ -1,8 +1,8 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, linkSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../core/fault.js';
-import { readSecretFile, syncFolder, writeSecretFile } from './secret-file.js';
+import { createSecretFile, readSecretFile, syncFolder } from './secret-file.js';
 import type { KeyProvider } from './tenant.js';
 
 /** Names of keys: no path can be made of them. */
@@ -42,19 +42,8 @@ export function openKeyFiles(folder: string): KeyProvider {
 
     async createKey(ref) {
       const file = fileOf(ref);
-      const draft = `${file}.${randomBytes(6).toString('hex')}.new`;
-      writeSecretFile(draft, `${randomBytes(KEY_BYTES).toString('base64')}\n`);
-      try {
-        // link() is atomic and never replaces: the name stands for a complete key or for none.
-        linkSync(draft, file);
-        syncFolder(folder);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EEXIST')
-          throw new Fault('conflict', `There is a key named ${ref} already.`);
-        throw error;
-      } finally {
-        rmSync(draft, { force: true });
-      }
+      if (!createSecretFile(file, `${randomBytes(KEY_BYTES).toString('base64')}\n`))
+        throw new Fault('conflict', `There is a key named ${ref} already.`);
     },
 
     async wrap(ref, plain, context) {

@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Fault } from '../core/fault.js';
 
@@ -20,6 +21,26 @@ export function writeSecretFile(path: string, content: string | Uint8Array): voi
     closeSync(fd);
   }
   syncFolder(dirname(path));
+}
+
+/**
+ * As `writeSecretFile`, but the name appears at once with its whole content or not at all. Returns false, and leaves
+ * the file alone, where the name is taken: of two processes the first wins.
+ */
+export function createSecretFile(path: string, content: string | Uint8Array): boolean {
+  const draft = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
+  writeSecretFile(draft, content);
+  try {
+    // link() never replaces.
+    linkSync(draft, path);
+    syncFolder(dirname(path));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
 }
 
 /** @throws Fault `forbidden` where others than the owner may open the file: it may have been read already. */

@@ -1,18 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fault } from '../../core/fault.js';
-import { writeSecretFile } from '../secret-file.js';
+import { createSecretFile } from '../secret-file.js';
 import { canReach } from './reach.js';
 import type { RunAs } from './run-as.js';
 
@@ -69,16 +60,7 @@ export function choosePlace(dataDir: string, user: RunAs | undefined): ClusterPl
   const home = canReach(dataDir, user) ? join(dataDir, 'postgres') : makeElsewhere(user);
   const place: ClusterPlace = { format: 1, home, password: randomBytes(24).toString('base64url') };
   const file = join(dataDir, POINTER);
-  const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  writeSecretFile(draft, JSON.stringify(place));
-  try {
-    // link() fails where the name exists, so that the first of two processes wins with a complete file.
-    linkSync(draft, file);
-  } catch (error) {
-    if (!existsSync(file)) throw error;
-  } finally {
-    rmSync(draft);
-  }
+  createSecretFile(file, JSON.stringify(place));
   const decided = findPlace(dataDir) as ClusterPlace;
   if (decided.home !== home && !home.startsWith(dataDir)) rmSync(home, { recursive: true, force: true });
   ensureHome(decided.home, user);

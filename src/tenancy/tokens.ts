@@ -1,0 +1,168 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import jwt from 'jsonwebtoken';
+import type { Clock } from '../core/clock.js';
+import { Fault } from '../core/fault.js';
+import { createSecretFile, readSecretFile } from './secret-file.js';
+
+/** Longest life of a token we issue. */
+export const MAX_TOKEN_LIFE_S = 90 * 24 * 3600;
+export const DEFAULT_TOKEN_LIFE_S = 3600;
+/** Longest token we look at; one of ours has some 400 characters. */
+const MAX_TOKEN_CHARS = 8_192;
+const MAX_SCOPES = 100;
+/** How far the clocks of two machines may differ. */
+const CLOCK_SKEW_S = 30;
+/** We issue and check with the same secret on the same machine, so a keyed hash does; nothing else is accepted. */
+const ALGORITHM = 'HS256';
+/** RFC 9068, section 2.1: what sets an access token apart from any other token signed with the same key. */
+const TYPE = 'at+jwt';
+const ISSUER = 'https://cenote.health/local';
+const SECRET_BYTES = 32;
+
+/** SMART App Launch 2.x resource scopes, and the v1 forms `.read`, `.write` and `.*`; `admin` is ours. */
+const SCOPE =
+  /^(?:(?:patient|user|system)\/(?:[A-Z][A-Za-z]{1,63}|\*)\.(?:read|write|\*|(?=[cruds])c?r?u?d?s?)(?:\?[^\s"\\]{1,500})?|admin)$/;
+const PATIENT_SCOPE = /^patient\//;
+const FHIR_ID = /^[A-Za-z0-9\-.]{1,64}$/;
+
+/** The tenant a token is for. The id is in it as well: a tenant made anew under an old name has other tokens. */
+export interface TokenTenant {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** What a valid token says. */
+export interface AccessToken {
+  /** `jti`. */
+  readonly id: string;
+  readonly subject: string;
+  readonly tenant: TokenTenant;
+  readonly scopes: readonly string[];
+  /** Id of the patient that `patient/` scopes are about. */
+  readonly patient: string | undefined;
+  /** ms since the epoch. */
+  readonly expiresAt: number;
+}
+
+export interface TokenRequest {
+  readonly tenant: TokenTenant;
+  /** Separated by spaces. */
+  readonly scope: string;
+  readonly patient?: string;
+  /** Who holds it, for the audit; `local` where not given. */
+  readonly subject?: string;
+  /** Seconds; `DEFAULT_TOKEN_LIFE_S` where not given. */
+  readonly lifeS?: number;
+}
+
+/** The secret that signs local tokens, made at the first use, mode 0600. @throws Fault `forbidden` where others may read it. */
+export function openTokenSecret(file: string): Buffer {
+  if (!existsSync(file)) createSecretFile(file, `${randomBytes(SECRET_BYTES).toString('base64')}\n`);
+  const secret = Buffer.from(readSecretFile(file).toString('utf8').trim(), 'base64');
+  if (secret.length !== SECRET_BYTES)
+    throw new Fault('integrity', `The token secret ${file} is damaged.`, {
+      remedy: 'Delete it: a new one is made, and the tokens signed with it no longer count.',
+    });
+  return secret;
+}
+
+/** Splits and checks a scope text. @throws Fault `invalid`. */
+export function parseScopes(scope: string): string[] {
+  const scopes = [...new Set(scope.split(' ').filter((s) => s !== ''))];
+  if (scopes.length === 0)
+    throw new Fault('invalid', 'A token needs a scope.', { at: 'scope', remedy: EXAMPLE });
+  if (scopes.length > MAX_SCOPES)
+    throw new Fault('too-large', `More than ${MAX_SCOPES} scopes.`, { at: 'scope' });
+  if (scopes.some((s) => !SCOPE.test(s)))
+    throw new Fault('invalid', 'One of the scopes is none of SMART App Launch 2.x.', {
+      at: 'scope',
+      remedy: EXAMPLE,
+    });
+  return scopes;
+}
+
+const EXAMPLE = 'Examples: system/*.cruds, user/Observation.rs, patient/*.read';
+
+/** Makes an access token for local use. @throws Fault `invalid` for a scope, patient or life that cannot be. */
+export function issueToken(secret: Buffer, clock: Clock, request: TokenRequest): string {
+  const scopes = parseScopes(request.scope);
+  const life = request.lifeS ?? DEFAULT_TOKEN_LIFE_S;
+  if (!Number.isInteger(life) || life < 1 || life > MAX_TOKEN_LIFE_S)
+    throw new Fault('invalid', `A token lives from 1 second to ${MAX_TOKEN_LIFE_S / 86_400} days.`, {
+      at: 'expires',
+    });
+  if (request.patient !== undefined && !FHIR_ID.test(request.patient))
+    throw new Fault('invalid', 'The patient is given by the id of its Patient resource.', { at: 'patient' });
+  if (request.patient === undefined && scopes.some((s) => PATIENT_SCOPE.test(s)))
+    throw new Fault('invalid', 'A patient/ scope needs a patient.', {
+      at: 'patient',
+      remedy: 'Name one with --patient.',
+    });
+  const now = Math.floor(clock.now() / 1000);
+  const claims = {
+    iss: ISSUER,
+    sub: request.subject ?? 'local',
+    aud: audience(request.tenant),
+    iat: now,
+    exp: now + life,
+    jti: randomUUID(),
+    scope: scopes.join(' '),
+    ...(request.patient === undefined ? {} : { patient: request.patient }),
+  };
+  return jwt.sign(claims, secret, { algorithm: ALGORITHM, header: { alg: ALGORITHM, typ: TYPE } });
+}
+
+/**
+ * Checks a token for this tenant: algorithm, signature, type, issuer, audience, times and the form of every claim.
+ * @throws Fault `unauthenticated`; its message says no more than that the token does not count.
+ */
+export function verifyToken(secret: Buffer, clock: Clock, token: string, tenant: TokenTenant): AccessToken {
+  if (token.length > MAX_TOKEN_CHARS) throw refused('too long');
+  let checked: jwt.Jwt;
+  try {
+    checked = jwt.verify(token, secret, {
+      algorithms: [ALGORITHM],
+      issuer: ISSUER,
+      audience: audience(tenant),
+      clockTimestamp: Math.floor(clock.now() / 1000),
+      clockTolerance: CLOCK_SKEW_S,
+      complete: true,
+    });
+  } catch (cause) {
+    throw refused(cause instanceof Error ? cause.message : String(cause));
+  }
+  const { header, payload } = checked;
+  if (header.typ !== TYPE) throw refused('type');
+  if (typeof payload === 'string') throw refused('payload');
+  // The library lets a token without these pass, and one whose audience is a list that holds ours and others.
+  if (!isSeconds(payload.exp) || !isSeconds(payload.iat)) throw refused('times');
+  if (payload.iat > Math.floor(clock.now() / 1000) + CLOCK_SKEW_S) throw refused('issued in the future');
+  if (payload.exp - payload.iat > MAX_TOKEN_LIFE_S) throw refused('life');
+  if (payload.aud !== audience(tenant)) throw refused('audience');
+  if (typeof payload.sub !== 'string' || payload.sub === '' || typeof payload.jti !== 'string')
+    throw refused('subject');
+  if (typeof payload.scope !== 'string') throw refused('scope');
+  const patient: unknown = payload.patient;
+  if (patient !== undefined && (typeof patient !== 'string' || !FHIR_ID.test(patient)))
+    throw refused('patient');
+  const scopes = payload.scope.split(' ');
+  if (scopes.length > MAX_SCOPES || scopes.some((s) => !SCOPE.test(s))) throw refused('scope');
+  if (patient === undefined && scopes.some((s) => PATIENT_SCOPE.test(s))) throw refused('patient');
+  return { id: payload.jti, subject: payload.sub, tenant, scopes, patient, expiresAt: payload.exp * 1000 };
+}
+
+function audience(tenant: TokenTenant): string {
+  return `/fhir/${tenant.name}#${tenant.id}`;
+}
+
+function isSeconds(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+}
+
+function refused(log: string): Fault {
+  return new Fault('unauthenticated', 'The access token is not valid here.', {
+    remedy: 'Get a new token for this tenant.',
+    log,
+  });
+}
