@@ -37,6 +37,10 @@ export interface Catalog extends Tenants {
   readonly server: ServerAddress;
   /** Suspends a tenant or lets it work again; other processes follow within a second. */
   setState(name: string, state: Exclude<TenantState, 'shredded'>): Promise<TenantRecord>;
+  /** Brings one tenant's database to the current schema, suspended or not; names of what was applied. */
+  migrateRecord(record: TenantRecord): Promise<string[]>;
+  /** Bytes a tenant's database takes on the disk. */
+  diskBytes(record: TenantRecord): Promise<bigint>;
   /** Removes every tenant: databases, roles, keys, rows. For tests and `--reset`. */
   removeAll(): Promise<void>;
 }
@@ -145,10 +149,11 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     if (pendingMigrations('tenant', await appliedMigrations(pool)).length > 0) await migrateTenant(found);
   }
 
-  async function migrateTenant(found: CatalogRow): Promise<void> {
+  async function migrateTenant(found: CatalogRow): Promise<string[]> {
     const database = { ...server, database: found.database };
-    await migrateDatabase(database, 'tenant');
+    const applied = await migrateDatabase(database, 'tenant');
     if (found.role) await grantTenantRole(database, found.role);
+    return applied;
   }
 
   /** Asks again what may have changed since: the state each second, the customer's key every few minutes. */
@@ -279,6 +284,18 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       if (!rows[0]) throw new Fault('not-found', 'There is no tenant of that name.');
       if (state === 'suspended') await forget(name);
       return recordOf(rows[0]);
+    },
+
+    async migrateRecord(record) {
+      const found = await row(record.name);
+      return found ? migrateTenant(found) : [];
+    },
+
+    async diskBytes(record) {
+      const { rows } = await control.query<{ bytes: bigint }>('select pg_database_size($1) as bytes', [
+        record.database,
+      ]);
+      return rows[0]?.bytes ?? 0n;
     },
 
     async removeAll() {

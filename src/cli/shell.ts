@@ -1,0 +1,73 @@
+import type { Command } from 'commander';
+import { type Config, readConfig } from '../config.js';
+import type { System } from '../system.js';
+
+/** Options that many commands share, worded once. */
+export function withDataDir<C extends Command>(command: C): C {
+  command.option(
+    '--data-dir <folder>',
+    'folder of keys and the embedded PostgreSQL (CENOTE_DATA_DIR, default .cenote)',
+  );
+  return command;
+}
+
+export function withAddress<C extends Command>(command: C): C {
+  command.option('--host <address>', 'address to listen on (CENOTE_HOST, default 127.0.0.1)');
+  command.option('--port <number>', 'port of the API (CENOTE_PORT, default 8080)');
+  return command;
+}
+
+export function withTenant<C extends Command>(command: C): C {
+  command.requiredOption('--tenant <name>', 'the tenant to work in');
+  return command;
+}
+
+/** The part of a command's options that `readConfig` looks at. */
+export interface SharedOptions {
+  dataDir?: string;
+  host?: string;
+  port?: string;
+}
+
+export function configOf(options: SharedOptions): Config {
+  return readConfig({ dataDir: options.dataDir, host: options.host, port: options.port });
+}
+
+/**
+ * Opens the system, runs `work` and closes it again, also when the command is interrupted: on Ctrl-C or SIGTERM the
+ * signal given to `work` aborts, and what is open is closed once `work` has ended.
+ */
+export async function withSystem<T>(
+  options: SharedOptions,
+  work: (system: System, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { openSystem } = await import('../system.js');
+  const interrupted = new AbortController();
+  const onSignal = (name: NodeJS.Signals) => {
+    // A second one ends the program at once; the database survives that.
+    if (interrupted.signal.aborted) process.exit(128 + (name === 'SIGINT' ? 2 : 15));
+    interrupted.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  try {
+    const system = await openSystem(configOf(options));
+    try {
+      return await work(system, interrupted.signal);
+    } finally {
+      await system.close();
+    }
+  } finally {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+}
+
+/** Writes to stdout. A reader that went away (`| head`) ends the program quietly. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+});
