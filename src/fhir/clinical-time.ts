@@ -1,0 +1,117 @@
+import type { Resource } from '../core/resource.js';
+import { CLINICAL_TIME_RULES } from './clinical-time-rules.js';
+import { type DateRange, MAX_MS, MIN_MS, parsePartialDate, periodRange } from './dates.js';
+import { choiceName, typeDefinition } from './elements.js';
+
+/** When something happened to a patient, and which element says so. */
+export interface ClinicalTime extends DateRange {
+  /** Such as `Observation.effectivePeriod`. */
+  readonly element: string;
+}
+
+type Reader = (value: unknown) => DateRange | undefined;
+
+interface Step {
+  readonly names: readonly string[];
+  readonly read: Reader;
+  readonly element: string;
+}
+
+const READERS: Record<string, Reader> = {
+  date: textRange,
+  dateTime: textRange,
+  instant: textRange,
+  Period: (v) => (isObject(v) ? periodRange(v) : undefined),
+  Timing: timingRange,
+};
+
+const plans = new Map<string, readonly Step[]>();
+
+/**
+ * When the event a resource records took place: by the first of its type's elements (`clinical-time-rules.ts`) that
+ * is there and can be read. A period that is open at one end keeps `MIN_MS` or `MAX_MS` there. Undefined where the
+ * type has no such element or the resource does not say.
+ */
+export function clinicalTime(resource: Resource): ClinicalTime | undefined {
+  for (const step of planOf(resource.resourceType)) {
+    const found = read(resource, step, 0);
+    if (found) return { lo: found.lo, hi: found.hi, element: step.element };
+  }
+  return undefined;
+}
+
+/**
+ * The one instant an event is sorted by: when it began, or when it ended where only that is known. Milliseconds since
+ * the epoch.
+ */
+export function sortInstant(time: DateRange): number {
+  return time.lo > MIN_MS ? time.lo : time.hi < MAX_MS ? time.hi : MIN_MS;
+}
+
+/** Follows the names; of several values the earliest counts. */
+function read(node: unknown, step: Step, depth: number): DateRange | undefined {
+  if (Array.isArray(node)) {
+    let earliest: DateRange | undefined;
+    for (const item of node) {
+      const found = read(item, step, depth);
+      if (found && (!earliest || found.lo < earliest.lo)) earliest = found;
+    }
+    return earliest;
+  }
+  if (node === undefined || node === null) return undefined;
+  const name = step.names[depth];
+  if (name === undefined) return step.read(node);
+  return isObject(node) ? read(node[name], step, depth + 1) : undefined;
+}
+
+function planOf(type: string): readonly Step[] {
+  let plan = plans.get(type);
+  if (!plan) {
+    plan = (CLINICAL_TIME_RULES.find((rule) => rule.type === type)?.elements ?? []).flatMap((path) =>
+      stepsOf(type, path),
+    );
+    plans.set(type, plan);
+  }
+  return plan;
+}
+
+/** A choice `effective[x]` gives one step for each of its types that is a time; ages and texts are none. */
+function stepsOf(type: string, path: string): Step[] {
+  const names = path.split('.');
+  const last = names.pop()!;
+  let parent = type;
+  for (const name of names) {
+    const code = typeDefinition(parent)?.byName.get(name)?.types[0]?.code;
+    if (code === undefined) throw new Error(`clinical-time rule ${type}.${path} names no element`);
+    parent = code;
+  }
+  const element = typeDefinition(parent)?.byName.get(last.replace('[x]', ''));
+  if (!element) throw new Error(`clinical-time rule ${type}.${path} names no element`);
+  return element.types
+    .filter((t) => READERS[t.code])
+    .map((t) => {
+      const name = element.choice ? choiceName(element.name, t.code) : element.name;
+      return { names: [...names, name], read: READERS[t.code]!, element: [type, ...names, name].join('.') };
+    });
+}
+
+function textRange(value: unknown): DateRange | undefined {
+  return typeof value === 'string' ? parsePartialDate(value) : undefined;
+}
+
+/** From the first to the last event of a Timing, or what bounds its repeats. */
+function timingRange(value: unknown): DateRange | undefined {
+  if (!isObject(value)) return undefined;
+  const events = (Array.isArray(value.event) ? value.event : [])
+    .map(textRange)
+    .filter((r) => r !== undefined);
+  if (events.length > 0) {
+    return { lo: Math.min(...events.map((e) => e.lo)), hi: Math.max(...events.map((e) => e.hi)) };
+  }
+  const bounds = isObject(value.repeat) ? value.repeat.boundsPeriod : undefined;
+  return isObject(bounds) ? periodRange(bounds) : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
