@@ -61,14 +61,7 @@ const HOLDS_EXAM_PARTS = new Set<SectionKind>([
 ]);
 
 /** What a plan may list under a smaller heading and still only plan. */
-const PARTS_OF_PLAN = new Set<SectionKind>([
-  'results',
-  'imaging',
-  'procedures',
-  'medications',
-  'diagnoses',
-  'other',
-]);
+const PARTS_OF_PLAN = new Set<SectionKind>(['results', 'imaging', 'procedures', 'medications', 'diagnoses']);
 
 /**
  * Finds the sections of a note. They are contiguous and cover the text from its first character to its last;
