@@ -30,8 +30,13 @@ const MAX_FOLDER_DEPTH = 32;
  */
 const SHARED_FIRST = /^(0-|hospital|organi[sz]ation|practitioner|location)/i;
 
+/** Whether a file is, by its name, one that others refer to. */
+export function isShared(path: string): boolean {
+  return SHARED_FIRST.test(basename(path));
+}
+
 function compareNames(a: string, b: string): number {
-  const shared = Number(SHARED_FIRST.test(basename(b))) - Number(SHARED_FIRST.test(basename(a)));
+  const shared = Number(isShared(b)) - Number(isShared(a));
   return shared || (a < b ? -1 : a > b ? 1 : 0);
 }
 

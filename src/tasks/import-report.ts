@@ -1,0 +1,124 @@
+import type { Fault } from '../core/fault.js';
+
+/** At most this many rejected lines are kept per file; the count goes on. */
+export const MAX_ERRORS_PER_FILE = 1_000;
+
+/** What became of one input file. Counts only: stands unsealed in the ledger. */
+export interface FileCounts {
+  /** Resources accepted: created, updated or unchanged. */
+  resources: number;
+  /** DocumentReferences among them. */
+  documents: number;
+  rejected: number;
+  created: number;
+  updated: number;
+  deleted: number;
+  unchanged: number;
+  /** Accepted resources by type. */
+  byType: Record<string, number>;
+  /** Notes that named no patient; kept, without facts. */
+  withoutPatient: number;
+}
+
+export function noFileCounts(): FileCounts {
+  return {
+    resources: 0,
+    documents: 0,
+    rejected: 0,
+    created: 0,
+    updated: 0,
+    deleted: 0,
+    unchanged: 0,
+    byType: {},
+    withoutPatient: 0,
+  };
+}
+
+/** One rejected line or entry. Never a value of it. */
+export interface ImportError {
+  readonly file: string;
+  /** From 1; absent where the file is one JSON document. */
+  readonly line?: number;
+  /** Place within the resource or bundle. */
+  readonly element?: string;
+  readonly message: string;
+}
+
+export function importError(file: string, line: number | undefined, fault: Fault): ImportError {
+  const message = fault.remedy ? `${fault.message} ${fault.remedy}` : fault.message;
+  return { file, ...(line !== undefined && { line }), ...(fault.at && { element: fault.at }), message };
+}
+
+/** Facts the notes of this import yielded. */
+export interface DerivedCounts {
+  created: number;
+  updated: number;
+  deleted: number;
+  unchanged: number;
+  byType: Record<string, number>;
+}
+
+export function noDerivedCounts(): DerivedCounts {
+  return { created: 0, updated: 0, deleted: 0, unchanged: 0, byType: {} };
+}
+
+/** What `import --report` writes. */
+export interface ImportReport {
+  readonly job: string;
+  readonly files: readonly { path: string; resources: number; documents: number; rejected: number }[];
+  readonly resources: {
+    created: number;
+    updated: number;
+    unchanged: number;
+    deleted: number;
+    rejected: number;
+    byType: Record<string, number>;
+  };
+  readonly documents: number;
+  readonly documentsWithoutPatient: number;
+  readonly derived: DerivedCounts;
+  readonly errors: readonly ImportError[];
+  /** Wall-clock seconds of this run. */
+  readonly seconds: number;
+}
+
+export function addCounts(into: Record<string, number>, from: Readonly<Record<string, number>>): void {
+  for (const [key, n] of Object.entries(from)) into[key] = (into[key] ?? 0) + n;
+}
+
+/** Joins the counts of the files into one report. */
+export function importReport(
+  job: string,
+  files: readonly { path: string; counts: FileCounts; errors: readonly ImportError[] }[],
+  derived: DerivedCounts,
+  seconds: number,
+): ImportReport {
+  const total = noFileCounts();
+  for (const { counts } of files) {
+    const { byType, ...numbers } = counts;
+    addCounts(total as unknown as Record<string, number>, numbers);
+    addCounts(total.byType, byType);
+  }
+  return {
+    job,
+    files: files.map(({ path, counts: { resources, documents, rejected } }) => ({
+      path,
+      resources,
+      documents,
+      rejected,
+    })),
+    resources: {
+      created: total.created,
+      updated: total.updated,
+      unchanged: total.unchanged,
+      deleted: total.deleted,
+      rejected: total.rejected,
+      byType: Object.fromEntries(Object.entries(total.byType).sort(([a], [b]) => (a < b ? -1 : 1))),
+    },
+    documents: total.documents,
+    documentsWithoutPatient: total.withoutPatient,
+    derived,
+    errors: files.flatMap(({ errors }) => errors),
+    seconds,
+  };
+}

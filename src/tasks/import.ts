@@ -1,0 +1,198 @@
+import type { Clock } from '../core/clock.js';
+import { Fault, isFault } from '../core/fault.js';
+import type { NoteColumns } from '../ingest/note-table.js';
+import { type DocumentSource, isShared, localSource, type SourceFile } from '../ingest/source.js';
+import { HEARTBEAT_MS, type Job } from '../jobs/job.js';
+import type { Jobs } from '../jobs/jobs.js';
+import type { Tenant } from '../tenancy/tenant.js';
+import { type BundleDeps, ResolvedReferences } from './bundle.js';
+import { importFile } from './import-file.js';
+import { type FileState, loadLedger, newFileState, saveFileState } from './import-ledger.js';
+import type { NoteDefaults } from './import-notes.js';
+import { type DerivedCounts, type ImportReport, importReport, noDerivedCounts } from './import-report.js';
+
+/** Files read side by side: while one waits for its commit the next is parsed. */
+const FILES_AT_ONCE = 2;
+/** A file that waits for another is tried again at most this often. */
+const MAX_ROUNDS = 4;
+
+/** What an import job is given; sealed in the job table. */
+export interface ImportParams {
+  readonly paths: readonly string[];
+  readonly defaults: NoteDefaults;
+  readonly columns: NoteColumns;
+}
+
+export interface ImportProgress {
+  readonly files: number;
+  readonly filesDone: number;
+  /** Bytes of the files finished, and of all. */
+  readonly bytes: number;
+  readonly bytesDone: number;
+  readonly resources: number;
+  readonly documents: number;
+  readonly rejected: number;
+}
+
+export interface ImportDeps {
+  readonly jobs: Jobs;
+  readonly bundle: BundleDeps;
+  readonly clock: Clock;
+}
+
+export interface ImportRun {
+  readonly base: string;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ImportProgress) => void;
+  /** Where the files come from; the job's paths on this machine where not given. */
+  readonly source?: DocumentSource;
+  /** Called when every file is in: waits for the notes to be read, and answers what they yielded. */
+  readonly annotate?: (signal: AbortSignal | undefined) => Promise<DerivedCounts>;
+}
+
+/**
+ * Runs an import job from where it stands. Stopped by the signal it gives the job back, to be resumed; what is
+ * committed stays. Files that refer to what is not here yet are put off until the others are in.
+ * @throws Fault when the import as a whole cannot go on; the job is then failed and can be resumed.
+ */
+export async function runImport(
+  deps: ImportDeps,
+  tenant: Tenant,
+  job: Job,
+  run: ImportRun,
+): Promise<ImportReport> {
+  const started = deps.clock.now();
+  const params = await deps.jobs.params<ImportParams>(tenant, job.id);
+  const states: FileState[] = [];
+  let lost: unknown;
+  const stop = new AbortController();
+  const onAbort = () => stop.abort(run.signal?.reason);
+  if (run.signal?.aborted) onAbort();
+  run.signal?.addEventListener('abort', onAbort);
+  let progress: ImportProgress = {
+    files: 0,
+    filesDone: 0,
+    bytes: 0,
+    bytesDone: 0,
+    resources: 0,
+    documents: 0,
+    rejected: 0,
+  };
+  const beat = setInterval(() => {
+    deps.jobs.beat(job, { ...progress }).catch((error) => {
+      lost = error;
+      stop.abort(error);
+    });
+  }, HEARTBEAT_MS);
+  try {
+    const files = await (run.source ?? localSource(params.paths)).files();
+    const ledger = await loadLedger(tenant, job);
+    for (const file of files) states.push(ledger.get(file.path) ?? newFileState(tenant, file.path));
+    const report = () => {
+      progress = progressOf(files, states);
+      run.onProgress?.(progress);
+    };
+    report();
+    await importAll(deps, tenant, job, run, params, files, states, stop.signal, report);
+    stop.signal.throwIfAborted();
+    const derived = run.annotate ? await run.annotate(stop.signal) : noDerivedCounts();
+    stop.signal.throwIfAborted();
+    const result = importReport(job.id, states, derived, (deps.clock.now() - started) / 1000);
+    await deps.jobs.finish(tenant, job, 'done', { ...progress }, result);
+    return result;
+  } catch (error) {
+    if (lost !== undefined) throw lost;
+    if (run.signal?.aborted) {
+      await deps.jobs.release(job, { ...progress });
+      throw new Fault('conflict', 'The import was stopped.', {
+        remedy: `Resume it with: cenote job resume ${job.id}`,
+        cause: error,
+      });
+    }
+    const text = isFault(error) ? `${error.category}: ${error.message}` : 'internal';
+    await deps.jobs.finish(tenant, job, 'failed', { ...progress }, undefined, text).catch(() => undefined);
+    throw error;
+  } finally {
+    clearInterval(beat);
+    run.signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+async function importAll(
+  deps: ImportDeps,
+  tenant: Tenant,
+  job: Job,
+  run: ImportRun,
+  params: ImportParams,
+  files: readonly SourceFile[],
+  states: FileState[],
+  signal: AbortSignal,
+  report: () => void,
+): Promise<void> {
+  const cache = new ResolvedReferences();
+  const committed = async (state: FileState) => {
+    await saveFileState(tenant, job, state);
+    report();
+  };
+  let open = files.map((_, i) => i).filter((i) => !states[i]!.done);
+  for (let round = 1; open.length > 0; round++) {
+    const deferred: number[] = [];
+    const before = open.length;
+    const queue = [...open];
+    // The last round is the one in which nothing more can appear: its faults are final.
+    const lastAttempt = round >= MAX_ROUNDS;
+    const worker = async () => {
+      for (let i = queue.shift(); i !== undefined; i = queue.shift()) {
+        signal.throwIfAborted();
+        const state = states[i]!;
+        const outcome = await importFile(files[i]!, state, {
+          deps: deps.bundle,
+          tenant,
+          actor: { id: job.id, kind: 'job' },
+          base: run.base,
+          cache,
+          defaults: params.defaults,
+          columns: params.columns,
+          lastAttempt,
+          signal,
+          committed,
+        });
+        if (outcome === 'deferred') deferred.push(i);
+        else {
+          state.done = true;
+          await committed(state);
+        }
+      }
+    };
+    // Files that others refer to go in one after the other, before anything that would have to wait for them.
+    const others = queue.splice(queue.findIndex((i) => !isShared(files[i]!.path)) >>> 0);
+    await worker();
+    queue.push(...others);
+    await Promise.all(Array.from({ length: Math.min(FILES_AT_ONCE, queue.length) }, worker));
+    deferred.sort((a, b) => a - b);
+    open = deferred;
+    // Without progress another ordinary round would only repeat the last.
+    if (deferred.length === before) round = Math.max(round, MAX_ROUNDS - 1);
+  }
+}
+
+function progressOf(files: readonly SourceFile[], states: readonly FileState[]): ImportProgress {
+  let filesDone = 0;
+  let bytes = 0;
+  let bytesDone = 0;
+  let resources = 0;
+  let documents = 0;
+  let rejected = 0;
+  files.forEach((file, i) => {
+    const state = states[i]!;
+    bytes += file.size ?? 0;
+    if (state.done) {
+      filesDone++;
+      bytesDone += file.size ?? 0;
+    }
+    resources += state.counts.resources;
+    documents += state.counts.documents;
+    rejected += state.counts.rejected;
+  });
+  return { files: files.length, filesDone, bytes, bytesDone, resources, documents, rejected };
+}
