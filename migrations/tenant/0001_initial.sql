@@ -7,8 +7,12 @@
 -- what a writer locks. Listing a type without any other criterion walks it in (rtype, rid) order.
 create table locator (
   rtype smallint not null,
+  -- A second, independent hash of Type/id: two ids that share a rid are told apart and the later one refused.
+  chk int not null,
   rid bigint not null,
   part int not null,
+  -- Other parts that hold versions of it, after moves between compartments; null for the many that never moved.
+  former int[],
   primary key (rtype, rid)
 );
 
@@ -54,14 +58,14 @@ create table version (
 );
 
 -- Sealed bodies: one version or a few versions of one compartment, compressed together. `bind` is a keyed hash of the
--- ordered (type, id, version) list inside, part of the associated data.
+-- ordered (type, id, version, time) list inside, part of the associated data.
 create table segment (
   part int not null,
   sid bigint not null,
   kv smallint not null,
   -- Room for a key per patient: version of the patient's key, null while the tenant's body key seals.
   pkv smallint,
-  bind bytea not null,
+  bind bigint not null,
   sealed bytea not null,
   primary key (part, sid)
 );

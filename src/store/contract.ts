@@ -22,7 +22,8 @@ export interface Write {
   readonly ifMatch?: number;
   /**
    * `create` on an id that exists: fault `conflict`. `update` creates where nothing is. With `skipUnchanged` an
-   * update whose content equals the current version writes nothing and answers `unchanged`.
+   * update whose content equals the current version writes nothing and answers `unchanged`, and a delete of what is
+   * not there does so too instead of failing.
    */
   readonly skipUnchanged?: boolean;
 }
@@ -86,6 +87,39 @@ export interface StoreTransaction {
   /** As `Store.readRows`, on the transaction's own connection: conditional operations recheck what they found. */
   readRows(rows: readonly RowKey[]): Promise<StoredResource[]>;
   write(writes: readonly Write[]): Promise<WriteResult[]>;
+  /** As `Store.replaceDerivedGroup`, in this transaction. */
+  replaceDerivedGroup(documentId: string, resources: readonly Resource[]): Promise<ReplacedGroup>;
+}
+
+export interface ReplacedGroup {
+  readonly created: number;
+  readonly updated: number;
+  readonly deleted: number;
+  /** Equal to what stands, or left alone because a person reviewed it. */
+  readonly unchanged: number;
+  /** Of the resources given, by type. */
+  readonly byType: Readonly<Record<string, number>>;
+}
+
+/** What to stream; everything where nothing is said. */
+export interface ScanOptions {
+  readonly types?: readonly string[];
+  /** Only resources in the compartment of one of these patients (and of no other), patient by patient. */
+  readonly patients?: readonly string[];
+  /** Only these parts, both inclusive, 0 to 16383: to share a scan among workers. Not together with `patients`. */
+  readonly parts?: { readonly from: number; readonly to: number };
+  /** Only what was updated at or after this time, ms. */
+  readonly sinceMs?: number;
+}
+
+/** A stored resource as the JSON text it would be answered with. */
+export interface ResourceText {
+  readonly type: string;
+  readonly id: string;
+  readonly version: number;
+  /** ms since the epoch. */
+  readonly lastUpdated: number;
+  readonly text: string;
 }
 
 /** The only writer. Each call is one transaction: version, index, audit and outbox rows together or not at all. */
@@ -101,10 +135,18 @@ export interface Store {
   read(tenant: Tenant, type: string, id: string): Promise<VersionRead | undefined>;
   readVersion(tenant: Tenant, type: string, id: string, version: number): Promise<VersionRead | undefined>;
   /** Many current resources at once, in the order asked; undefined where absent or deleted. */
-  readMany(tenant: Tenant, keys: readonly { type: string; id: string }[]): Promise<(StoredResource | undefined)[]>;
+  readMany(
+    tenant: Tenant,
+    keys: readonly { type: string; id: string }[],
+  ): Promise<(StoredResource | undefined)[]>;
   /** Opens the bodies of rows that search found, in order. */
   readRows(tenant: Tenant, rows: readonly RowKey[]): Promise<StoredResource[]>;
-  history(tenant: Tenant, type: string, id: string, options: HistoryOptions): Promise<HistoryPage | undefined>;
+  history(
+    tenant: Tenant,
+    type: string,
+    id: string,
+    options: HistoryOptions,
+  ): Promise<HistoryPage | undefined>;
   /**
    * Replaces what one document yields: resources of the group that are not in `resources` are deleted (as
    * versions), changed ones get a new version, equal ones none. Membership is by the extension
@@ -115,5 +157,12 @@ export interface Store {
     documentId: string,
     resources: readonly Resource[],
     actor: Actor,
-  ): Promise<{ created: number; updated: number; deleted: number; unchanged: number; byType: Record<string, number> }>;
+  ): Promise<ReplacedGroup>;
+  /**
+   * Streams current resources in storage order, a batch at a time, all from one snapshot of the database. Holds a
+   * connection until the iteration ends.
+   */
+  scan(tenant: Tenant, options: ScanOptions): AsyncIterable<StoredResource[]>;
+  /** As `scan`, but as JSON text that was never parsed: for exports. */
+  scanText(tenant: Tenant, options: ScanOptions): AsyncIterable<ResourceText[]>;
 }

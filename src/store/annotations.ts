@@ -1,0 +1,315 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { Fault } from '../core/fault.js';
+import { parseJson, stringifyJson } from '../core/json.js';
+import type { Resource, StoredResource } from '../core/resource.js';
+import { typeNumber } from '../fhir/resource-types.js';
+import type { Tenant, TenantKeys } from '../tenancy/tenant.js';
+import { type BodyPlace, openBodies } from './bodies.js';
+import { resourceOf } from './content.js';
+import type { Actor, ReplacedGroup, Store } from './contract.js';
+import { faultOf, intArray, run } from './database.js';
+import {
+  ANNOTATION_STATES,
+  type AnnotationState,
+  DONE,
+  FAILED,
+  NO_TEXT,
+  PENDING,
+  RUNNING,
+} from './document-state.js';
+
+/** A document that this caller alone is to annotate until the lease ends. */
+export interface ClaimedAnnotation {
+  readonly documentId: string;
+  /** The document's version that the result is for. */
+  readonly version: number;
+  readonly document: StoredResource;
+  /** This one included; a caller gives up after a few. */
+  readonly attempts: number;
+  /** Which row and which lease; opaque to the caller. */
+  readonly claim: { readonly part: number; readonly rid: bigint; readonly leaseUntil: bigint };
+}
+
+/** Most documents one claim hands out. */
+const MAX_CLAIM = 1000;
+
+const DOCUMENT = 'DocumentReference';
+
+/** Leases run on the database's clock, so that workers with skewed clocks agree. */
+const NOW = `(extract(epoch from clock_timestamp()) * 1000)::bigint`;
+
+const CLAIM = `with
+  waiting as (
+    select part, rid from annotation where state = ${PENDING} order by updated_at limit $1 for update skip locked
+  ),
+  lapsed as (
+    select part, rid from annotation where state = ${RUNNING} and lease_until < ${NOW} limit $1 for update skip locked
+  )
+  update annotation a set state = ${RUNNING}, attempts = a.attempts + 1, lease_until = ${NOW} + $2
+  from (select * from waiting union all select * from lapsed limit $1) k
+  where a.part = k.part and a.rid = k.rid
+  returning a.part, a.rid, a.ver, a.attempts, a.lease_until`;
+
+interface ClaimRow {
+  part: number;
+  rid: bigint;
+  ver: number;
+  attempts: number;
+  lease_until: bigint;
+}
+
+/**
+ * Takes up to `limit` documents that wait for annotation, or whose lease ran out, the longest waiting first. Two
+ * callers never get the same one while its lease runs.
+ */
+export async function claimAnnotations(
+  tenant: Tenant,
+  limit: number,
+  leaseMs: number,
+): Promise<ClaimedAnnotation[]> {
+  try {
+    const claimed = await run<ClaimRow>(
+      tenant.pool,
+      CLAIM,
+      [Math.min(limit, MAX_CLAIM), leaseMs],
+      'store-annotation-claim',
+    );
+    if (claimed.length === 0) return [];
+    const places = await run<BodyPlace>(
+      tenant.pool,
+      `select v.part, v.rid, v.ver, v.sid, v.slot from version v
+       join unnest($2::int[], $3::bigint[], $4::int[]) as k (part, rid, ver)
+       on v.part = k.part and v.rtype = $1 and v.rid = k.rid and v.ver = k.ver`,
+      [
+        typeNumber(DOCUMENT),
+        intArray(claimed.map((c) => c.part)),
+        intArray(claimed.map((c) => c.rid)),
+        intArray(claimed.map((c) => c.ver)),
+      ],
+      'store-annotation-documents',
+    );
+    const members = await openBodies(tenant.keys, tenant.pool, places);
+    const documents = new Map(places.map((place, i) => [place.rid, members[i]!]));
+    return claimed.flatMap((row): ClaimedAnnotation[] => {
+      const member = documents.get(row.rid);
+      if (!member) return [];
+      return [
+        {
+          documentId: member.id,
+          version: row.ver,
+          document: resourceOf(member, member.content),
+          attempts: row.attempts,
+          claim: { part: row.part, rid: row.rid, leaseUntil: row.lease_until },
+        },
+      ];
+    });
+  } catch (error) {
+    throw faultOf(error);
+  }
+}
+
+/** Lets a claim run `leaseMs` longer from now. @returns the claim to go on with; undefined where the lease was lost */
+export async function renewAnnotation(
+  tenant: Tenant,
+  claimed: ClaimedAnnotation,
+  leaseMs: number,
+): Promise<ClaimedAnnotation | undefined> {
+  const { part, rid, leaseUntil } = claimed.claim;
+  const [row] = await run<{ lease_until: bigint }>(
+    tenant.pool,
+    `update annotation set lease_until = ${NOW} + $5
+     where part = $1 and rid = $2 and ver = $3 and state = ${RUNNING} and lease_until = $4 returning lease_until`,
+    [part, rid, claimed.version, leaseUntil, leaseMs],
+    'store-annotation-renew',
+  );
+  return row && { ...claimed, claim: { part, rid, leaseUntil: row.lease_until } };
+}
+
+/** How the annotation of a document ended. */
+export type AnnotationResult =
+  /** Read: `annotation` is kept sealed, `resources` replace what the document yielded before. */
+  | {
+      readonly state: 'done';
+      readonly pipeline: string;
+      readonly annotation: unknown;
+      readonly resources: readonly Resource[];
+    }
+  /** There is nothing to read; earlier facts of the document go. */
+  | { readonly state: 'no-text'; readonly pipeline: string }
+  /** Given up; earlier facts stay. `error` is a category of Fault, never a text of the note. */
+  | { readonly state: 'failed'; readonly pipeline: string; readonly error: string }
+  /** To be tried again by whoever claims it next. */
+  | { readonly state: 'pending'; readonly error: string };
+
+/**
+ * Ends a claim: the annotation and the resources it yields are written in one transaction, or neither is.
+ * @throws Fault `conflict` when the document has a newer version or the lease was lost; nothing is written then.
+ */
+export async function completeAnnotation(
+  store: Store,
+  tenant: Tenant,
+  claimed: ClaimedAnnotation,
+  result: AnnotationResult,
+  actor: Actor,
+): Promise<ReplacedGroup | undefined> {
+  return store.transact(tenant, actor, async (tx) => {
+    const { part, rid, leaseUntil } = claimed.claim;
+    // The document before its annotation row: the order every writer of a document takes.
+    await tx.query('select 1 from locator where rtype = $1 and rid = $2 for update', [
+      typeNumber(DOCUMENT),
+      rid,
+    ]);
+    const sealed =
+      result.state === 'done'
+        ? sealAnnotation(tenant.keys, part, rid, claimed.version, result.annotation)
+        : null;
+    const { rows } = await tx.query(
+      `update annotation set state = $5, lease_until = 0, pipeline = $6, error = $7, kv = $8, sealed = $9, updated_at = ${NOW}
+       where part = $1 and rid = $2 and ver = $3 and state = ${RUNNING} and lease_until = $4 returning 1`,
+      [
+        part,
+        rid,
+        claimed.version,
+        leaseUntil,
+        ANNOTATION_STATES.indexOf(result.state),
+        'pipeline' in result ? result.pipeline : null,
+        'error' in result ? result.error : null,
+        sealed ? tenant.keys.currentVersion : null,
+        sealed,
+      ],
+    );
+    if (rows.length === 0)
+      throw new Fault(
+        'conflict',
+        'The document changed, or another worker took it over; this result was dropped.',
+        {
+          remedy: 'Nothing needs to be done: the document is annotated again.',
+        },
+      );
+    if (result.state === 'done') return tx.replaceDerivedGroup(claimed.documentId, result.resources);
+    if (result.state === 'no-text') return tx.replaceDerivedGroup(claimed.documentId, []);
+    return undefined;
+  });
+}
+
+export interface AnnotationRead {
+  readonly state: AnnotationState;
+  /** Version of the document. */
+  readonly version: number;
+  readonly attempts: number;
+  readonly pipeline: string | undefined;
+  readonly error: string | undefined;
+  /** ms since the epoch. */
+  readonly updatedAt: number;
+  /** The annotation JSON as it was given; only with state `done`. */
+  readonly annotation: unknown;
+}
+
+interface AnnotationRow {
+  part: number;
+  rid: bigint;
+  ver: number;
+  state: number;
+  attempts: number;
+  pipeline: string | null;
+  error: string | null;
+  updated_at: bigint;
+  sealed: Buffer | null;
+}
+
+/** @returns undefined where there is no such document */
+export async function readAnnotation(
+  tenant: Tenant,
+  documentId: string,
+): Promise<AnnotationRead | undefined> {
+  try {
+    const [row] = await run<AnnotationRow>(
+      tenant.pool,
+      `select a.part, a.rid, a.ver, a.state, a.attempts, a.pipeline, a.error, a.updated_at, a.sealed
+       from locator l join annotation a on a.part = l.part and a.rid = l.rid where l.rtype = $1 and l.rid = $2`,
+      [typeNumber(DOCUMENT), tenant.keys.rid(DOCUMENT, documentId)],
+      'store-annotation-read',
+    );
+    return (
+      row && {
+        state: ANNOTATION_STATES[row.state]!,
+        version: row.ver,
+        attempts: row.attempts,
+        pipeline: row.pipeline ?? undefined,
+        error: row.error ?? undefined,
+        updatedAt: Number(row.updated_at),
+        annotation: row.sealed ? openAnnotation(tenant.keys, row, row.sealed) : undefined,
+      }
+    );
+  } catch (error) {
+    throw faultOf(error);
+  }
+}
+
+/** States of several documents at once, by document id; without those that are none. */
+export async function annotationStates(
+  tenant: Tenant,
+  documentIds: readonly string[],
+): Promise<Map<string, AnnotationState>> {
+  const ids = new Map(documentIds.map((id) => [tenant.keys.rid(DOCUMENT, id), id]));
+  const rows = await run<{ rid: bigint; state: number }>(
+    tenant.pool,
+    `select a.rid, a.state from locator l join unnest($2::bigint[]) as k (rid) on l.rtype = $1 and l.rid = k.rid
+     join annotation a on a.part = l.part and a.rid = l.rid`,
+    [typeNumber(DOCUMENT), intArray([...ids.keys()])],
+    'store-annotation-states',
+  );
+  return new Map(rows.map((row) => [ids.get(row.rid)!, ANNOTATION_STATES[row.state]!]));
+}
+
+/** How many documents are in each state. */
+export async function countAnnotations(tenant: Tenant): Promise<Record<AnnotationState, number>> {
+  const rows = await run<{ state: number; n: bigint }>(
+    tenant.pool,
+    'select state, count(*) as n from annotation group by state',
+  );
+  const counts = Object.fromEntries(ANNOTATION_STATES.map((s) => [s, 0])) as Record<AnnotationState, number>;
+  for (const row of rows) counts[ANNOTATION_STATES[row.state]!] = Number(row.n);
+  return counts;
+}
+
+/**
+ * Puts documents that another version of the pipeline read back into the queue, so that what they yield is replaced.
+ * @returns how many
+ */
+export async function requeueAnnotations(tenant: Tenant, currentPipeline: string): Promise<number> {
+  const rows = await run(
+    tenant.pool,
+    `update annotation set state = ${PENDING}, attempts = 0
+     where state in (${DONE}, ${FAILED}, ${NO_TEXT}) and pipeline is distinct from $1 returning 1`,
+    [currentPipeline],
+  );
+  return rows.length;
+}
+
+/** An annotation repeats its own words; a note of the largest size allowed yields less than this. */
+const MAX_ANNOTATION_BYTES = 256 * 1024 * 1024;
+
+function bindOf(part: number, rid: bigint, ver: number): (string | number | bigint)[] {
+  return ['annotation', part, rid, ver];
+}
+
+function sealAnnotation(
+  keys: TenantKeys,
+  part: number,
+  rid: bigint,
+  ver: number,
+  annotation: unknown,
+): Buffer {
+  const plain = deflateRawSync(stringifyJson(annotation), { level: 5 });
+  return keys.seal(plain, { purpose: 'body', bind: bindOf(part, rid, ver) });
+}
+
+function openAnnotation(
+  keys: TenantKeys,
+  row: { part: number; rid: bigint; ver: number },
+  sealed: Buffer,
+): unknown {
+  const plain = keys.open(sealed, { purpose: 'body', bind: bindOf(row.part, row.rid, row.ver) });
+  return parseJson(inflateRawSync(plain, { maxOutputLength: MAX_ANNOTATION_BYTES }).toString('utf8'));
+}

@@ -1,0 +1,167 @@
+import { isResourceType, typeNumber } from '../fhir/resource-types.js';
+import type { TenantKeys } from '../tenancy/tenant.js';
+import { sealAudit } from './audit.js';
+import type { Actor } from './contract.js';
+import type { Decision } from './decide.js';
+import { documentState } from './document-state.js';
+import { RowSet } from './row-set.js';
+import { type SegmentMember, sealSegment } from './segment.js';
+import { newSegmentId } from './segment-id.js';
+
+/** Versions per segment: a single read opens the whole of one. */
+const SEGMENT_MAX_MEMBERS = 8;
+/**
+ * A segment row should stay under 2 KB, so that PostgreSQL keeps it in the page and does not put it into TOAST. How
+ * far a body shrinks is only known afterwards; about six times is what the synthetic bundles show.
+ */
+const SEGMENT_MAX_UNITS = 11_000;
+
+const OPS = { create: 0, update: 1, delete: 2 } as const;
+
+/** Decisions to rows: seals the bodies, and adds version, index, annotation and audit rows. */
+export function assemble(
+  keys: TenantKeys,
+  decisions: readonly Decision[],
+  actor: Actor,
+  now: number,
+): RowSet {
+  const rows = new RowSet();
+  const places = sealBodies(keys, decisions, now, rows);
+  for (let i = 0; i < decisions.length; i++) {
+    const decision = decisions[i]!;
+    if (decision.outcome !== 'unchanged') addRows(keys, decision, places[i], now, rows);
+  }
+  addAudit(keys, decisions, actor, now, rows);
+  return rows;
+}
+
+interface Place {
+  readonly sid: bigint;
+  readonly slot: number;
+}
+
+/** Puts bodies of one compartment together, in the order they were written. */
+function sealBodies(
+  keys: TenantKeys,
+  decisions: readonly Decision[],
+  now: number,
+  rows: RowSet,
+): (Place | undefined)[] {
+  const places: (Place | undefined)[] = new Array(decisions.length).fill(undefined);
+  const compartments = new Map<bigint, number[]>();
+  for (let i = 0; i < decisions.length; i++) {
+    const { write, outcome } = decisions[i]!;
+    if (!write.body || outcome === 'unchanged') continue;
+    const compartment = write.body.pkey ?? write.rid;
+    const list = compartments.get(compartment);
+    if (list) list.push(i);
+    else compartments.set(compartment, [i]);
+  }
+  for (const list of compartments.values()) {
+    const part = decisions[list[0]!]!.write.body!.part;
+    let members: SegmentMember[] = [];
+    let units = 0;
+    let sid = newSegmentId(now);
+    const close = () => {
+      const s = sealSegment(keys, part, sid, members);
+      rows.add('segment', s.part, s.sid, s.kv, s.bind, s.sealed);
+      members = [];
+      units = 0;
+      sid = newSegmentId(now);
+    };
+    for (const i of list) {
+      const { write, version, lastUpdated } = decisions[i]!;
+      const content = write.body!.content;
+      if (
+        members.length > 0 &&
+        (members.length === SEGMENT_MAX_MEMBERS || units + content.length > SEGMENT_MAX_UNITS)
+      )
+        close();
+      places[i] = { sid, slot: members.length };
+      members.push({ type: write.type, id: write.id, version, lastUpdated, content });
+      units += content.length;
+    }
+    if (members.length > 0) close();
+  }
+  return places;
+}
+
+function addRows(
+  keys: TenantKeys,
+  decision: Decision,
+  place: Place | undefined,
+  now: number,
+  rows: RowSet,
+): void {
+  const { write, version, lastUpdated, current } = decision;
+  const { rtype, rid, body } = write;
+  const part = body?.part ?? current!.part;
+  if (current) {
+    rows.replaced.push(current.part, rtype, rid);
+    if (current.part !== part) {
+      rows.moved.push(current.part, rtype, rid);
+      const former = new Set(current.former ?? []);
+      former.add(current.part);
+      rows.relocated.push(rtype, rid, part, [...former]);
+    }
+  }
+  const { sid, slot } = place ?? { sid: 0n, slot: 0 };
+  rows.add('version', part, rtype, rid, version, lastUpdated, OPS[write.op], sid, slot);
+  if (write.type === 'DocumentReference')
+    rows.add('annotation', part, rid, version, documentState(body?.resource), 0, 0, now);
+  if (!body) {
+    rows.add('resource', part, rtype, rid, version, lastUpdated, true, false, null, null, 0n, sid, slot, []);
+    return;
+  }
+  const { terms, dates, quantities, references, sorted, at } = body.rows;
+  const day = at ?? null;
+  rows.add(
+    'resource',
+    ...[
+      part,
+      rtype,
+      rid,
+      version,
+      lastUpdated,
+      false,
+      body.derived,
+      body.pkey,
+      day,
+      body.digest,
+      sid,
+      slot,
+      terms,
+    ],
+  );
+  for (const d of dates) rows.add('date', part, rtype, rid, d.param, d.lo, d.hi);
+  for (const q of quantities) rows.add('quantity', part, rtype, rid, q.term, q.unit, q.lo, q.hi);
+  for (const r of references) {
+    if (isResourceType(r.targetType))
+      rows.add(
+        'reference',
+        ...[part, rtype, rid, r.param, typeNumber(r.targetType), keys.rid(r.targetType, r.targetId)],
+      );
+  }
+  if (at !== undefined) for (const term of sorted) rows.add('sorted', part, rtype, rid, term, at);
+}
+
+function addAudit(
+  keys: TenantKeys,
+  decisions: readonly Decision[],
+  actor: Actor,
+  now: number,
+  rows: RowSet,
+): void {
+  const byPart = new Map<number, Decision[]>();
+  for (const decision of decisions) {
+    if (decision.outcome === 'unchanged') continue;
+    const part = decision.write.body?.part ?? decision.current!.part;
+    const list = byPart.get(part);
+    if (list) list.push(decision);
+    else byPart.set(part, [decision]);
+  }
+  for (const [part, list] of byPart) {
+    const a = sealAudit(keys, part, now, actor, list);
+    rows.add('audit', a.part, a.at, a.aid, a.kv, a.sealed);
+  }
+}

@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import type { TenantKeys } from '../tenancy/tenant.js';
+import type { Actor, WriteOp } from './contract.js';
+import type { Decision } from './decide.js';
+
+export interface AuditEntry {
+  readonly actor: Actor;
+  /** ms since the epoch. */
+  readonly at: number;
+  /** Versions written: operation, type, id, version. */
+  readonly writes: readonly (readonly [op: WriteOp, type: string, id: string, version: number])[];
+}
+
+export interface AuditRow {
+  readonly part: number;
+  readonly at: number;
+  readonly aid: string;
+  readonly kv: number;
+  readonly sealed: Buffer;
+}
+
+/** Key version of the audit key, which is not rotated with the body's. */
+const AUDIT_KEY_VERSION = 1;
+
+/** One sealed row for what one transaction did in one part. */
+export function sealAudit(
+  keys: TenantKeys,
+  part: number,
+  at: number,
+  actor: Actor,
+  decisions: readonly Decision[],
+): AuditRow {
+  const entry: AuditEntry = {
+    actor,
+    at,
+    writes: decisions.map((d) => [d.write.op, d.write.type, d.write.id, d.version] as const),
+  };
+  const aid = randomUUID();
+  const plain = deflateRawSync(JSON.stringify(entry), { level: 1 });
+  const sealed = keys.seal(plain, { purpose: 'audit', bind: [part, at, aid] });
+  return { part, at, aid, kv: AUDIT_KEY_VERSION, sealed };
+}
+
+/** An audit row may speak of a whole import batch; more than this inflated is refused as damage. */
+const MAX_ENTRY_BYTES = 64 * 1024 * 1024;
+
+/** @throws Fault `integrity` */
+export function openAudit(keys: TenantKeys, row: Omit<AuditRow, 'kv'>): AuditEntry {
+  const plain = keys.open(row.sealed, { purpose: 'audit', bind: [row.part, row.at, row.aid] });
+  return JSON.parse(
+    inflateRawSync(plain, { maxOutputLength: MAX_ENTRY_BYTES }).toString('utf8'),
+  ) as AuditEntry;
+}

@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { copyChunks } from './copy-binary.js';
+import { intArray, run } from './database.js';
+import { INDEX_TABLES, type RowSet, TABLE_KEYS, TABLES, type TableKey } from './row-set.js';
+
+/**
+ * The rows of a big transaction by binary COPY, one stream per table. COPY cannot update, so rows that are replaced
+ * are deleted first.
+ */
+export async function copyWrite(client: pg.PoolClient, rows: RowSet): Promise<void> {
+  if (rows.replaced.length > 0) await deleteReplaced(client, rows);
+  if (rows.relocated.length > 0) await relocate(client, rows);
+  for (const table of TABLE_KEYS) {
+    if (rows.values[table].length > 0) await copyTable(client, table, rows);
+  }
+}
+
+async function copyTable(client: pg.PoolClient, table: TableKey, rows: RowSet): Promise<void> {
+  const shape = TABLES[table];
+  const names = shape.columns.map(([name]) => name).join(', ');
+  const stream = client.query(copyFrom(`copy ${shape.name} (${names}) from stdin (format binary)`));
+  const done = once(stream, 'finish');
+  for (const chunk of copyChunks(shape, rows.values[table])) {
+    if (!stream.write(chunk)) await Promise.race([once(stream, 'drain'), done]);
+  }
+  stream.end();
+  await done;
+}
+
+function keysOf(values: readonly (number | bigint)[]): string[] {
+  const columns: (number | bigint)[][] = [[], [], []];
+  for (let i = 0; i < values.length; i++) columns[i % 3]!.push(values[i]!);
+  return columns.map(intArray);
+}
+
+async function deleteReplaced(client: pg.PoolClient, rows: RowSet): Promise<void> {
+  const keys = keysOf(rows.replaced);
+  for (const table of [...INDEX_TABLES, 'resource'] as const)
+    await run(
+      client,
+      `delete from ${TABLES[table].name} t using unnest($1::int[], $2::smallint[], $3::bigint[]) as k (part, rtype, rid)
+       where t.part = k.part and t.rtype = k.rtype and t.rid = k.rid`,
+      keys,
+      `store-delete ${table}`,
+    );
+  if (rows.values.annotation.length > 0)
+    await run(
+      client,
+      `delete from annotation t using unnest($1::int[], $2::bigint[]) as k (part, rid)
+       where t.part = k.part and t.rid = k.rid`,
+      [keys[0], keys[2]],
+      'store-delete annotation',
+    );
+}
+
+async function relocate(client: pg.PoolClient, rows: RowSet): Promise<void> {
+  for (let i = 0; i < rows.relocated.length; i += 4) {
+    const [rtype, rid, part, former] = rows.relocated.slice(i, i + 4);
+    await run(
+      client,
+      'update locator set part = $3, former = $4 where rtype = $1 and rid = $2',
+      [rtype, rid, part, intArray(former as number[])],
+      'store-relocate',
+    );
+  }
+}

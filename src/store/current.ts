@@ -1,0 +1,115 @@
+import { intArray, type Queryable, run } from './database.js';
+import type { PreparedWrite } from './prepare.js';
+
+/** What stands in the database for an id, locked until the transaction ends. */
+export interface Current {
+  readonly part: number;
+  readonly former: readonly number[] | null;
+  readonly chk: number;
+  readonly ver: number;
+  readonly lu: number;
+  readonly deleted: boolean;
+  readonly digest: bigint;
+}
+
+export function rowKey(rtype: number, rid: bigint): string {
+  return `${rtype}/${rid}`;
+}
+
+const CLAIM = `insert into locator (rtype, rid, chk, part)
+  select * from unnest($1::smallint[], $2::bigint[], $3::int[], $4::int[]) order by 1, 2
+  on conflict (rtype, rid) do nothing returning rtype, rid`;
+
+const LOCK = `select l.rtype, l.rid, l.chk, l.part, l.former from locator l
+  join unnest($1::smallint[], $2::bigint[]) as k (rtype, rid) on l.rtype = k.rtype and l.rid = k.rid
+  order by l.rtype, l.rid for update of l`;
+
+const CURRENT = `select r.rtype, r.rid, r.ver, r.lu, r.deleted, r.digest from resource r
+  join unnest($1::int[], $2::smallint[], $3::bigint[]) as k (part, rtype, rid)
+  on r.part = k.part and r.rtype = k.rtype and r.rid = k.rid`;
+
+interface LocatorRow {
+  rtype: number;
+  rid: bigint;
+  chk: number;
+  part: number;
+  former: number[] | null;
+}
+
+interface CurrentRow {
+  rtype: number;
+  rid: bigint;
+  ver: number;
+  lu: bigint;
+  deleted: boolean;
+  digest: bigint;
+}
+
+/**
+ * Claims the ids that are new and locks the others, both in the order (rtype, rid); nobody locks an existing row before
+ * it has claimed its new ones, so two writers never wait for each other. Gives what stands there, by `rowKey`; ids
+ * without an entry are this transaction's from now on.
+ *
+ * The lock and the read are two statements: at READ COMMITTED a row that was waited for is read anew, but a row
+ * joined to it would still be the one of before the wait.
+ */
+export async function lockCurrent(
+  db: Queryable,
+  writes: readonly PreparedWrite[],
+): Promise<Map<string, Current>> {
+  const inOrder = [...writes].sort(
+    (a, b) => a.rtype - b.rtype || (a.rid < b.rid ? -1 : a.rid > b.rid ? 1 : 0),
+  );
+  const claims = inOrder.filter((w) => w.body);
+  const claimed = new Set<string>();
+  if (claims.length > 0) {
+    const rows = await run<{ rtype: number; rid: bigint }>(
+      db,
+      CLAIM,
+      [
+        intArray(claims.map((w) => w.rtype)),
+        intArray(claims.map((w) => w.rid)),
+        intArray(claims.map((w) => w.chk)),
+        intArray(claims.map((w) => w.body!.part)),
+      ],
+      'store-claim',
+    );
+    for (const row of rows) claimed.add(rowKey(row.rtype, row.rid));
+  }
+  const others = inOrder.filter((w) => !claimed.has(rowKey(w.rtype, w.rid)));
+  const found = new Map<string, Current>();
+  if (others.length === 0) return found;
+  const located = new Map<string, LocatorRow>();
+  const locked = await run<LocatorRow>(
+    db,
+    LOCK,
+    [intArray(others.map((w) => w.rtype)), intArray(others.map((w) => w.rid))],
+    'store-lock',
+  );
+  if (locked.length === 0) return found;
+  for (const row of locked) located.set(rowKey(row.rtype, row.rid), row);
+  const rows = await run<CurrentRow>(
+    db,
+    CURRENT,
+    [
+      intArray(locked.map((l) => l.part)),
+      intArray(locked.map((l) => l.rtype)),
+      intArray(locked.map((l) => l.rid)),
+    ],
+    'store-current',
+  );
+  for (const row of rows) {
+    const key = rowKey(row.rtype, row.rid);
+    const l = located.get(key)!;
+    found.set(key, {
+      part: l.part,
+      former: l.former,
+      chk: l.chk,
+      ver: row.ver,
+      lu: Number(row.lu),
+      deleted: row.deleted,
+      digest: row.digest,
+    });
+  }
+  return found;
+}

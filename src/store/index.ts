@@ -1,0 +1,75 @@
+import type { Clock } from '../core/clock.js';
+import type { IndexContext } from '../indexing/parameter-type.js';
+import type { Tenant } from '../tenancy/tenant.js';
+import { resourceOf, resourceText } from './content.js';
+import type { Actor, Store } from './contract.js';
+import { faultOf } from './database.js';
+import { prepareWrites } from './prepare.js';
+import { history, readCurrent, readMany, readRows, readVersion } from './read.js';
+import { scanMembers } from './scan.js';
+import { inTransaction } from './transaction.js';
+import { WriteTransaction } from './write-transaction.js';
+
+export interface StoreSettings {
+  readonly clock: Clock;
+  /** Where tenants' FHIR bases start, without trailing slash: a tenant's own is `{base}/{name}`. */
+  readonly base: string;
+}
+
+/** What search needs to compile terms for a tenant; equal to what writing uses. */
+export function indexContext(settings: StoreSettings, tenant: Tenant): IndexContext {
+  return { blind: tenant.keys.blind, base: `${settings.base}/${tenant.record.name}` };
+}
+
+export function createStore(settings: StoreSettings): Store {
+  const { clock } = settings;
+
+  function transaction<T>(
+    tenant: Tenant,
+    actor: Actor,
+    work: (tx: WriteTransaction) => Promise<T>,
+  ): Promise<T> {
+    const context = indexContext(settings, tenant);
+    return inTransaction(tenant, (client) =>
+      work(new WriteTransaction(tenant, client, actor, context, clock.now())),
+    );
+  }
+
+  return {
+    async commit(tenant, writes, actor) {
+      if (writes.length === 0) return [];
+      const prepared = await prepareWrites(tenant.keys, indexContext(settings, tenant), writes);
+      return transaction(tenant, actor, (tx) => tx.writePrepared(prepared));
+    },
+    transact: transaction,
+    read: (tenant, type, id) => asFault(readCurrent(tenant, tenant.pool, type, id)),
+    readVersion: (tenant, type, id, version) => asFault(readVersion(tenant, tenant.pool, type, id, version)),
+    readMany: (tenant, keys) => asFault(readMany(tenant, tenant.pool, keys)),
+    readRows: (tenant, rows) => asFault(readRows(tenant, tenant.pool, rows)),
+    history: (tenant, type, id, options) => asFault(history(tenant, tenant.pool, type, id, options)),
+    replaceDerivedGroup: (tenant, documentId, resources, actor) =>
+      transaction(tenant, actor, (tx) => tx.replaceDerivedGroup(documentId, resources)),
+    async *scan(tenant, options) {
+      for await (const members of scanMembers(tenant, options))
+        yield members.map((member) => resourceOf(member, member.content));
+    },
+    async *scanText(tenant, options) {
+      for await (const members of scanMembers(tenant, options))
+        yield members.map((member) => ({
+          type: member.type,
+          id: member.id,
+          version: member.version,
+          lastUpdated: member.lastUpdated,
+          text: resourceText(member, member.content),
+        }));
+    },
+  };
+}
+
+async function asFault<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw faultOf(error);
+  }
+}

@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { Fault } from '../core/fault.js';
+import type { Tenant } from '../tenancy/tenant.js';
+import { faultOf, isRetriable } from './database.js';
+
+/** Retries of a transaction that lost against others, after the first attempt. */
+const MAX_RETRIES = 3;
+/** First pause before a retry, doubled each time, with as much again at random. */
+const RETRY_PAUSE_MS = 5;
+
+/**
+ * Runs `work` in one transaction of the tenant's database, fenced by its epoch: the first statement takes a share lock
+ * on the epoch's row, so a tenant that is being moved waits for writers, and a writer with a stale catalog entry is
+ * refused. Retried when the database asks for it; `work` must therefore start from scratch each time.
+ */
+export async function inTransaction<T>(
+  tenant: Tenant,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await attemptOnce(tenant, work);
+    } catch (error) {
+      if (!isRetriable(error) || attempt >= MAX_RETRIES) throw faultOf(error);
+      await sleep(RETRY_PAUSE_MS * 2 ** attempt * (1 + Math.random()));
+    }
+  }
+}
+
+async function attemptOnce<T>(tenant: Tenant, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await tenant.pool.connect();
+  let broken: Error | undefined;
+  try {
+    await begin(client, tenant.record.epoch);
+    const result = await work(client);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    try {
+      await client.query('rollback');
+    } catch (rollbackError) {
+      // The connection is not known to be clean: the pool must not lend it again.
+      broken = rollbackError as Error;
+    }
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** Two statements in one round trip; the simple protocol answers them as a list. */
+async function begin(client: pg.PoolClient, epoch: number): Promise<void> {
+  const results = (await client.query(
+    'begin; select epoch from tenant_epoch where part = 0 for share',
+  )) as unknown as pg.QueryResult<{ epoch: number }>[];
+  const row = results[1]?.rows[0];
+  if (Number(row?.epoch) !== epoch)
+    throw new Fault('unavailable', 'This tenant is being moved, or was moved; nothing was written.', {
+      remedy: 'Try again in a moment.',
+      log: `epoch ${epoch} of the catalog entry is not the database's ${row?.epoch}`,
+    });
+}

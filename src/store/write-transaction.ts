@@ -1,0 +1,169 @@
+import type pg from 'pg';
+import { Fault } from '../core/fault.js';
+import type { Resource, StoredResource } from '../core/resource.js';
+import { typeNumber } from '../fhir/resource-types.js';
+import { derivedFromTerm } from '../indexing/index.js';
+import type { IndexContext } from '../indexing/parameter-type.js';
+import type { Tenant } from '../tenancy/tenant.js';
+import { assemble } from './assemble.js';
+import { openBodies } from './bodies.js';
+import { resourceOf, storedResource } from './content.js';
+import type {
+  Actor,
+  ReplacedGroup,
+  RowKey,
+  StoreTransaction,
+  VersionRead,
+  Write,
+  WriteResult,
+} from './contract.js';
+import { copyWrite } from './copy-write.js';
+import { lockCurrent, rowKey } from './current.js';
+import { run } from './database.js';
+import { type Decision, decide } from './decide.js';
+import { derivedFromDocument, isReviewed } from './derived-group.js';
+import { documentState, WITHDRAWN } from './document-state.js';
+import { type PreparedWrite, prepareWrites } from './prepare.js';
+import { readCurrent, readMany, readRows } from './read.js';
+import { smallWrite } from './small-write.js';
+
+/** From this many versions on, COPY beats one statement with arrays. */
+const COPY_FROM_WRITES = 100;
+
+/** The writes of one transaction. What calls it has begun the transaction and will commit or roll back. */
+export class WriteTransaction implements StoreTransaction {
+  constructor(
+    private readonly tenant: Tenant,
+    private readonly client: pg.PoolClient,
+    private readonly actor: Actor,
+    private readonly context: IndexContext,
+    private readonly now: number,
+  ) {}
+
+  async lock(name: string): Promise<void> {
+    const key = this.tenant.keys.digest(`lock ${name}`);
+    await run(this.client, 'select pg_advisory_xact_lock($1)', [key], 'store-advisory-lock');
+  }
+
+  async query(sql: string, values: readonly unknown[]): Promise<{ rows: Record<string, unknown>[] }> {
+    return this.client.query(sql, values as unknown[]);
+  }
+
+  read(type: string, id: string): Promise<VersionRead | undefined> {
+    return readCurrent(this.tenant, this.client, type, id);
+  }
+
+  readRows(rows: readonly RowKey[]): Promise<StoredResource[]> {
+    return readRows(this.tenant, this.client, rows);
+  }
+
+  async write(writes: readonly Write[]): Promise<WriteResult[]> {
+    return this.writePrepared(await prepareWrites(this.tenant.keys, this.context, writes));
+  }
+
+  /** Locks, decides, seals and writes. A document that is deleted or marked as an error takes its facts with it. */
+  async writePrepared(prepared: readonly PreparedWrite[]): Promise<WriteResult[]> {
+    if (prepared.length === 0) return [];
+    const current = await lockCurrent(this.client, prepared);
+    const decisions = prepared.map((w) => decide(w, current.get(rowKey(w.rtype, w.rid)), this.now));
+    const changes = decisions.filter((d) => d.outcome !== 'unchanged');
+    if (changes.length > 0) {
+      const rows = assemble(this.tenant.keys, changes, this.actor, this.now);
+      if (changes.length >= COPY_FROM_WRITES) await copyWrite(this.client, rows);
+      else await smallWrite(this.client, rows);
+    }
+    for (const { write, current: before } of changes) {
+      if (write.type === 'DocumentReference' && before && documentState(write.body?.resource) === WITHDRAWN)
+        await this.replaceDerivedGroup(write.id, []);
+    }
+    return decisions.map((d) => new Written(d));
+  }
+
+  /**
+   * See `Store.replaceDerivedGroup`. The document's locator row is locked first, so that two replacements of one group
+   * come one after the other.
+   */
+  async replaceDerivedGroup(documentId: string, resources: readonly Resource[]): Promise<ReplacedGroup> {
+    const { keys } = this.tenant;
+    await run(
+      this.client,
+      'select 1 from locator where rtype = $1 and rid = $2 for update',
+      [typeNumber('DocumentReference'), keys.rid('DocumentReference', documentId)],
+      'store-lock-document',
+    );
+    const rows = await run<{ part: number; rid: bigint; ver: number; sid: bigint; slot: number }>(
+      this.client,
+      `select part, rid, ver, sid, slot from resource where terms @> array[$1::bigint] and not deleted`,
+      [derivedFromTerm(this.context, documentId)],
+      'store-derived-group',
+    );
+    const members = (await openBodies(keys, this.client, rows))
+      .map((m) => resourceOf(m, m.content))
+      .filter((r) => derivedFromDocument(r) === documentId);
+    const kept = new Set(members.filter(isReviewed).map(nameOf));
+    const wanted = new Map(resources.map((r) => [nameOf(named(r)), r]));
+    const known = new Set(members.map(nameOf));
+    // An id that is taken by something outside the group was edited by a person, or is no fact of this document.
+    const strangers = [...wanted.keys()].filter((name) => !known.has(name)).map(splitName);
+    for (const stranger of await readMany(this.tenant, this.client, strangers))
+      if (stranger) kept.add(nameOf(stranger));
+
+    const writes: Write[] = [];
+    for (const member of members) {
+      if (!wanted.has(nameOf(member)) && !kept.has(nameOf(member)))
+        writes.push({ op: 'delete', type: member.resourceType, id: member.id });
+    }
+    for (const [name, resource] of wanted) {
+      if (!kept.has(name)) writes.push({ op: 'update', ...splitName(name), resource, skipUnchanged: true });
+    }
+    const results = await this.write(writes);
+    const count = {
+      created: 0,
+      updated: 0,
+      deleted: 0,
+      unchanged: kept.size,
+      byType: {} as Record<string, number>,
+    };
+    for (const { outcome } of results) count[outcome]++;
+    for (const { resourceType } of resources)
+      count.byType[resourceType] = (count.byType[resourceType] ?? 0) + 1;
+    return count;
+  }
+}
+
+function named(resource: Resource): Resource & { id: string } {
+  if (!resource.id) throw new Fault('internal', 'A derived resource has no id.');
+  return resource as Resource & { id: string };
+}
+
+function nameOf(resource: { resourceType: string; id: string }): string {
+  return `${resource.resourceType}/${resource.id}`;
+}
+
+function splitName(name: string): { type: string; id: string } {
+  const slash = name.indexOf('/');
+  return { type: name.slice(0, slash), id: name.slice(slash + 1) };
+}
+
+/** The answer to one write; the stored resource is only put together when it is asked for. */
+class Written implements WriteResult {
+  readonly outcome: WriteResult['outcome'];
+  readonly type: string;
+  readonly id: string;
+  readonly version: number;
+  readonly lastUpdated: number;
+  readonly #resource: Resource | undefined;
+
+  constructor({ write, outcome, version, lastUpdated }: Decision) {
+    this.outcome = outcome;
+    this.type = write.type;
+    this.id = write.id;
+    this.version = version;
+    this.lastUpdated = lastUpdated;
+    this.#resource = outcome === 'unchanged' ? undefined : write.body?.resource;
+  }
+
+  get resource(): WriteResult['resource'] {
+    return this.#resource && storedResource(this, this.#resource);
+  }
+}
