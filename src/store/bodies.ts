@@ -51,21 +51,25 @@ export async function openBodies(
   }
   return places.map((place) => {
     const members = opened.get(`${place.part}/${place.sid}`);
-    if (!members)
-      throw new Fault('integrity', 'A stored body is missing.', {
-        remedy: 'Run `cenote verify` for this tenant and restore the affected rows from a backup.',
-      });
+    if (!members) throw missing();
     return memberAt(keys, members, place);
   });
 }
 
-/** A body that came along with its row, as single reads fetch it. */
+/** A body that came along with its row, as single reads fetch it; nulls where there is no such segment. */
 export interface RowWithBody extends BodyPlace {
-  readonly bind: bigint;
-  readonly sealed: Buffer;
+  readonly bind: bigint | null;
+  readonly sealed: Buffer | null;
 }
 
 export function openOne(tenant: Tenant, row: RowWithBody): SegmentMember {
+  if (row.sealed === null || row.bind === null) throw missing();
   const members = openSegment(tenant.keys, row.part, row.sid, row.bind, row.sealed);
   return memberAt(tenant.keys, members, row);
+}
+
+function missing(): Fault {
+  return new Fault('integrity', 'A stored body is missing.', {
+    remedy: 'Run `cenote verify` for this tenant and restore the affected rows from a backup.',
+  });
 }

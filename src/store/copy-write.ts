@@ -1,4 +1,5 @@
-import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { copyChunks } from './copy-binary.js';
@@ -21,12 +22,7 @@ async function copyTable(client: pg.PoolClient, table: TableKey, rows: RowSet): 
   const shape = TABLES[table];
   const names = shape.columns.map(([name]) => name).join(', ');
   const stream = client.query(copyFrom(`copy ${shape.name} (${names}) from stdin (format binary)`));
-  const done = once(stream, 'finish');
-  for (const chunk of copyChunks(shape, rows.values[table])) {
-    if (!stream.write(chunk)) await Promise.race([once(stream, 'drain'), done]);
-  }
-  stream.end();
-  await done;
+  await pipeline(Readable.from(copyChunks(shape, rows.values[table])), stream);
 }
 
 function keysOf(values: readonly (number | bigint)[]): string[] {

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Tenant } from '../../src/tenancy/tenant.js';
+import { type TestSystem, testSystem } from '../support/system.js';
+import { actor, create, observation, patient, refusal, remove, testStore, update } from './support.js';
+
+let system: TestSystem;
+let tenant: Tenant;
+const { store } = testStore();
+
+beforeAll(async () => {
+  system = await testSystem({ tenants: ['a'] });
+  tenant = await system.tenant('a');
+});
+afterAll(() => system.close());
+
+const CLIENTS = 32;
+
+async function versionsOf(type: string, id: string): Promise<number[]> {
+  const page = await store.history(tenant, type, id, { count: 1000 });
+  return page!.versions.map((v) => v.version);
+}
+
+function downFrom(n: number): number[] {
+  return Array.from({ length: n }, (_, i) => n - i);
+}
+
+test('32 clients that create one id: one wins, the others get a conflict', async () => {
+  const results = await Promise.all(
+    Array.from({ length: CLIENTS }, (_, i) =>
+      refusal(store.commit(tenant, [create(patient('race', { birthDate: `19${10 + i}-01-01` }))], actor)),
+    ),
+  );
+  expect(results.filter((r) => r === 'none')).toHaveLength(1);
+  expect(results.filter((r) => r === 'conflict writes[0]')).toHaveLength(CLIENTS - 1);
+  expect(await versionsOf('Patient', 'race')).toEqual([1]);
+});
+
+test('32 clients that update one resource by version: versions are dense and each success is one of them', async () => {
+  await store.commit(tenant, [create(patient('cas'))], actor);
+  let won = 0;
+  await Promise.all(
+    Array.from({ length: CLIENTS }, async (_, i) => {
+      for (let round = 0; round < 6; round++) {
+        const now = (await store.read(tenant, 'Patient', 'cas'))!.version;
+        const body = patient('cas', { birthDate: `19${10 + i}-01-0${round + 1}` });
+        const outcome = await refusal(store.commit(tenant, [update(body, { ifMatch: now })], actor));
+        if (outcome === 'none') won++;
+        else expect(outcome).toBe('precondition writes[0]');
+      }
+    }),
+  );
+  expect(won).toBeGreaterThan(0);
+  expect(await versionsOf('Patient', 'cas')).toEqual(downFrom(won + 1));
+});
+
+test('updates, deletes and re-creations without versions all succeed in some order, and none is lost', async () => {
+  await store.commit(tenant, [create(patient('mix'))], actor);
+  let done = 0;
+  await Promise.all(
+    Array.from({ length: CLIENTS }, async (_, i) => {
+      for (let round = 0; round < 4; round++) {
+        const write =
+          i % 4 === 3
+            ? remove('Patient', 'mix', { skipUnchanged: true })
+            : update(patient('mix', { birthDate: `19${10 + i}-01-0${round + 1}` }));
+        const [result] = await store.commit(tenant, [write], actor);
+        if (result!.outcome !== 'unchanged') done++;
+      }
+    }),
+  );
+  expect(await versionsOf('Patient', 'mix')).toEqual(downFrom(done + 1));
+  const [last] = await store.commit(tenant, [update(patient('mix'))], actor);
+  expect(last!.version).toBe(done + 2);
+});
+
+test('transactions over the same resources in different orders never deadlock', async () => {
+  const ids = Array.from({ length: 12 }, (_, i) => `order-${i}`);
+  const outcomes = await Promise.all(
+    Array.from({ length: 24 }, async (_, client) => {
+      const turned = [...ids.slice(client % 12), ...ids.slice(0, client % 12)];
+      if (client % 2) turned.reverse();
+      // Half of the ids are new to whoever comes first: claims and locks are mixed.
+      const writes = turned.map((id) => update(observation(id, 'order-p', client)));
+      return refusal(store.commit(tenant, writes, actor));
+    }),
+  );
+  expect(outcomes.filter((o) => o !== 'none')).toEqual([]);
+  for (const id of ids) expect(await versionsOf('Observation', id)).toEqual(downFrom(24));
+});
+
+test('a named lock lets conditional creates on one criterion make exactly one resource', async () => {
+  const made = await Promise.all(
+    Array.from({ length: CLIENTS }, (_, i) =>
+      store.transact(tenant, actor, async (tx) => {
+        await tx.lock('Patient?identifier=x|1');
+        const { rows } = await tx.query(
+          'select count(*)::int as n from resource where terms @> array[$1::bigint]',
+          [tenant.keys.blind('never')],
+        );
+        expect(rows[0]).toEqual({ n: 0 });
+        if (await tx.read('Patient', 'conditional')) return false;
+        await tx.write([create(patient('conditional', { birthDate: `19${10 + i}-01-01` }))]);
+        return true;
+      }),
+    ),
+  );
+  expect(made.filter(Boolean)).toHaveLength(1);
+});
+
+test('a tenant that moved away refuses writers with the old catalog entry, and reads go on', async () => {
+  await tenant.pool.query('select 1');
+  const stale: Tenant = { ...tenant, record: { ...tenant.record, epoch: tenant.record.epoch + 1 } };
+  expect(await refusal(store.commit(stale, [create(patient('fenced'))], actor))).toBe('unavailable');
+  expect(await store.read(stale, 'Patient', 'fenced')).toBeUndefined();
+  expect(await refusal(store.commit(tenant, [create(patient('fenced'))], actor))).toBe('none');
+});
