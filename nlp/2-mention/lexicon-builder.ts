@@ -1,0 +1,124 @@
+import type { MentionType } from '../model.js';
+import {
+  FLAG,
+  type LexiconConcept,
+  type LexiconContent,
+  type LexiconEntry,
+  SYSTEMS,
+} from './lexicon-file.js';
+import { lexiconWords } from './lexicon-words.js';
+
+/** Collects names and concepts of any source into the content of one lexicon. */
+export interface LexiconBuilder {
+  /** Adds or finds a concept; `parts` are numbers that this method returned. The first display wins. */
+  concept(system: string, code: string, display: string, kind?: string, parts?: readonly number[]): number;
+  /** Number of a concept that was added before. */
+  findConcept(system: string, code: string): number | undefined;
+  /**
+   * Adds a phrase. Called again with the same words and type it appends the concepts, so sources come in the
+   * order of trust. Phrases of no use (empty, too long, refused) are left out.
+   */
+  phrase(phrase: string, type: MentionType, flags: number, concepts: readonly number[]): void;
+  /** Concepts of a phrase added before, by type; for aliases. */
+  meaning(phrase: string, type?: MentionType): { type: MentionType; concepts: readonly number[] } | undefined;
+  content(): LexiconContent;
+}
+
+export interface LexiconBuilderOptions {
+  readonly ordinaryWords?: readonly string[];
+  /** Phrases that are ordinary words too: they get the flag `needsContext`. */
+  readonly needsContext?: readonly string[];
+  /** Phrases that no source may add. */
+  readonly refused?: readonly string[];
+}
+
+const MAX_WORDS = 36;
+const MAX_CONCEPTS_PER_SYSTEM = 3;
+
+interface Draft {
+  words: string[];
+  type: MentionType;
+  flags: number;
+  concepts: number[];
+}
+
+export function createLexiconBuilder(options: LexiconBuilderOptions = {}): LexiconBuilder {
+  const concepts: LexiconConcept[] = [];
+  const conceptNumber = new Map<string, number>();
+  const drafts = new Map<string, Draft>();
+  const keyOf = (phrase: string): string => lexiconWords(phrase).join(' ');
+  const needsContext = new Set((options.needsContext ?? []).map(keyOf));
+  const refused = new Set((options.refused ?? []).map(keyOf));
+
+  return {
+    concept(system, code, display, kind = '', parts = []) {
+      const key = `${system}|${code}`;
+      const known = conceptNumber.get(key);
+      if (known !== undefined) return known;
+      const systemNumber = (SYSTEMS as readonly string[]).indexOf(system);
+      if (systemNumber < 0) throw new Error(`unknown code system ${system}`);
+      const number = concepts.length;
+      concepts.push({ system: systemNumber, code, kind, display: display.replace(/[\t\n]/g, ' '), parts });
+      conceptNumber.set(key, number);
+      return number;
+    },
+    findConcept: (system, code) => conceptNumber.get(`${system}|${code}`),
+    phrase(phrase, type, flags, ids) {
+      const words = lexiconWords(phrase);
+      if (words.length === 0 || words.length > MAX_WORDS) return;
+      if (
+        words.length === 1 &&
+        (words[0]!.length < 2 || /^\W+$/.test(words[0]!)) &&
+        (flags & FLAG.cased) === 0
+      )
+        return;
+      // A phrase never begins or ends with a mark: the spans of mentions would.
+      if (/^[^\w[({<]+$/.test(words[0]!)) return;
+      const joined = words.join(' ');
+      if (refused.has(joined)) return;
+      const key = `${joined}|${type}`;
+      let draft = drafts.get(key);
+      if (draft === undefined) {
+        draft = { words, type, flags, concepts: [] };
+        drafts.set(key, draft);
+      } else {
+        // What one source calls capitals only or doubtful, another may not make certain.
+        draft.flags |= flags & ~(FLAG.cased | FLAG.abbreviation);
+      }
+      if (needsContext.has(joined)) draft.flags |= FLAG.needsContext;
+      for (const id of ids) {
+        if (draft.concepts.includes(id)) continue;
+        const same = draft.concepts.filter(
+          (other) => concepts[other]!.system === concepts[id]!.system,
+        ).length;
+        if (same < MAX_CONCEPTS_PER_SYSTEM) draft.concepts.push(id);
+      }
+    },
+    meaning(phrase, type) {
+      const key = keyOf(phrase);
+      const types: readonly MentionType[] = type
+        ? [type]
+        : [
+            'diagnosis',
+            'symptom',
+            'procedure',
+            'medication',
+            'test',
+            'vital-sign',
+            'vaccine',
+            'device',
+            'social',
+            'allergen',
+          ];
+      for (const candidate of types) {
+        const draft = drafts.get(`${key}|${candidate}`);
+        if (draft) return { type: candidate, concepts: draft.concepts };
+      }
+      return undefined;
+    },
+    content(): LexiconContent {
+      const entries: LexiconEntry[] = [...drafts.values()];
+      return { concepts, entries, ordinaryWords: options.ordinaryWords ?? [] };
+    },
+  };
+}

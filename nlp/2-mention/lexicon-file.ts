@@ -1,0 +1,250 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+import type { MentionType } from '../model.js';
+
+/**
+ * The lexicon's file: vocabulary, concepts and entries, front-coded and gzipped. A binary form because a site's
+ * full terminology has hundreds of thousands of entries and every worker thread reads them at its start.
+ */
+
+/** Bits of an entry's flags. */
+export const FLAG = {
+  /** The same words have several meanings that the lexicon cannot tell apart. */
+  ambiguous: 1,
+  /** Ordinary word as well: counts only where the context says so (section, dose, capitals). */
+  needsContext: 2,
+  abbreviation: 4,
+  brand: 8,
+  ingredient: 16,
+  drugClass: 32,
+  /** A whole product: ingredients, strengths and form. */
+  product: 64,
+  /** Written in capitals only (`PE`, `MS`); lower-case is another word. */
+  cased: 128,
+  /** A product of several ingredients or with a brand or lead-in, so the whole phrase is one mention. */
+  whole: 256,
+} as const;
+
+/** Position is the stored number: append only. */
+export const ENTRY_TYPES: readonly MentionType[] = [
+  'medication',
+  'procedure',
+  'diagnosis',
+  'symptom',
+  'test',
+  'vital-sign',
+  'vaccine',
+  'allergen',
+  'device',
+  'social',
+  'phi',
+];
+
+/** Position is the stored number: append only. */
+export const SYSTEMS = [
+  'http://www.nlm.nih.gov/research/umls/rxnorm',
+  'http://snomed.info/sct',
+  'http://hl7.org/fhir/sid/icd-10-cm',
+  'http://loinc.org',
+  'http://hl7.org/fhir/sid/cvx',
+  'http://www.cms.gov/Medicare/Coding/ICD10',
+] as const;
+
+export interface LexiconConcept {
+  /** Index into `SYSTEMS`. */
+  readonly system: number;
+  readonly code: string;
+  /** RxNorm term type, SNOMED CT semantic tag, ICD-10-CM `header` or `billable`; empty where none. */
+  readonly kind: string;
+  readonly display: string;
+  /** Concepts this one is made of: a product's, brand's or salt's ingredients, an alternative's base. */
+  readonly parts: readonly number[];
+}
+
+export interface LexiconEntry {
+  /** Comparable words, see `lexiconWords`. */
+  readonly words: readonly string[];
+  readonly type: MentionType;
+  readonly flags: number;
+  /** Indices into `concepts`, best first. */
+  readonly concepts: readonly number[];
+}
+
+export interface LexiconContent {
+  readonly concepts: readonly LexiconConcept[];
+  readonly entries: readonly LexiconEntry[];
+  /** Ordinary words that no misspelling correction may touch. */
+  readonly ordinaryWords: readonly string[];
+}
+
+/** What a reader needs, in flat arrays. */
+export interface LexiconTables {
+  readonly words: readonly string[];
+  readonly ordinaryWords: readonly string[];
+  readonly conceptCount: number;
+  /** One concept; made when asked for, since most of them never are. */
+  concept(id: number): LexiconConcept;
+  /** Entry e has the word numbers `tokens[tokenStart[e] .. tokenStart[e+1])`; entries are in their order. */
+  readonly tokens: Int32Array;
+  readonly tokenStart: Int32Array;
+  readonly types: Uint8Array;
+  readonly flags: Uint16Array;
+  readonly conceptIds: Int32Array;
+  readonly conceptStart: Int32Array;
+}
+
+const MAGIC = 'cenote-lexicon 1';
+
+/** Serialises a lexicon. The same content gives the same bytes. */
+export function encodeLexicon(content: LexiconContent): Buffer {
+  const counts = new Map<string, number>();
+  for (const entry of content.entries) {
+    for (const word of entry.words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  const words = [...counts.keys()].sort((a, b) => counts.get(b)! - counts.get(a)! || (a < b ? -1 : 1));
+  const number = new Map(words.map((word, index) => [word, index]));
+  const rows = content.entries.map((entry) => ({ entry, ids: entry.words.map((word) => number.get(word)!) }));
+  rows.sort(
+    (a, b) =>
+      compareIds(a.ids, b.ids) || ENTRY_TYPES.indexOf(a.entry.type) - ENTRY_TYPES.indexOf(b.entry.type),
+  );
+  const bytes = new ByteWriter();
+  let tokenCount = 0;
+  let conceptCount = 0;
+  let last: readonly number[] = [];
+  for (const { entry, ids } of rows) {
+    let shared = 0;
+    while (shared < ids.length && shared < last.length && ids[shared] === last[shared]) shared++;
+    bytes.push(shared);
+    bytes.push(ids.length - shared);
+    for (let i = shared; i < ids.length; i++) bytes.push(ids[i]!);
+    bytes.push(ENTRY_TYPES.indexOf(entry.type));
+    bytes.push(entry.flags);
+    bytes.push(entry.concepts.length);
+    for (const id of entry.concepts) bytes.push(id);
+    tokenCount += ids.length;
+    conceptCount += entry.concepts.length;
+    last = ids;
+  }
+  const concepts = content.concepts.map((concept) =>
+    [concept.system, concept.code, concept.kind, concept.display, concept.parts.join(' ')].join('\t'),
+  );
+  const text = [words.join('\n'), [...content.ordinaryWords].sort().join('\n'), concepts.join('\n')].map(
+    (part) => Buffer.from(part),
+  );
+  const head = { entries: rows.length, tokenCount, conceptCount, lengths: text.map((part) => part.length) };
+  return gzipSync(
+    Buffer.concat([Buffer.from(`${MAGIC}\n${JSON.stringify(head)}\n`), ...text, bytes.done()]),
+    { level: 9 },
+  );
+}
+
+/**
+ * Reads what `encodeLexicon` wrote.
+ * @throws Error where the bytes are not a lexicon of this version.
+ */
+export function decodeLexicon(file: Buffer): LexiconTables {
+  const bytes = gunzipSync(file);
+  const magicEnd = bytes.indexOf(10);
+  if (bytes.toString('latin1', 0, Math.max(0, magicEnd)) !== MAGIC)
+    throw new Error(`not a lexicon of version "${MAGIC}"`);
+  const headEnd = bytes.indexOf(10, magicEnd + 1);
+  const head = JSON.parse(bytes.toString('utf8', magicEnd + 1, headEnd)) as {
+    entries: number;
+    tokenCount: number;
+    conceptCount: number;
+    lengths: number[];
+  };
+  let at = headEnd + 1;
+  const parts = head.lengths.map((length) => {
+    const part = bytes.toString('utf8', at, at + length);
+    at += length;
+    return part === '' ? [] : part.split('\n');
+  });
+  const lines = parts[2] ?? [];
+  const made = new Map<number, LexiconConcept>();
+  const concept = (id: number): LexiconConcept => {
+    let known = made.get(id);
+    if (known === undefined) {
+      const [system, code, kind, display, parts] = lines[id]!.split('\t');
+      known = {
+        system: Number(system),
+        code: code!,
+        kind: kind!,
+        display: display!,
+        parts: parts ? parts.split(' ').map(Number) : [],
+      };
+      made.set(id, known);
+    }
+    return known;
+  };
+  const tokens = new Int32Array(head.tokenCount);
+  const tokenStart = new Int32Array(head.entries + 1);
+  const types = new Uint8Array(head.entries);
+  const flags = new Uint16Array(head.entries);
+  const conceptIds = new Int32Array(head.conceptCount);
+  const conceptStart = new Int32Array(head.entries + 1);
+  const read = (): number => {
+    let value = 0;
+    let shift = 0;
+    for (;;) {
+      const byte = bytes[at++]!;
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value;
+      shift += 7;
+    }
+  };
+  let token = 0;
+  let conceptAt = 0;
+  for (let entry = 0; entry < head.entries; entry++) {
+    const shared = read();
+    const own = read();
+    const previous = entry === 0 ? 0 : tokenStart[entry - 1]!;
+    for (let i = 0; i < shared; i++) tokens[token++] = tokens[previous + i]!;
+    for (let i = 0; i < own; i++) tokens[token++] = read();
+    tokenStart[entry + 1] = token;
+    types[entry] = read();
+    flags[entry] = read();
+    const count = read();
+    for (let i = 0; i < count; i++) conceptIds[conceptAt++] = read();
+    conceptStart[entry + 1] = conceptAt;
+  }
+  return {
+    words: parts[0] ?? [],
+    ordinaryWords: parts[1] ?? [],
+    conceptCount: lines.length,
+    concept,
+    tokens,
+    tokenStart,
+    types,
+    flags,
+    conceptIds,
+    conceptStart,
+  };
+}
+
+function compareIds(a: readonly number[], b: readonly number[]): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
+  return a.length - b.length;
+}
+
+/** Numbers as little-endian base-128, so that the frequent words take one byte. */
+class ByteWriter {
+  private bytes = Buffer.alloc(1 << 16);
+  private length = 0;
+
+  push(value: number): void {
+    if (this.length + 5 > this.bytes.length)
+      this.bytes = Buffer.concat([this.bytes, Buffer.alloc(this.bytes.length)]);
+    let rest = value;
+    while (rest > 127) {
+      this.bytes[this.length++] = (rest & 127) | 128;
+      rest >>>= 7;
+    }
+    this.bytes[this.length++] = rest;
+  }
+
+  done(): Buffer {
+    return this.bytes.subarray(0, this.length);
+  }
+}

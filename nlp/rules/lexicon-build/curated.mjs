@@ -1,0 +1,54 @@
+// Our own rows: the words clinicians use, each with codes that must stand in a table.
+import { FLAG } from '../../../dist/nlp/2-mention/lexicon-file.js';
+
+const SYSTEM = {
+  rxn: ['http://www.nlm.nih.gov/research/umls/rxnorm', 'rxnorm'],
+  sct: ['http://snomed.info/sct', 'snomed_gps'],
+  icd: ['http://hl7.org/fhir/sid/icd-10-cm', 'icd10cm'],
+  loinc: ['http://loinc.org', 'loinc_seen'],
+  cvx: ['http://hl7.org/fhir/sid/cvx', 'cvx'],
+};
+const indexes = new WeakMap();
+
+function find(tables, name, code) {
+  const rows = tables[name];
+  if (!indexes.has(rows)) indexes.set(rows, new Map(rows.map((row) => [row.code, row])));
+  return indexes.get(rows).get(code);
+}
+
+/**
+ * Columns: words (alternatives with |), type, flags (comma), codes (`sct:1 icd:A1`), example sentence.
+ * Returns the codes that stand in no table.
+ */
+export function addCuratedRows(builder, tables, file, lines) {
+  const missing = [];
+  for (const line of lines) {
+    const [words, type, flagNames = '', codes = ''] = line.split('\t');
+    if (!type) throw new Error(`${file}: a row needs words and type: ${line}`);
+    const ids = [];
+    for (const item of codes.split(' ').filter(Boolean)) {
+      const [prefix, code] = item.split(':');
+      const system = SYSTEM[prefix];
+      const row = system && find(tables, system[1], code);
+      if (!row) missing.push(`${file}: ${words}: ${item}`);
+      else
+        ids.push(
+          builder.concept(
+            system[0],
+            code,
+            prefix === 'rxn' && row.type === 'IN'
+              ? row.name.charAt(0).toLowerCase() + row.name.slice(1)
+              : row.name,
+            row.type,
+          ),
+        );
+    }
+    let flags = 0;
+    for (const name of flagNames.split(',').filter(Boolean)) {
+      if (!(name in FLAG)) throw new Error(`${file}: unknown flag ${name}`);
+      flags |= FLAG[name];
+    }
+    for (const phrase of words.split('|')) builder.phrase(phrase.trim(), type, flags, ids);
+  }
+  return missing;
+}

@@ -1,0 +1,172 @@
+// ICD-10-CM: names, inclusion terms and the alphabetical index with its inversions undone.
+import { phraseVariants, plainName } from './phrases.mjs';
+
+export const ICD10CM = 'http://hl7.org/fhir/sid/icd-10-cm';
+const MAX_WORDS = 9;
+
+export function addIcd10cm(builder, tables) {
+  const tabular = new Map(tables.icd10cm.map((row) => [row.code, row]));
+  const kept = (code) =>
+    (/^[A-Z]\d/.test(code) &&
+      tabular.has(code) &&
+      !/^[U-Y]/.test(code) &&
+      !/^.{3}\..{3}[A-Z0-9]$/.test(code)) ||
+    code === 'U07.1' ||
+    code === 'U09.9';
+  const conceptOf = (code) => builder.concept(ICD10CM, code, tabular.get(code).name, tabular.get(code).type);
+  const typeOf = (code) =>
+    code.startsWith('R') ? 'symptom' : code.startsWith('Z') ? zType(code) : 'diagnosis';
+  // Single words of the index count where they look like a disease or are the whole name of a code or concept.
+  const knownWords = new Set([
+    ...tables.icd10cm.map((row) => plainName(row.name).toLowerCase()),
+    ...tables.snomed_gps
+      .filter((row) => row.type === 'disorder' || row.type === 'finding')
+      .map((row) => row.name.toLowerCase()),
+  ]);
+  for (const row of tables.icd10cm_index) {
+    if (row.kind !== 'index') continue;
+    const code = row.code.replace(/[-.]+$/, '');
+    if (!kept(code)) continue;
+    const type = typeOf(code);
+    if (type === undefined || isPoisoning(code)) continue;
+    const phrases = indexPhrases(row.term);
+    if (phrases.length === 0) continue;
+    const id = conceptOf(code);
+    for (const phrase of phrases)
+      if (phrase.includes(' ') || isDisease(phrase) || knownWords.has(phrase.toLowerCase()))
+        builder.phrase(phrase, type, 0, [id]);
+  }
+  for (const row of tables.icd10cm) {
+    if (!kept(row.code)) continue;
+    const id = conceptOf(row.code);
+    const type = typeOf(row.code);
+    if (type === undefined || isPoisoning(row.code)) continue;
+    const names = [row.name, ...row.synonyms.split('|')];
+    for (const name of names) {
+      if (!name || name.split(' ').length > MAX_WORDS + 2 || isUseless(name)) continue;
+      // Inclusion terms are often fragments that mean something only under their heading ("Axis", "Arch of aorta").
+      const fragment = name !== row.name && (/^[ST]/.test(row.code) || !isDisease(name));
+      if (fragment) continue;
+      for (const phrase of phraseVariants(name))
+        if (phrase.split(' ').length <= MAX_WORDS) builder.phrase(phrase, type, 0, [id]);
+    }
+  }
+  for (const row of tables.icd10cm_index) {
+    if (row.kind !== 'neoplasm' || row.nonessential_modifiers !== 'MalignantPrimary') continue;
+    const code = row.code.replace(/[-.]+$/, '');
+    if (!kept(code)) continue;
+    const site = plainName(row.term.replace(/^Neoplasm, neoplastic,?\s*/, ''));
+    if (!/^[a-z ]{3,20}$/i.test(site)) continue;
+    const id = conceptOf(code);
+    for (const phrase of [
+      `${site} cancer`,
+      `cancer of ${site}`,
+      `malignant neoplasm of ${site}`,
+      `${site} malignancy`,
+      `carcinoma of ${site}`,
+      `${site} carcinoma`,
+    ]) {
+      builder.phrase(phrase, 'diagnosis', 0, [id]);
+    }
+  }
+}
+
+/** Drugs and chemicals under which the index lists what they do; as words they are the drugs. */
+function isPoisoning(code) {
+  return /^T(?:3[6-9]|4\d|50|5[1-9]|6[0-5])/.test(code);
+}
+
+const DISEASE =
+  /(?:itis|osis|emia|aemia|uria|oma|omas|pathy|plegia|paresis|algia|dynia|rrhea|rrhage|megaly|penia|philia|phobia|trophy|plasia|ectasis|edema|sclerosis|stenosis|spasm|cele|lysis|ptosis|rrhagia|pnea|phagia|phasia|lepsy|mania|thymia|opia|opsia|esthesia|acusis|iasis|lith|syndrome|disease|disorder|failure|insufficiency|infection|fever|cancer|tumor|neoplasm|fracture|dislocation|sprain|strain|injury|wound|ulcer|abscess|cyst|polyp|hernia|pain|ache|bleeding|hemorrhage|obstruction|occlusion|infarct|infarction|embolism|thrombosis|aneurysm|deficiency|defect|malformation|anomaly|allergy|poisoning|toxicity|abuse|dependence|psychosis|neurosis|palsy|paralysis|atrophy|prolapse|perforation|rupture|calculus|stone|mass|lesion|lump|swelling|rash|dermatosis|anemia|diabetes|hypertension|hypotension|asthma|epilepsy|dementia|depression|anxiety|migraine|stroke|shock|coma|arrest|block|fibrillation|flutter|tachycardia|bradycardia|arrhythmia|angina|attack|delirium|deafness|blindness|cataract|glaucoma|detachment|tear|contusion|laceration|abrasion|burn|bite|concussion|amputation|absence|retardation|delay|dysfunction|dystrophy|apnea|pneumonia|influenza|tuberculosis|sepsis|malaria|measles|mumps|rubella|herpes|zoster|wart|scabies|acne|psoriasis|eczema|urticaria|gout|lupus|scoliosis|kyphosis|lordosis|bunion|goiter|thyrotoxicosis|acidosis|alkalosis|obesity|malnutrition|dehydration|cirrhosis|jaundice|ascites|gastroenteritis|constipation|diarrhea|nausea|vomiting|incontinence|retention|impotence|infertility|pregnancy|abortion|miscarriage|preeclampsia|eclampsia|menopause|amenorrhea|reflux)$/i;
+
+function isDisease(name) {
+  return (
+    DISEASE.test(name) ||
+    /\b(?:syndrome|disease|disorder|fracture|infection|failure|neoplasm|carcinoma|cancer|hernia|ulcer|abscess|pain|diabetes|hypertension|anemia|pneumonia|fever|deficiency) /i.test(
+      name,
+    )
+  );
+}
+
+/** Z codes: what a person has had, carries or lives with; encounters for something are no diagnosis. */
+function zType(code) {
+  if (/^Z(?:79|8[0-9]|9[0-9]|21|22|33|34|3A)/.test(code)) return 'diagnosis';
+  if (/^Z(?:5[5-9]|6|7[2-3])/.test(code)) return 'social';
+  return undefined;
+}
+
+function isUseless(name) {
+  return (
+    /\b(?:classified elsewhere|elsewhere classified|subsequent encounter|sequela|initial encounter|Encounter for)\b/i.test(
+      name,
+    ) ||
+    /^(?:other|certain|unspecified) /i.test(name) ||
+    /\bother\b/i.test(name)
+  );
+}
+
+const LINK =
+  /^(?:in|with|without|due to|of|by|following|from|during|after|on|to|for|and|or|at|associated|caused|secondary|resulting|complicating)\b/i;
+const NOT_A_PHRASE =
+  /\b(?:specified|NEC|classif|see|type of|as current|affecting|newborn \(|mother|fetus|code|nature|site|elsewhere|degree|manifestation|state|sequela|newborn|fetal|third|first|second|stage|unspecified)\b/i;
+const MAX_SEGMENTS = 4;
+
+/** "Bronchitis, acute, with, bronchospasm" is "acute bronchitis with bronchospasm". */
+export function indexPhrases(term) {
+  const plain = term.replace(/\s*\([^)]*\)/g, '').trim();
+  const segments = plain
+    .split(/,+ */)
+    .map((segment) => segment.trim())
+    .filter(Boolean);
+  // "Edema, edematous, conjunctiva": the second is a form of the first.
+  if (
+    segments.length > 1 &&
+    segments[1].slice(0, 4).toLowerCase() === segments[0].slice(0, 4).toLowerCase() &&
+    segments[1].split(' ').length === 1 &&
+    segments[0].split(' ').length === 1
+  )
+    segments.splice(1, 1);
+  if (segments.length === 0 || segments.length > MAX_SEGMENTS) return [];
+  if (
+    /^(?:complications?|history|status|examination|encounter|screening|counseling|problem|maladjustment|contact|exposure|observation|admission|aftercare|fitting|vaccination|procedure|pregnancy|delivery|labor|puerperal|poisoning|injury|external|accident|assault|disease|disorder|syndrome|deficiency|effect|defect|abnormal|findings?|presence|absence|personal|test|anomaly|deformity|malformation|neoplasm|birth|newborn|maternal|foreign|late|lack|replacement|attention|transplant|carrier|person|placement|removal|donor|long-term|dependence|use|abuse|intoxication|sequelae|therapy|supervision|immunization|prophylactic|family|underdosing)$/i.test(
+      segments[0],
+    ) &&
+    segments.length === 1
+  )
+    return [];
+  if (NOT_A_PHRASE.test(plain)) {
+    if (!/\b(?:stage|degree) (?:\d|[IV]+|one|two|three)\b/i.test(plain) || segments.length > 3) return [];
+  }
+  const [head, ...rest] = segments;
+  const before = [];
+  const after = [];
+  for (let i = 0; i < rest.length; i++) {
+    let segment = rest[i];
+    if (LINK.test(segment)) {
+      // A link may stand alone, its object in the next segment.
+      if (
+        /^(?:in|with|without|due to|of|by|following|from|and|or|at|during|after|on|to|for)$/i.test(segment) &&
+        i + 1 < rest.length
+      )
+        segment = `${segment} ${rest[++i]}`;
+      after.push(segment);
+    } else before.push(segment);
+  }
+  const tail = after.length > 0 ? ` ${after.join(' ')}` : '';
+  const phrases = new Set();
+  const of = /^[a-z ]+$/i.test(head) && before.length === 1;
+  if (before.length === 0) phrases.add(`${head}${tail}`);
+  else {
+    phrases.add(`${[...before].reverse().join(' ')} ${head}${tail}`);
+    phrases.add(`${before.join(' ')} ${head}${tail}`);
+    phrases.add(`${head} ${before.join(' ')}${tail}`);
+    if (of && before[0].split(' ').length <= 2) phrases.add(`${head} of ${before[0]}${tail}`);
+    if (before.length === 2)
+      phrases
+        .add(`${before[1]} ${head} ${before[0]}${tail}`)
+        .add(`${before[0]} ${head} ${before[1]}${tail}`)
+        .add(`${before[1]} ${head} of ${before[0]}${tail}`)
+        .add(`${before[0]} ${head} of ${before[1]}${tail}`);
+  }
+  return [...phrases].filter((phrase) => phrase.split(' ').length <= MAX_WORDS && phrase.length > 2);
+}

@@ -1,0 +1,180 @@
+// RxNorm: ingredients, salts, combinations, brands and whole products, with what each is made of.
+import { FLAG } from '../../../dist/nlp/2-mention/lexicon-file.js';
+
+export const RXNORM = 'http://www.nlm.nih.gov/research/umls/rxnorm';
+const PRODUCT_TYPES = new Set(['SCD', 'SBD', 'GPCK', 'BPCK']);
+
+/** Ingredient names of a product's display, without strengths: "1 ML epoetin alfa 4000 UNT/ML Injection". */
+export function ingredientsOfProduct(display) {
+  const plain = display.replace(/\s*\[[^\]]*\]\s*$/, '');
+  return plain.split(' / ').map((part) =>
+    part
+      .replace(
+        /^(?:NDA\d+ |BLA\d+ |ANDA\d+ )?(?:Abuse-Deterrent )?(?:[\d.]+ (?:ML|HR|ACTUAT|MG|UNT|SQCM) |\(expressed as [^)]*\) )*/i,
+        '',
+      )
+      .replace(
+        / [\d.,]+ (?:MG|MCG|UNT|MEQ|ML|MMOL|%|CELLS|BAU|AMB|PNU|CFU|VECTOR|IU|G|NG|BILLION|MILLION|TOPICAL|SQ|LF|ACTUAT|HR|MCI|KIU|HEP|AU)\b.*$/i,
+        '',
+      )
+      .trim(),
+  );
+}
+
+export function addRxNorm(builder, tables) {
+  const rows = tables.rxnorm;
+  const stated = rows.filter((row) => row.source.startsWith('RxNorm-prescribable'));
+  const others = rows.filter((row) => !row.source.startsWith('RxNorm-prescribable'));
+  const ingredient = new Map();
+
+  const addIngredient = (row) => {
+    const id = builder.concept(
+      RXNORM,
+      row.code,
+      row.name.toLowerCase() === row.name ? row.name : row.name.charAt(0).toLowerCase() + row.name.slice(1),
+      row.type,
+    );
+    ingredient.set(row.name.toLowerCase(), id);
+    return id;
+  };
+  for (const row of stated.filter((row) => row.type === 'IN')) addIngredient(row);
+  for (const row of agreedIngredients(others))
+    if (!ingredient.has(row.name.toLowerCase())) addIngredient(row);
+  for (const [name, id] of [...ingredient]) {
+    builder.phrase(name, 'medication', FLAG.ingredient, [id]);
+    for (const variant of ingredientVariants(name))
+      builder.phrase(variant, 'medication', FLAG.ingredient, [id]);
+  }
+  // A salt keeps the way to its base, so that "metoprolol succinate" can fall back on metoprolol.
+  const salts = new Map();
+  for (const row of stated.filter((row) => row.type === 'PIN')) {
+    const base = baseOf(row.name.toLowerCase(), ingredient);
+    const id = builder.concept(RXNORM, row.code, row.name, 'PIN', base === undefined ? [] : [base]);
+    salts.set(row.name.toLowerCase(), id);
+    builder.phrase(row.name, 'medication', FLAG.ingredient, base === undefined ? [id] : [id, base]);
+  }
+  const partsOf = (names) => {
+    const ids = [];
+    for (const name of names) {
+      const lower = name.toLowerCase();
+      const id = ingredient.get(lower) ?? baseOf(lower, ingredient) ?? salts.get(lower);
+      if (id === undefined) return undefined;
+      if (!ids.includes(id)) ids.push(id);
+    }
+    return ids;
+  };
+  for (const row of stated.filter((row) => row.type === 'MIN')) {
+    const names = row.name.split(' / ');
+    const parts = partsOf(names);
+    const id = builder.concept(RXNORM, row.code, row.name, 'MIN', parts ?? []);
+    if (names.length > 4) continue;
+    for (const order of orders(names)) {
+      builder.phrase(order.join(' / '), 'medication', FLAG.ingredient, [id]);
+      if (names.length === 2) builder.phrase(order.join(' and '), 'medication', FLAG.ingredient, [id]);
+      if (names.length === 2) builder.phrase(order.join(' + '), 'medication', FLAG.ingredient, [id]);
+    }
+  }
+  const byCode = new Map(rows.map((row) => [row.code, row]));
+  const alias = new Map((tables.rxnorm_brand_alias ?? []).map((row) => [row.brand_rxcui, row]));
+  for (const row of stated.filter((row) => row.type === 'BN')) {
+    const codes = row.ingredient_rxcui
+      ? row.ingredient_rxcui.split('|')
+      : (alias.get(row.code)?.ingredient_rxcuis.split('|') ?? []);
+    const parts = codes
+      .filter((code) => byCode.get(code)?.type === 'IN')
+      .map((code) => builder.findConcept(RXNORM, code))
+      .filter((id) => id !== undefined);
+    const id = builder.concept(
+      RXNORM,
+      row.code,
+      row.name,
+      'BN',
+      parts.length === codes.length || parts.length > 0 ? parts : [],
+    );
+    builder.phrase(row.name, 'medication', FLAG.brand, [id]);
+  }
+  for (const row of stated.filter((row) => PRODUCT_TYPES.has(row.type))) addProduct(row);
+  for (const row of tables.own_products ?? []) addProduct(row);
+
+  function addProduct(row) {
+    const pack = row.type === 'GPCK' || row.type === 'BPCK';
+    const names = pack ? [] : ingredientsOfProduct(row.name);
+    const parts = pack ? [] : (partsOf(names) ?? []);
+    const brand = row.brand_rxcui ? builder.findConcept(RXNORM, row.brand_rxcui) : undefined;
+    const id = builder.concept(
+      RXNORM,
+      row.code,
+      row.name,
+      row.type,
+      brand === undefined ? parts : [...parts, brand],
+    );
+    if (pack) return;
+    const whole = names.length > 1 || /\[/.test(row.name) ? FLAG.whole : 0;
+    for (const name of [row.name, ...row.synonyms.split('|')]) {
+      if (
+        name &&
+        !/\[.*\].*\[/.test(name) &&
+        / \d/.test(` ${name}`) &&
+        name.split(' ').length > 3 &&
+        name.includes('[') === row.name.includes('[')
+      ) {
+        builder.phrase(name, 'medication', FLAG.product | whole, [id]);
+      }
+    }
+  }
+}
+
+/** Ingredients outside the prescribable release, where a second source agrees on name and code. */
+function agreedIngredients(others) {
+  const named = new Map();
+  for (const row of others) {
+    if (row.type === 'IN') continue;
+    for (const code of row.ingredient_rxcui.split('|')) {
+      if (!code) continue;
+      if (!named.has(code)) named.set(code, []);
+      named.get(code).push({ name: row.name.toLowerCase(), source: row.source });
+    }
+  }
+  return others.filter((row) => {
+    if (row.type !== 'IN') return false;
+    const name = row.name.toLowerCase();
+    return (named.get(row.code) ?? []).some(
+      (other) => other.source !== row.source && other.name.includes(name),
+    );
+  });
+}
+
+/** The ingredient whose name begins a salt's name, longest first: "tramadol hydrochloride" is tramadol. */
+function baseOf(name, ingredient) {
+  const words = name.split(' ');
+  for (let length = words.length; length > 0; length--) {
+    const id = ingredient.get(words.slice(0, length).join(' '));
+    if (id !== undefined) return id;
+  }
+  // "conjugated estrogens", "sodium fluoride": the head may come last; biosimilars carry a suffix after a hyphen.
+  const unsuffixed = name.replace(/-[a-z]{4}$/, '');
+  if (unsuffixed !== name && ingredient.has(unsuffixed)) return ingredient.get(unsuffixed);
+  return undefined;
+}
+
+/** "insulin, regular, human" as people say it; "vitamin B12" without its gap. */
+function ingredientVariants(name) {
+  const variants = [];
+  if (name.includes(', ')) {
+    const [head, ...rest] = name.split(', ');
+    variants.push([head, ...rest].join(' '), [...rest, head].join(' '));
+    const plain = rest.filter((word) => word !== 'human');
+    if (plain.length > 0) variants.push([head, ...plain].join(' '), [...plain, head].join(' '));
+  }
+  if (/^vitamin [a-z]\d+$/.test(name))
+    variants.push(name.replace(/ ([a-z])(\d+)$/, ' $1 $2'), name.replace(/ ([a-z])(\d+)$/, ' $1-$2'));
+  return variants;
+}
+
+function orders(names) {
+  if (names.length > 3) return [names];
+  if (names.length === 1) return [names];
+  return names.flatMap((name, i) =>
+    orders([...names.slice(0, i), ...names.slice(i + 1)]).map((rest) => [name, ...rest]),
+  );
+}
