@@ -8,6 +8,8 @@ import { packageRoot } from '../core/package-root.js';
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
 export function register(program: Command): void {
+  // Needed for passThroughOptions, and harmless: the program has no option that a command shares.
+  program.enablePositionalOptions();
   program
     .command('bench <name> [args...]')
     .description('run one of the project\u2019s benchmarks; each figure is one line of JSON')
@@ -28,8 +30,6 @@ export function register(program: Command): void {
       };
       await bench.run(args);
     });
-  // Needed for passThroughOptions, and harmless: the program itself has no options that a command shares.
-  program.enablePositionalOptions();
 }
 
 const benchFolder = (): string => join(packageRoot(), 'dist', 'test', 'bench');

@@ -53,7 +53,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
-    .showHelpAfterError('(see: cenote --help)')
+    .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
     .addHelpText('after', HELP_AFTER)
     .exitOverride();
   try {
@@ -85,6 +85,14 @@ const HELP_AFTER = `
 Every command has its own help: cenote COMMAND --help
 Exit status: 0 done; 1 done, but something was found wrong; 2 could not run; 3 stored data is damaged; 70 a defect.
 Settings are read from the environment (CENOTE_*, DATABASE_URL); the README has them all in a table.`;
+
+/** A usage error in our own form. */
+function oneLine(text: string): string {
+  return `cenote: ${text
+    .trim()
+    .replace(/^error: /, '')
+    .replaceAll('\n', ' ')} (see: cenote --help)\n`;
+}
 
 /** Usage errors anywhere below come back to us as errors, so that one place decides the exit status. */
 function overrideExit(command: Command): void {
