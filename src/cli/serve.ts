@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { packageRoot } from '../core/package-root.js';
+import { configOf, print, type SharedOptions, withAddress, withDataDir, withSystem } from './shell.js';
+
+interface ServeOptions extends SharedOptions {
+  dev?: boolean;
+  worker: boolean;
+}
+
+/** The tenant of `serve --dev`. */
+const DEV_TENANT = 'demo';
+
+export function register(program: Command): void {
+  withAddress(withDataDir(program.command('serve')))
+    .description('run the API server, and a job worker in the same process')
+    .option('--dev', 'for this machine only: no token is asked for, the tenant "demo" is made when absent')
+    .option('--no-worker', 'leave the jobs to workers of their own (cenote worker)')
+    .action(serve);
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const { createApp } = await import('../http/app.js');
+  const { listen, requireLoopback } = await import('../http/server.js');
+  const { openTokenSecret, verifyToken } = await import('../tenancy/tokens.js');
+  const config = configOf(options);
+  const dev = options.dev === true;
+  // Refused before a database is started for nothing.
+  if (dev) requireLoopback(config.host);
+  await withSystem(options, async (system, interrupted) => {
+    if (dev && !(await system.tenants.find(DEV_TENANT))) await system.tenants.create(DEV_TENANT);
+    const secret = dev ? undefined : openTokenSecret(config.tokenSecretFile);
+    const app = createApp(system, {
+      baseUrl: config.baseUrl,
+      version: version(),
+      dev,
+      verify: secret && ((token, tenant) => verifyToken(secret, system.clock, token, tenant)),
+      log: (line) =>
+        process.stderr.write(
+          `${JSON.stringify({ time: new Date(system.clock.now()).toISOString(), ...line })}\n`,
+        ),
+    });
+    const worker = options.worker ? await startWorker(system) : undefined;
+    const server = await listen(app, { host: config.host, port: config.port, dev });
+    const shown = config.port === 0 ? config.baseUrl.replace(/:0$/, `:${server.port}`) : config.baseUrl;
+    print(`Cenote ${version()} listens on ${shown}`);
+    print(
+      dev
+        ? `FHIR base: ${shown}/fhir/${DEV_TENANT} (no token asked for)`
+        : `FHIR bases: ${shown}/fhir/{tenant}`,
+    );
+    await stopped(interrupted);
+    await server.stop();
+    await worker?.stop();
+  });
+}
+
+function version(): string {
+  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string })
+    .version;
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** The job worker in this process. */
+async function startWorker(_system: unknown): Promise<{ stop(): Promise<void> } | undefined> {
+  return undefined;
+}

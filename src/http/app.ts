@@ -1,0 +1,212 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import express, { type Express } from 'express';
+import type { Clock } from '../core/clock.js';
+import { Fault, invalid } from '../core/fault.js';
+import type { Resource } from '../core/resource.js';
+import { parsePartialDate } from '../fhir/dates.js';
+import type { Search } from '../search/search.js';
+import type { Store } from '../store/contract.js';
+import { bundleDeps } from '../tasks/bundle-deps.js';
+import { basicCheck, type Check } from '../tasks/bundle-entry.js';
+import type { Tenant, Tenants } from '../tenancy/tenant.js';
+import type { VerifyToken } from './auth.js';
+import { batchHandler } from './batch.js';
+import { capabilityStatement } from './capabilities.js';
+import { authorise, createFhirEndpoint, type Seen } from './fhir-endpoint.js';
+import { isLoopback, parseHost, publicUrl } from './hosts.js';
+import { interactionRoutes } from './interactions.js';
+import { createMetrics, type Metrics } from './metrics.js';
+import { failure, HttpFault, logText } from './outcome.js';
+import { createReadiness } from './readiness.js';
+import { requestId } from './request-id.js';
+import { respond, SECURITY_HEADERS } from './respond.js';
+import { createRouter, type Route, type Router } from './router.js';
+
+/** What the API needs of the system. */
+export interface HttpSystem {
+  readonly clock: Clock;
+  readonly tenants: Tenants;
+  readonly store: Store;
+  readonly search: Search;
+}
+
+export interface AppOptions {
+  /** `http://host:port`, or how clients reach us through a proxy. */
+  readonly baseUrl: string;
+  readonly version: string;
+  /** No token, this machine only: the Host header must name it, against DNS rebinding. */
+  readonly dev: boolean;
+  /** Absent in development mode alone. */
+  readonly verify?: VerifyToken;
+  /** Takes finished log lines; nothing is logged without it. */
+  readonly log?: (line: Readonly<Record<string, unknown>>) => void;
+  /** Whether a conditional delete may remove several resources. */
+  readonly multipleDelete?: boolean;
+  readonly requestTimeoutMs?: number;
+  readonly bundleTimeoutMs?: number;
+}
+
+export interface App {
+  readonly express: Express;
+  readonly router: Router;
+  /** From now on `/readyz` says no, so that a load balancer sends nobody any more. */
+  drain(): void;
+}
+
+const REQUEST_TIMEOUT_MS = 60_000;
+const BUNDLE_TIMEOUT_MS = 300_000;
+
+/** The API as an express application. The chain is short on purpose: each layer of express costs throughput. */
+export function createApp(system: HttpSystem, options: AppOptions): App {
+  if (!options.dev && !options.verify)
+    throw new Fault('internal', 'Without --dev the API must check tokens.');
+  const metrics = createMetrics();
+  const readiness = createReadiness(system.tenants, system.clock);
+  const router = buildRouter(system, options);
+  const endpoint = createFhirEndpoint({
+    tenants: system.tenants,
+    router,
+    verify: options.dev ? undefined : options.verify,
+    publicUrl: (request) => publicUrl(options.baseUrl, request.headers.host),
+    requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    bundleTimeoutMs: options.bundleTimeoutMs ?? BUNDLE_TIMEOUT_MS,
+  });
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', false);
+  app.use(async (request: IncomingMessage, response: ServerResponse, next: () => void) => {
+    const url = request.url ?? '/';
+    const place = FHIR_PATH.exec(url);
+    if (options.dev && !isOurHost(request)) return refuse(request, response, wrongHost());
+    if (!place) return next();
+    const start = performance.now();
+    metrics.enter();
+    try {
+      const seen = await endpoint(request, response, place[1]!, place[2] ?? '', place[3] ?? '');
+      record(metrics, options, seen, start);
+    } finally {
+      metrics.leave();
+    }
+  });
+  app.get('/healthz', (_request, response) => text(response, 200, 'ok\n'));
+  app.get('/readyz', async (_request, response) => {
+    const ready = await readiness.check();
+    text(response, ready ? 200 : 503, ready ? 'ready\n' : 'not ready\n');
+  });
+  app.get('/metrics', (_request, response) => text(response, 200, metrics.text()));
+  app.use((request: IncomingMessage, response: ServerResponse) => {
+    const fault = new HttpFault(404, 'There is nothing at this address.', {
+      issueCode: 'not-found',
+      remedy: 'FHIR is served below /fhir/{tenant}.',
+    });
+    return refuse(request, response, fault);
+  });
+  return { express: app, router, drain: () => readiness.drain() };
+}
+
+/** Tenant, path below it, query. Nothing is unescaped: no legal address of ours needs it. */
+const FHIR_PATH = /^\/fhir\/([a-z][a-z0-9-]{0,39})(\/[^?#]*)?(?:\?(.*))?$/;
+
+function isOurHost(request: IncomingMessage): boolean {
+  const host = parseHost(request.headers.host);
+  return host !== undefined && isLoopback(host.name);
+}
+
+function wrongHost(): Fault {
+  return new HttpFault(421, 'Development mode serves this machine only.', {
+    issueCode: 'security',
+    remedy: 'Use http://localhost or http://127.0.0.1, or run the server without --dev.',
+  });
+}
+
+async function refuse(request: IncomingMessage, response: ServerResponse, fault: Fault): Promise<void> {
+  const { status, headers, outcome } = failure(fault);
+  const unread = !request.complete && request.method !== 'GET' && request.method !== 'HEAD';
+  await respond(
+    response,
+    { status, resource: outcome, headers: unread ? { ...headers, Connection: 'close' } : headers },
+    {
+      head: request.method === 'HEAD',
+      contentType: 'application/fhir+json; charset=utf-8',
+      pretty: false,
+      prefer: {},
+      acceptsGzip: false,
+      requestId: requestId(request.headers['x-request-id']),
+    },
+  );
+}
+
+function text(response: ServerResponse, status: number, body: string): void {
+  response
+    .writeHead(status, {
+      ...SECURITY_HEADERS,
+      'Content-Type': 'text/plain; charset=utf-8',
+      'Content-Length': String(Buffer.byteLength(body)),
+    })
+    .end(body);
+}
+
+function record(metrics: Metrics, { log }: AppOptions, seen: Seen, start: number): void {
+  const ms = performance.now() - start;
+  metrics.observe(seen.interaction, seen.status, ms / 1000);
+  log?.({
+    request: seen.requestId,
+    interaction: seen.interaction,
+    ...(seen.type === undefined ? {} : { type: seen.type }),
+    status: seen.status,
+    ms: Math.round(ms * 10) / 10,
+    ...(seen.error !== undefined && seen.status >= 500 ? { error: logText(seen.error) } : {}),
+  });
+}
+
+function buildRouter(system: HttpSystem, options: AppOptions): Router {
+  const { store, search, clock } = system;
+  const bundles = bundleDeps(store, search, (tenant) => baseOf(options, tenant));
+  const check: Check = basicCheck;
+  const decorate = async (_tenant: Tenant, resources: readonly Resource[]) => resources;
+  const multipleDelete = options.multipleDelete ?? false;
+  const started = clock.now();
+  const routes: Route[] = interactionRoutes({
+    bundles,
+    search: (tenant, request) => search.search(tenant, { ...request, base: baseOf(options, tenant) }),
+    decorate,
+    check,
+    multipleDelete,
+    parseInstant: (value) => {
+      const range = parsePartialDate(value);
+      if (!range)
+        throw invalid('Not a date or an instant.', undefined, 'Send one such as 2024-05-01T10:00:00Z.');
+      return range;
+    },
+    capabilities: async ({ base }) => ({
+      status: 200,
+      resource: capabilityStatement(routes, {
+        base,
+        version: options.version,
+        date: started,
+        secured: !options.dev,
+        multipleDelete,
+      }),
+    }),
+    batch: batchHandler(bundles, {
+      check,
+      decorate,
+      multipleDelete,
+      match: (method, path) => router.match(method, path),
+      dispatch: (matched, request) => {
+        authorise(request, matched);
+        return matched.route.handle(request);
+      },
+    }),
+    operations: [],
+  });
+  const router = createRouter(routes);
+  return router;
+}
+
+/** The base the index knows references to ourselves by: the configured one, whatever address the caller used. */
+function baseOf({ baseUrl }: AppOptions, tenant: Tenant): string {
+  return `${baseUrl}/fhir/${tenant.record.name}`;
+}

@@ -1,0 +1,146 @@
+import type { Resource } from '../core/resource.js';
+import { searchParametersOf } from '../fhir/registry.js';
+import { RESOURCE_TYPES } from '../fhir/resource-types.js';
+import type { Route } from './router.js';
+
+/** What the statement says beyond what routes and tables do. */
+export interface CapabilitySettings {
+  readonly base: string;
+  readonly version: string;
+  /** ms; when the program was built or started. */
+  readonly date: number;
+  readonly secured: boolean;
+  readonly multipleDelete: boolean;
+}
+
+/** Order of R4 `type-restful-interaction`. */
+const TYPE_INTERACTIONS = [
+  'read',
+  'vread',
+  'update',
+  'patch',
+  'delete',
+  'history-instance',
+  'history-type',
+  'create',
+  'search-type',
+];
+const SYSTEM_INTERACTIONS = ['transaction', 'batch', 'search-system', 'history-system'];
+
+/**
+ * The CapabilityStatement (R4 http.html#capabilities), from the table of routes and the tables of resource types and
+ * search parameters: nothing is claimed that has no route, and every route is claimed.
+ */
+export function capabilityStatement(routes: readonly Route[], settings: CapabilitySettings): Resource {
+  const codes = (kind: 'type' | 'system') =>
+    new Set(routes.flatMap(({ claim }) => (claim.kind === kind ? [claim.code] : [])));
+  const typeCodes = codes('type');
+  const systemCodes = codes('system');
+  return {
+    resourceType: 'CapabilityStatement',
+    status: 'active',
+    date: new Date(settings.date).toISOString(),
+    publisher: 'Cenote',
+    kind: 'instance',
+    software: { name: 'Cenote', version: settings.version },
+    implementation: { description: 'Cenote FHIR R4 data lake', url: settings.base },
+    fhirVersion: '4.0.1',
+    format: ['application/fhir+json', 'json'],
+    ...(typeCodes.has('patch')
+      ? { patchFormat: ['application/json-patch+json', 'application/fhir+json'] }
+      : {}),
+    rest: [
+      {
+        mode: 'server',
+        security: security(settings.secured),
+        resource: RESOURCE_TYPES.map((type) => resourceOf(type, typeCodes, routes, settings)),
+        interaction: SYSTEM_INTERACTIONS.filter((code) => systemCodes.has(code)).map((code) => ({ code })),
+        searchParam: [
+          { name: '_type', type: 'special', definition: 'http://hl7.org/fhir/SearchParameter/Resource-type' },
+          ...['_id', '_lastUpdated', '_tag', '_profile', '_security', '_source'].flatMap(commonParameter),
+        ],
+        operation: operations(routes, undefined),
+      },
+    ],
+  };
+}
+
+function security(secured: boolean): Record<string, unknown> {
+  if (!secured)
+    return { description: 'Development mode: no token is asked for, and only this machine is served.' };
+  return {
+    service: [
+      {
+        coding: [
+          { system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'SMART-on-FHIR' },
+        ],
+        text: 'OAuth2 bearer token for this tenant, with SMART scopes',
+      },
+    ],
+    description: 'Every request except for this statement needs a bearer token issued for this tenant.',
+  };
+}
+
+function commonParameter(code: string): Record<string, unknown>[] {
+  const found = searchParametersOf('Patient').find((parameter) => parameter.code === code);
+  return found ? [{ name: found.code, type: found.type, definition: found.url }] : [];
+}
+
+function resourceOf(
+  type: string,
+  codes: ReadonlySet<string>,
+  routes: readonly Route[],
+  { multipleDelete }: CapabilitySettings,
+): Record<string, unknown> {
+  const parameters = searchParametersOf(type).filter(({ code }) => code !== '_type' && code !== '_has');
+  const references = parameters.filter((parameter) => parameter.type === 'reference');
+  const own = operations(routes, type);
+  return {
+    type,
+    profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
+    interaction: TYPE_INTERACTIONS.filter((code) => codes.has(code)).map((code) => ({ code })),
+    versioning: 'versioned-update',
+    readHistory: codes.has('vread'),
+    updateCreate: codes.has('update'),
+    conditionalCreate: codes.has('create'),
+    conditionalRead: 'full-support',
+    conditionalUpdate: codes.has('update'),
+    conditionalDelete: multipleDelete ? 'multiple' : 'single',
+    referencePolicy: ['literal', 'logical', 'local'],
+    searchInclude: ['*', ...references.map(({ code }) => `${type}:${code}`)],
+    searchRevInclude: revIncludes(type),
+    searchParam: parameters.map(({ code, type: kind, url }) => ({ name: code, type: kind, definition: url })),
+    ...(own.length > 0 ? { operation: own } : {}),
+  };
+}
+
+let revIncludeTable: Map<string, string[]> | undefined;
+
+/** Reference parameters that may point at the type by name. Those that may point anywhere are left to `searchInclude`. */
+function revIncludes(type: string): string[] {
+  if (!revIncludeTable) {
+    revIncludeTable = new Map();
+    for (const source of RESOURCE_TYPES) {
+      for (const { code, type: kind, targets } of searchParametersOf(source)) {
+        if (kind !== 'reference') continue;
+        for (const target of targets) {
+          const list = revIncludeTable.get(target) ?? [];
+          list.push(`${source}:${code}`);
+          revIncludeTable.set(target, list);
+        }
+      }
+    }
+  }
+  return revIncludeTable.get(type) ?? [];
+}
+
+function operations(
+  routes: readonly Route[],
+  type: string | undefined,
+): { name: string; definition: string }[] {
+  const found = new Map<string, string>();
+  for (const { claim } of routes) {
+    if (claim.kind === 'operation' && claim.type === type) found.set(claim.name, claim.definition);
+  }
+  return [...found].map(([name, definition]) => ({ name, definition }));
+}

@@ -1,0 +1,177 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Fault } from '../core/fault.js';
+import { parseJson } from '../core/json.js';
+import type { Tenant, Tenants } from '../tenancy/tenant.js';
+import { authenticate, bearerToken, type Caller, DEV_CALLER, type VerifyToken } from './auth.js';
+import { MAX_BUNDLE_BYTES, MAX_FORM_BYTES, MAX_RESOURCE_BYTES, readText } from './body.js';
+import type { FhirRequest, FhirResponse } from './exchange.js';
+import { bodyKind, type Pair, parsePrefer, responseType } from './negotiate.js';
+import { failure } from './outcome.js';
+import { requestId } from './request-id.js';
+import { acceptsGzip, type RenderContext, respond } from './respond.js';
+import type { Matched, Router } from './router.js';
+
+export interface FhirEndpointOptions {
+  readonly tenants: Tenants;
+  readonly router: Router;
+  /** Absent in development mode: no token is asked for. */
+  readonly verify: VerifyToken | undefined;
+  /** `http://host:port` as the caller sees it. */
+  readonly publicUrl: (request: IncomingMessage) => string;
+  readonly requestTimeoutMs: number;
+  /** A bundle of thousands of entries takes longer than any other request. */
+  readonly bundleTimeoutMs: number;
+}
+
+/** What is counted and logged of a request: no path, no query, no id. */
+export interface Seen {
+  readonly requestId: string;
+  readonly interaction: string;
+  readonly type: string | undefined;
+  readonly status: number;
+  readonly error: unknown;
+}
+
+export type FhirEndpoint = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  tenantName: string,
+  /** Below `/fhir/{tenant}`, as sent, without the query. */
+  path: string,
+  query: string,
+) => Promise<Seen>;
+
+/** Serves `/fhir/{tenant}`: understands the request, checks the caller's rights, makes one call, renders. */
+export function createFhirEndpoint(options: FhirEndpointOptions): FhirEndpoint {
+  return async (request, response, tenantName, path, query) => {
+    const id = requestId(request.headers['x-request-id']);
+    const params: Pair[] = query === '' ? [] : [...new URLSearchParams(query)];
+    let interaction = 'none';
+    let type: string | undefined;
+    let context: RenderContext = {
+      head: request.method === 'HEAD',
+      contentType: 'application/fhir+json; charset=utf-8',
+      pretty: false,
+      prefer: {},
+      acceptsGzip: acceptsGzip(request.headers['accept-encoding']),
+      requestId: id,
+    };
+    let status: number;
+    let failed: unknown;
+    try {
+      context = {
+        ...context,
+        contentType: responseType(request.headers, params),
+        pretty: params.some(([name, value]) => name === '_pretty' && value === 'true'),
+        prefer: parsePrefer(request.headers.prefer),
+      };
+      const matched = options.router.match(request.method ?? 'GET', path);
+      interaction = nameOf(matched);
+      type = matched.at.type;
+      const answer = await withTimeout(
+        handle(options, matched, request, tenantName, params, context),
+        interaction === 'batch' || interaction === 'transaction'
+          ? options.bundleTimeoutMs
+          : options.requestTimeoutMs,
+      );
+      status = answer.status;
+      await respond(response, answer, context);
+    } catch (error) {
+      failed = error;
+      const { status: code, headers, outcome } = failure(error);
+      status = code;
+      if (!response.headersSent) {
+        // What is left of a refused body is not read: the connection ends with the answer.
+        const unread = !request.complete && request.method !== 'GET' && request.method !== 'HEAD';
+        const extra = unread ? { ...headers, Connection: 'close' } : headers;
+        await respond(response, { status: code, resource: outcome, headers: extra }, context);
+      } else response.destroy();
+    }
+    return { requestId: id, interaction, type, status, error: failed };
+  };
+}
+
+export function nameOf({ route: { claim } }: Matched): string {
+  return claim.kind === 'metadata'
+    ? 'capabilities'
+    : claim.kind === 'operation'
+      ? `$${claim.name}`
+      : claim.code;
+}
+
+async function handle(
+  options: FhirEndpointOptions,
+  matched: Matched,
+  request: IncomingMessage,
+  tenantName: string,
+  params: readonly Pair[],
+  { requestId: id, prefer }: RenderContext,
+): Promise<FhirResponse> {
+  const open = matched.route.needs === 'open';
+  // The token is looked for before the tenant, so that without one nobody learns which tenants there are.
+  const token = options.verify && !open ? bearerToken(request, params) : undefined;
+  const tenant = await options.tenants.open(tenantName);
+  const caller = callerOf(options, token, tenant);
+  authorise(caller, matched);
+  return matched.route.handle({
+    tenant,
+    actor: { ...caller.actor, requestId: id },
+    access: caller.access,
+    base: `${options.publicUrl(request)}/fhir/${tenant.record.name}`,
+    at: matched.at,
+    method: request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET'),
+    params,
+    headers: request.headers,
+    prefer,
+    body: bodyReader(request, matched),
+  });
+}
+
+function callerOf(options: FhirEndpointOptions, token: string | undefined, tenant: Tenant): Caller {
+  if (!options.verify) return DEV_CALLER;
+  if (token === undefined) return NOBODY;
+  return authenticate(options.verify, token, tenant.record);
+}
+
+/** Of routes that need no token. */
+const NOBODY: Caller = {
+  access: { allows: () => false, allowsAll: () => false },
+  actor: { id: 'anonymous', kind: 'client' },
+};
+
+/** @throws Fault `forbidden` unless the caller may do what the route needs. */
+export function authorise({ access }: Pick<Caller, 'access'>, { route, at }: Matched): void {
+  const { needs } = route;
+  if (needs === 'open' || needs === 'each') return;
+  const allowed =
+    typeof needs === 'object' ? access.allowsAll(needs.all) : access.allows(at.type ?? '*', needs);
+  if (!allowed) {
+    throw new Fault('forbidden', 'The token does not permit this interaction.', {
+      remedy: 'Ask for a token with a scope that covers the type and the interaction.',
+    });
+  }
+}
+
+function bodyReader(request: IncomingMessage, matched: Matched): FhirRequest['body'] {
+  return async (kinds) => {
+    const kind = bodyKind(request.headers, kinds);
+    if (kind === 'form') return { kind, text: await readText(request, MAX_FORM_BYTES), json: undefined };
+    const limit = matched.route.path === '' ? MAX_BUNDLE_BYTES : MAX_RESOURCE_BYTES;
+    const text = await readText(request, limit);
+    return { kind, text: '', json: parseJson(text) };
+  };
+}
+
+/** The work itself is not stopped (a commit may be under way); its answer is no longer waited for. */
+function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(
+        new Fault('timeout', 'The request took too long.', {
+          remedy: 'Ask for less at a time. A write may have happened: read before you repeat it.',
+        }),
+      );
+    }, ms);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,187 @@
+import { Fault } from '../core/fault.js';
+import { isFhirId } from '../core/ids.js';
+import type { Resource } from '../core/resource.js';
+import type { WriteResult } from '../store/contract.js';
+import { type Criteria, parseCriteria } from '../tasks/bundle-criteria.js';
+import { type Check, isObject } from '../tasks/bundle-entry.js';
+import {
+  createResource,
+  deleteResource,
+  deleteWhere,
+  type Patch,
+  patchResource,
+  updateResource,
+  updateWhere,
+  type WriteDeps,
+} from '../tasks/bundle-interactions.js';
+import { oneMatch } from '../tasks/bundle-match.js';
+import { fhirPathPatch, jsonPatch } from '../tasks/bundle-patch.js';
+import {
+  type FhirRequest,
+  type FhirResponse,
+  type Handler,
+  ifMatchVersion,
+  locationOf,
+  parseEntityTags,
+  segment,
+} from './exchange.js';
+import { HttpFault } from './outcome.js';
+
+/** R4 http.html#create, and #ccreate with `If-None-Exist`. */
+export function createHandler(deps: WriteDeps, check: Check): Handler {
+  return async (request) => {
+    const type = segment(request, 'type');
+    const header = request.headers['if-none-exist'];
+    const criteria = header === undefined ? undefined : parseCriteria(type, String(header), 'If-None-Exist');
+    if (criteria) requireSearch(request, type);
+    const resource = check(await jsonBody(request), type);
+    const result = await createResource(deps, request, resource, criteria);
+    return written(request, result, result.outcome === 'created' ? 201 : 200);
+  };
+}
+
+/** R4 http.html#update; `If-None-Match: *` makes it a create that fails where something is. */
+export function updateHandler(deps: WriteDeps, check: Check): Handler {
+  return async (request) => {
+    const type = segment(request, 'type');
+    const id = segment(request, 'id');
+    const ifMatch = expectedVersion(request);
+    const body = await jsonBody(request);
+    requireSameId(body, id);
+    const result = await updateResource(deps, request, id, check(body, type), ifMatch);
+    return written(request, result, result.outcome === 'created' ? 201 : 200);
+  };
+}
+
+/** R4 http.html#cond-update. */
+export function conditionalUpdateHandler(deps: WriteDeps, check: Check): Handler {
+  return async (request) => {
+    const type = segment(request, 'type');
+    const criteria = criteriaOf(request, type);
+    requireSearch(request, type);
+    const ifMatch = expectedVersion(request);
+    const resource = check(await jsonBody(request), type);
+    const result = await updateWhere(deps, request, criteria, resource, ifMatch);
+    return written(request, result, result.outcome === 'created' ? 201 : 200);
+  };
+}
+
+/** R4 http.html#patch: JSON Patch, or Parameters with a FHIRPath Patch. */
+export function patchHandler(deps: WriteDeps, check: Check): Handler {
+  return async (request) => {
+    const type = segment(request, 'type');
+    const ifMatch = ifMatchVersion(request.headers);
+    const patch = await patchBody(request, check);
+    const result = await patchResource(deps, request, type, segment(request, 'id'), patch, ifMatch);
+    return written(request, result, 200);
+  };
+}
+
+export function conditionalPatchHandler(deps: WriteDeps, check: Check): Handler {
+  return async (request) => {
+    const type = segment(request, 'type');
+    const criteria = criteriaOf(request, type);
+    requireSearch(request, type);
+    const ifMatch = ifMatchVersion(request.headers);
+    const patch = await patchBody(request, check);
+    const match = await oneMatch(deps.find, request.tenant, criteria, undefined);
+    if (!match)
+      throw new Fault('not-found', 'The criteria match no resource.', { remedy: 'Correct the criteria.' });
+    return written(request, await patchResource(deps, request, type, match.id, patch, ifMatch), 200);
+  };
+}
+
+/** R4 http.html#delete. Deleting what is not there succeeds, so that a retry does. */
+export function deleteHandler(deps: WriteDeps): Handler {
+  return async (request) => {
+    const ifMatch = ifMatchVersion(request.headers);
+    const result = await deleteResource(
+      deps,
+      request,
+      segment(request, 'type'),
+      segment(request, 'id'),
+      ifMatch,
+    );
+    return { status: 204, version: result?.version };
+  };
+}
+
+/** R4 http.html#3.1.0.7.1. Several matches are deleted where the policy says so, else refused with 412. */
+export function conditionalDeleteHandler(deps: WriteDeps, multiple: boolean): Handler {
+  return async (request) => {
+    const type = segment(request, 'type');
+    requireSearch(request, type);
+    await deleteWhere(deps, request, criteriaOf(request, type), multiple);
+    return { status: 204 };
+  };
+}
+
+async function jsonBody(request: FhirRequest): Promise<unknown> {
+  return (await request.body(['json'])).json;
+}
+
+async function patchBody(request: FhirRequest, check: Check): Promise<Patch> {
+  const { kind, json } = await request.body(['json-patch', 'json']);
+  if (kind === 'json-patch') return jsonPatch(json, check);
+  if (!isObject(json) || json.resourceType !== 'Parameters') {
+    throw new HttpFault(415, 'The body is no patch.', {
+      remedy: 'Send a JSON Patch as application/json-patch+json, or Parameters with a FHIRPath Patch.',
+    });
+  }
+  return fhirPathPatch(json as Resource, check);
+}
+
+/** A conditional write tells whether something matches: it is a search too. */
+function requireSearch(request: FhirRequest, type: string): void {
+  if (!request.access.allows(type, 's')) {
+    throw new Fault('forbidden', 'The token does not permit the search that a conditional interaction is.', {
+      remedy: `Ask for a scope that searches ${type}.`,
+    });
+  }
+}
+
+function criteriaOf(request: FhirRequest, type: string): Criteria {
+  return parseCriteria(
+    type,
+    new URLSearchParams(request.params.map(([n, v]): [string, string] => [n, v])).toString(),
+    'url',
+  );
+}
+
+function expectedVersion(request: FhirRequest): number | undefined {
+  const none = request.headers['if-none-match'];
+  if (none === undefined) return ifMatchVersion(request.headers);
+  if (parseEntityTags(none, 'If-None-Match') !== '*') {
+    throw new HttpFault(400, 'If-None-Match of an update can only be *.', {
+      issueCode: 'value',
+      remedy: 'Use If-Match to name a version.',
+    });
+  }
+  return 0;
+}
+
+function requireSameId(body: unknown, id: string): void {
+  if (!isObject(body) || body.id === id) return;
+  const missing = body.id === undefined;
+  throw new Fault(
+    'invalid',
+    missing ? 'The resource has no id.' : 'The id of the resource is not the one in the address.',
+    {
+      at: 'id',
+      issueCode: missing ? 'required' : 'value',
+      remedy: isFhirId(id) ? 'Put the id of the address into the resource.' : undefined,
+    },
+  );
+}
+
+export function written(request: FhirRequest, result: WriteResult, status: 200 | 201): FhirResponse {
+  const { type, id, version, lastUpdated, resource } = result;
+  return {
+    status,
+    resource,
+    version,
+    lastUpdated,
+    location: locationOf(request.base, type, id, version),
+    written: true,
+  };
+}

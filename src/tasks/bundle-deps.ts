@@ -1,0 +1,109 @@
+import type { Resource, StoredResource } from '../core/resource.js';
+import { matchesParameter } from '../indexing/index.js';
+import { decidingTerm, findManyMatches, type Lookup, type LookupReader } from '../search/match-many.js';
+import { parseFilters } from '../search/parse.js';
+import type { Search } from '../search/search.js';
+import type { Node } from '../search/tree.js';
+import type { Store, StoreTransaction } from '../store/contract.js';
+import type { Tenant } from '../tenancy/tenant.js';
+import type { Criteria } from './bundle-criteria.js';
+import type { BundleDeps } from './bundle-options.js';
+
+/**
+ * What bundles and conditional interactions need, made of the store and the search. `baseOf` is the base that the
+ * index was written with, by which absolute references to ourselves are known.
+ */
+export function bundleDeps(store: Store, search: Search, baseOf: (tenant: Tenant) => string): BundleDeps {
+  return {
+    store,
+    find: (tenant, criteria, limit, tx) =>
+      search.findMatches(
+        tx ? { tenant, tx } : tenant,
+        criteria.type,
+        queryOf(criteria),
+        limit,
+        baseOf(tenant),
+      ),
+    findMany: (tenant, criteria, tx) => findMany(store, search, tenant, criteria, tx, baseOf(tenant)),
+    satisfies: (tenant, criteria, resource) => satisfies(tenant, criteria, resource, baseOf(tenant)),
+  };
+}
+
+function queryOf({ params }: Criteria): string {
+  return new URLSearchParams(params.map(([name, value]): [string, string] => [name, value])).toString();
+}
+
+/** Criteria that one term decides are looked up together, the rest one by one. */
+async function findMany(
+  store: Store,
+  search: Search,
+  tenant: Tenant,
+  criteria: readonly Criteria[],
+  tx: StoreTransaction | undefined,
+  base: string,
+): Promise<(readonly StoredResource[])[]> {
+  const found: (readonly StoredResource[])[] = [];
+  const together: { at: number; lookup: Lookup }[] = [];
+  for (const [at, one] of criteria.entries()) {
+    const plan = search.plan(tenant, { type: one.type, params: one.params, strict: true, base });
+    const lookup = { type: one.type, plan };
+    if (decidingTerm(lookup) !== undefined) together.push({ at, lookup });
+    else found[at] = await search.findMatches(tx ? { tenant, tx } : tenant, one.type, queryOf(one), 2, base);
+  }
+  const matches = await findManyMatches(
+    readerOf(store, tenant, tx),
+    together.map(({ lookup }) => lookup),
+  );
+  together.forEach(({ at }, i) => {
+    found[at] = matches[i] ?? [];
+  });
+  return found;
+}
+
+function readerOf(store: Store, tenant: Tenant, tx: StoreTransaction | undefined): LookupReader {
+  return {
+    query: async (text, values) =>
+      (tx ? await tx.query(text, values) : await tenant.pool.query(text, values as unknown[])).rows,
+    open: (rows) => (tx ? tx.readRows(rows) : store.readRows(tenant, rows)),
+  };
+}
+
+/** Criteria are compared with many resources and parsed once. */
+const trees = new WeakMap<Criteria, Node>();
+
+/** Whether a resource that is not stored yet satisfies criteria. What needs other resources (chains) does not count. */
+function satisfies(tenant: Tenant, criteria: Criteria, resource: Resource, base: string): boolean {
+  let tree = trees.get(criteria);
+  if (!tree) {
+    tree = parseFilters(criteria.type, criteria.params);
+    trees.set(criteria, tree);
+  }
+  return holds(tree, resource, { blind: tenant.keys.blind, base });
+}
+
+function holds(
+  node: Node,
+  resource: Resource,
+  context: { blind: Tenant['keys']['blind']; base: string },
+): boolean {
+  switch (node.kind) {
+    case 'everything':
+      return true;
+    case 'and':
+      return node.of.every((part) => holds(part, resource, context));
+    case 'or':
+      return node.of.some((part) => holds(part, resource, context));
+    case 'not':
+      return !holds(node.of, resource, context);
+    case 'parameter':
+      return matchesParameter(node.query, resource, context);
+    case 'coded-quantity':
+      return (
+        matchesParameter(node.code, resource, context) && matchesParameter(node.quantity, resource, context)
+      );
+    case 'id':
+      return resource.id !== undefined && node.ids.includes(resource.id);
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Fault } from '../core/fault.js';
+import type { Resource } from '../core/resource.js';
+import type { Actor } from '../store/contract.js';
+import type { Tenant } from '../tenancy/tenant.js';
+import type { Check, Entry } from './bundle-entry.js';
+import type { WriteDeps } from './bundle-interactions.js';
+import type { FindMany, ResolvedReferences, Satisfies } from './bundle-resolve.js';
+import type { BundleCounts, EntryError, ReadAnswer } from './bundle-result.js';
+
+/** What bundles need of the system; `bundleDeps` makes it of the store and the search. */
+export interface BundleDeps extends WriteDeps {
+  readonly findMany: FindMany;
+  readonly satisfies: Satisfies;
+}
+
+/** What a caller's rights must cover, per entry. @throws Fault `forbidden` */
+export type Authorise = (entry: Entry) => void;
+
+/**
+ * Answers a GET, HEAD or operation entry through the shell's own interactions. `throw`: failures are thrown, for a
+ * transaction; `answer`: they come back as a status with an OperationOutcome.
+ */
+export type ReadEntry = (entry: Entry, onFailure: 'throw' | 'answer') => Promise<ReadAnswer>;
+
+export interface BundleScope {
+  readonly tenant: Tenant;
+  readonly actor: Actor;
+  /** FHIR base of the tenant, absolute, without trailing slash. */
+  readonly base: string;
+  readonly authorise?: Authorise;
+  readonly maySearch?: (type: string) => boolean;
+  readonly read?: ReadEntry;
+  /** Adds what a read adds to a stored resource (an instance read inside a transaction). */
+  readonly decorate?: (read: ReadAnswer, entry: Entry) => Promise<ReadAnswer>;
+  /** Whether a conditional delete may remove several. */
+  readonly multipleDelete?: boolean;
+}
+
+interface CommonOptions {
+  readonly actor: Actor;
+  readonly base: string;
+  /** How each resource is checked; the basic check when absent. */
+  readonly check?: Check;
+}
+
+/** As the R4 batch and transaction interactions: POST assigns ids, every entry is answered. */
+export interface HttpOptions extends CommonOptions {
+  readonly mode: 'http';
+  readonly authorise?: Authorise;
+  readonly maySearch?: (type: string) => boolean;
+  readonly read: ReadEntry;
+  readonly decorate?: BundleScope['decorate'];
+  readonly multipleDelete?: boolean;
+  readonly returns: 'minimal' | 'representation' | 'OperationOutcome';
+  readonly failure: (fault: Fault) => { status: number; outcome: Resource };
+}
+
+/** As an import: ids are kept, every resource is an upsert, a second run writes nothing. */
+export interface ImportOptions extends CommonOptions {
+  readonly mode: 'import';
+  /** Shared by the bundles of one job. */
+  readonly cache?: ResolvedReferences;
+}
+
+export interface BundleResult {
+  readonly counts: BundleCounts;
+  /** Entries refused, in order; of a transaction in import mode all faults found, with nothing written. */
+  readonly errors: readonly EntryError[];
+  /** The batch-response or transaction-response; mode `http` only. */
+  readonly response?: Resource;
+}
