@@ -1,0 +1,78 @@
+import type { AnnotatedText, Assertion, Mention, MentionType, Sentence, Token } from '../model.js';
+import type { NlpStage } from '../pipeline.js';
+import { ContextJudge } from './context.js';
+import type { LexiconHit } from './lexicon.js';
+import { matchLexicon } from './lexicon.js';
+import { type Candidate, chooseRow, mergeCandidates } from './merge.js';
+import { loadTagger, sectionHash, type Tagger } from './tagger.js';
+
+/** What a mention is taken for until the assertion stage has read its context. */
+const PLAIN: Assertion = { polarity: 'affirmed', temporality: 'current', experiencer: 'patient' };
+
+/**
+ * Stage `mention`: joins the lexicon (names with codes) and the trained tagger (names by context). Precision
+ * first: what is neither in the lexicon nor confidently tagged is no mention.
+ */
+export const mentionStage: NlpStage = {
+  name: 'mention',
+  needs: ['sections', 'sentences', 'tokens'],
+  adds: ['mentions'],
+  run: (input) => ({ ...input, mentions: findMentions(input) }),
+};
+
+/** The mentions of a segmented text, in order. `tagger` is the shipped one unless an evaluation brings its own. */
+export function findMentions(
+  input: Pick<AnnotatedText, 'text' | 'sections' | 'sentences' | 'tokens'>,
+  tagger: Tagger = loadTagger(),
+): Mention[] {
+  const mentions: Mention[] = [];
+  for (const sentence of input.sentences) {
+    const tokens = input.tokens.slice(sentence.firstToken, sentence.lastToken);
+    if (tokens.length === 0) continue;
+    for (const candidate of candidatesOf(input, sentence, tokens, tagger)) {
+      const start = tokens[candidate.first]!.start;
+      const end = tokens[candidate.last - 1]!.end;
+      mentions.push({
+        start,
+        end,
+        text: input.text.slice(start, end),
+        type: candidate.type,
+        assertion: PLAIN,
+        attributes: [],
+        concepts: [],
+        score: Math.round(candidate.score * 1000) / 1000,
+        accepted: true,
+        because: { mention: candidate.because },
+        section: sentence.section,
+      });
+    }
+  }
+  return mentions;
+}
+
+function candidatesOf(
+  input: Pick<AnnotatedText, 'text' | 'sections'>,
+  sentence: Sentence,
+  tokens: readonly Token[],
+  tagger: Tagger,
+): Candidate[] {
+  const kind = input.sections[sentence.section]?.kind ?? 'none';
+  const tagged = tagger.tag({ tokens, section: sectionHash(kind), listItem: sentence.listItem });
+  const context = new ContextJudge(tokens, kind, sentence.listItem, tagged);
+  const fromLexicon: Candidate[] = [];
+  for (const hit of matchLexicon(tokens)) {
+    const chosen = chooseRow(hit, context);
+    if (chosen) fromLexicon.push(chosen);
+  }
+  const fromTagger: Candidate[] = tagged.spans.map((span) => ({
+    first: span.first,
+    last: span.last,
+    type: context.typeOfTagged(span),
+    score: span.score,
+    because: 'model:clinical',
+    source: 'tagger',
+  }));
+  return mergeCandidates(fromLexicon, fromTagger, context);
+}
+
+export type { LexiconHit, MentionType };

@@ -1,0 +1,196 @@
+import type { MentionType } from '../model.js';
+import type { ContextJudge } from './context.js';
+import { FLAG, type LexiconHit, type LexiconRow } from './lexicon.js';
+
+/** A possible mention within one sentence, by token indices of the sentence. */
+export interface Candidate {
+  readonly first: number;
+  readonly last: number;
+  readonly type: MentionType;
+  readonly score: number;
+  readonly because: string;
+  readonly source: 'lexicon' | 'tagger' | 'both';
+}
+
+/** Tagged spans without a lexicon row must be at least this likely, by type; chosen on held-out folds. */
+const TAGGED_MINIMUM: Readonly<Partial<Record<MentionType, number>>> = {
+  medication: 0.55,
+  allergen: 0.55,
+  diagnosis: 0.5,
+  symptom: 0.5,
+  procedure: 0.5,
+  test: 0.5,
+  'vital-sign': 0.5,
+};
+/** A lexicon row that is also an ordinary word needs this much support where its section does not vouch for it. */
+const ORDINARY_WORD_SUPPORT = 0.4;
+/** A tagged span displaces a lexicon phrase inside it of another type from this likelihood on. */
+const DISPLACING_SCORE = 0.6;
+const MAX_MERGED_TOKENS = 10;
+
+const LEADING = new Set([
+  'the',
+  'a',
+  'an',
+  'his',
+  'her',
+  'their',
+  'my',
+  'your',
+  'this',
+  'that',
+  'these',
+  'any',
+  'some',
+  'no',
+  'and',
+  'or',
+  'of',
+  'with',
+]);
+const EDGE_MARK = /^[^\p{L}\p{N}%+]+$/u;
+
+/**
+ * The reading of a lexicon phrase that fits its context best, or undefined where the phrase is an ordinary word
+ * here. A phrase of one reading is believed; one with several, or that is an ordinary word too, needs the
+ * section, a value, a strength or the tagger on its side.
+ */
+export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | undefined {
+  let best: LexiconRow | undefined;
+  let bestScore = 0;
+  for (const row of hit.rows) {
+    const support = context.support(hit.firstToken, hit.lastToken, row.type);
+    const home = context.atHome(row.type);
+    const hinted = hintedByNumbers(row.type, hit, context);
+    const vouched = home || hinted || support >= ORDINARY_WORD_SUPPORT;
+    if ((row.flags & FLAG.needsContext) !== 0 && !vouched) continue;
+    let score = 0.8 + 0.15 * support + (home ? 0.05 : 0) + (hinted ? 0.1 : 0);
+    if ((row.flags & FLAG.ambiguous) !== 0) score -= vouched ? 0.1 : 0.3;
+    if ((row.flags & FLAG.abbreviation) !== 0 && !vouched) score -= 0.1;
+    if (hit.corrected !== undefined) score -= 0.1;
+    // The first row is the commonest meaning: a later one must be clearly better.
+    if (score > bestScore + 0.02) {
+      best = row;
+      bestScore = score;
+    }
+  }
+  if (!best || bestScore < 0.5) return undefined;
+  const type = best.type === 'medication' && context.isAllergen(hit.firstToken) ? 'allergen' : best.type;
+  return {
+    first: hit.firstToken,
+    last: hit.lastToken,
+    type,
+    score: Math.min(1, bestScore),
+    because: `lexicon:${best.entry}${hit.corrected === undefined ? '' : ` for ${hit.corrected}`}`,
+    source: 'lexicon',
+  };
+}
+
+function hintedByNumbers(type: MentionType, hit: LexiconHit, context: ContextJudge): boolean {
+  if (type === 'medication') return context.strengthFollows(hit.lastToken);
+  if (type === 'test' || type === 'vital-sign') {
+    return context.valueFollows(hit.lastToken) && !context.strengthFollows(hit.lastToken);
+  }
+  return false;
+}
+
+/** Types between which the lexicon and the tagger do not contradict each other. */
+function compatible(a: MentionType, b: MentionType): boolean {
+  if (a === b) return true;
+  const group = (type: MentionType): number =>
+    type === 'diagnosis' || type === 'symptom'
+      ? 1
+      : type === 'procedure' || type === 'test' || type === 'vital-sign' || type === 'device'
+        ? 2
+        : type === 'medication' || type === 'allergen' || type === 'vaccine'
+          ? 3
+          : 4;
+  return group(a) === group(b);
+}
+
+/** One list without overlaps, in order. */
+export function mergeCandidates(
+  lexicon: readonly Candidate[],
+  tagged: readonly Candidate[],
+  context: ContextJudge,
+): Candidate[] {
+  const kept: Candidate[] = [];
+  const gone = new Set<Candidate>();
+  for (const raw of tagged) {
+    const span = trim(raw, context);
+    if (!span) continue;
+    const inside = lexicon.filter((hit) => hit.first < span.last && span.first < hit.last && !gone.has(hit));
+    const agreeing = inside.filter((hit) => compatible(hit.type, span.type));
+    if (agreeing.length === 1 && inside.length === 1) {
+      const hit = agreeing[0]!;
+      const first = Math.min(hit.first, span.first);
+      const last = Math.max(hit.last, span.last);
+      gone.add(hit);
+      if (last - first > MAX_MERGED_TOKENS) kept.push(hit);
+      else {
+        kept.push({
+          ...hit,
+          first,
+          last,
+          score: Math.max(hit.score, 1 - (1 - hit.score) * (1 - span.score)),
+          because: `${hit.because}, ${span.because}`,
+          source: 'both',
+        });
+      }
+      continue;
+    }
+    if (agreeing.length > 1) continue; // several names in one span: the lexicon's boundaries stand
+    if (inside.length > 0) {
+      const covers = inside.every((hit) => hit.first >= span.first && hit.last <= span.last);
+      const larger = inside.every((hit) => hit.last - hit.first < span.last - span.first);
+      const sameWords = inside.length === 1 && !larger;
+      // "iron deficiency" over "iron"; a name that the tagger reads as a test over one it reads as a drug.
+      if (
+        covers &&
+        agreeing.length === 0 &&
+        span.score >= DISPLACING_SCORE &&
+        (larger || (sameWords && isTestNotDrug(inside[0]!, span, context)))
+      ) {
+        for (const hit of inside) gone.add(hit);
+        kept.push(span);
+      }
+      continue;
+    }
+    if (span.score >= (TAGGED_MINIMUM[span.type] ?? 1)) kept.push(span);
+  }
+  for (const hit of lexicon) if (!gone.has(hit)) kept.push(hit);
+  return withoutOverlaps(kept);
+}
+
+/** "Potassium was 4.2" is no drug, whatever the lexicon lists potassium as. */
+function isTestNotDrug(hit: Candidate, span: Candidate, context: ContextJudge): boolean {
+  return hit.type === 'medication' && span.type === 'test' && !context.strengthFollows(hit.last);
+}
+
+function trim(candidate: Candidate, context: ContextJudge): Candidate | undefined {
+  let { first, last } = candidate;
+  const norm = (t: number): string => context.tokens[t]!.norm;
+  while (first < last && (LEADING.has(norm(first)) || EDGE_MARK.test(norm(first)))) first++;
+  while (
+    last > first &&
+    ((norm(last - 1) !== "'s" && EDGE_MARK.test(norm(last - 1))) ||
+      norm(last - 1) === 'of' ||
+      norm(last - 1) === 'and')
+  )
+    last--;
+  if (first === last) return undefined;
+  if (!/\p{L}/u.test(context.words(first, last))) return undefined;
+  return { ...candidate, first, last };
+}
+
+function withoutOverlaps(candidates: readonly Candidate[]): Candidate[] {
+  const ranked = [...candidates].sort(
+    (a, b) => b.score - a.score || b.last - b.first - (a.last - a.first) || a.first - b.first,
+  );
+  const chosen: Candidate[] = [];
+  for (const candidate of ranked) {
+    if (!chosen.some((other) => other.first < candidate.last && candidate.first < other.last))
+      chosen.push(candidate);
+  }
+  return chosen.sort((a, b) => a.first - b.first);
+}
