@@ -1,9 +1,18 @@
 import type { Config } from './config.js';
 import { type Clock, systemClock } from './core/clock.js';
+import { createJobs, type Jobs } from './jobs/jobs.js';
+import { createSearch, type Search } from './search/search.js';
+import type { Store } from './store/contract.js';
+import { createStore } from './store/index.js';
+import type { AnnotateDeps } from './tasks/annotate.js';
+import type { BundleDeps } from './tasks/bundle.js';
+import { bundleDeps } from './tasks/bundle-deps.js';
+import { createNlpPool, type NlpPool } from './tasks/nlp-pool.js';
 import { type Catalog, openTenants } from './tenancy/catalog.js';
 import { openKeyFiles } from './tenancy/key-file.js';
 import { makeDataDir } from './tenancy/postgres/place.js';
 import { embeddedServer, foreignServer } from './tenancy/server.js';
+import type { Tenant } from './tenancy/tenant.js';
 
 /** Everything a shell needs, wired. What it opens it closes, last first. */
 export interface System extends Rooms {
@@ -15,16 +24,46 @@ export interface System extends Rooms {
 export interface Rooms {
   readonly clock: Clock;
   readonly tenants: Catalog;
+  readonly store: Store;
+  readonly search: Search;
+  readonly jobs: Jobs;
+  readonly bundles: BundleDeps;
+  /** FHIR base of a tenant, absolute, without trailing slash. */
+  baseOf(tenant: Tenant): string;
+  /** What annotates documents. The reader's threads start at the first call. */
+  annotation(): Promise<AnnotateDeps>;
+  /** Ends what was started on demand. */
+  closeRooms(): Promise<void>;
 }
 
 export interface Foundation {
   readonly clock: Clock;
   readonly tenants: Catalog;
+  /** How clients reach us, without trailing slash. */
+  readonly baseUrl: string;
 }
 
-/** Builds the rooms; none of them opens anything of its own. */
-export function wireRooms({ clock, tenants }: Foundation): Rooms {
-  return { clock, tenants };
+/** Builds the rooms; what they open on demand, `closeRooms` closes. */
+export function wireRooms({ clock, tenants, baseUrl }: Foundation): Rooms {
+  const base = `${baseUrl}/fhir`;
+  const baseOf = (tenant: Tenant) => `${base}/${tenant.record.name}`;
+  const store = createStore({ clock, base });
+  const search = createSearch({ store, clock });
+  let pool: Promise<NlpPool> | undefined;
+  return {
+    clock,
+    tenants,
+    store,
+    search,
+    jobs: createJobs({ control: tenants.control, clock }),
+    bundles: bundleDeps(store, search, baseOf),
+    baseOf,
+    async annotation() {
+      pool ??= createNlpPool();
+      return { store, reader: await pool };
+    },
+    closeRooms: async () => (await pool)?.close(),
+  };
 }
 
 /**
@@ -40,12 +79,16 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
     : await embeddedServer(config.dataDir);
   try {
     const tenants = await openTenants({ server: server.address, keys: openKeyFiles(config.keyDir), clock });
+    const rooms = wireRooms({ clock, tenants, baseUrl: config.baseUrl });
     let closing: Promise<void> | undefined;
     return {
       config,
-      ...wireRooms({ clock, tenants }),
+      ...rooms,
       close: () => {
-        closing ??= tenants.close().finally(() => server.close());
+        closing ??= rooms
+          .closeRooms()
+          .finally(() => tenants.close())
+          .finally(() => server.close());
         return closing;
       },
     };

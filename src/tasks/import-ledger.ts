@@ -17,7 +17,7 @@ export interface FileState {
 /** Ledger rows do not belong to a patient, so they share one part. */
 const PART = 0;
 
-/** Loads the files a job has begun, by path. */
+/** Loads the files a job has begun, by absolute path. */
 export async function loadLedger(tenant: Tenant, job: Job): Promise<Map<string, FileState>> {
   const { rows } = await tenant.pool.query(
     'select fkey, state, done, counts, sealed from import_file where part = $1 and job = $2',
@@ -37,7 +37,7 @@ export async function loadLedger(tenant: Tenant, job: Job): Promise<Map<string, 
       path: string;
       errors: ImportError[];
     };
-    out.set(path, {
+    out.set(resolve(path), {
       path,
       fkey: BigInt(row.fkey),
       done: row.state === 2,

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Clock } from '../core/clock.js';
 import { Fault, isFault } from '../core/fault.js';
 import type { NoteColumns } from '../ingest/note-table.js';
@@ -18,7 +19,9 @@ const MAX_ROUNDS = 4;
 
 /** What an import job is given; sealed in the job table. */
 export interface ImportParams {
+  /** As given; relative ones to `folder`. */
   readonly paths: readonly string[];
+  readonly folder: string;
   readonly defaults: NoteDefaults;
   readonly columns: NoteColumns;
 }
@@ -51,7 +54,7 @@ export interface ImportRun {
 }
 
 /**
- * Runs an import job from where it stands. Stopped by the signal it gives the job back, to be resumed; what is
+ * Runs an import job from where it stands. Stopped by the signal it is cancelled and can be resumed; what is
  * committed stays. Files that refer to what is not here yet are put off until the others are in.
  * @throws Fault when the import as a whole cannot go on; the job is then failed and can be resumed.
  */
@@ -85,9 +88,9 @@ export async function runImport(
     });
   }, HEARTBEAT_MS);
   try {
-    const files = await (run.source ?? localSource(params.paths)).files();
+    const files = await (run.source ?? localSource(pathsFrom(params))).files();
     const ledger = await loadLedger(tenant, job);
-    for (const file of files) states.push(ledger.get(file.path) ?? newFileState(tenant, file.path));
+    for (const file of files) states.push(ledger.get(resolve(file.path)) ?? newFileState(tenant, file.path));
     const report = () => {
       progress = progressOf(files, states);
       run.onProgress?.(progress);
@@ -103,7 +106,7 @@ export async function runImport(
   } catch (error) {
     if (lost !== undefined) throw lost;
     if (run.signal?.aborted) {
-      await deps.jobs.release(job, { ...progress });
+      await deps.jobs.finish(tenant, job, 'cancelled', { ...progress });
       throw new Fault('conflict', 'The import was stopped.', {
         remedy: `Resume it with: cenote job resume ${job.id}`,
         cause: error,
@@ -174,6 +177,11 @@ async function importAll(
     // Without progress another ordinary round would only repeat the last.
     if (deferred.length === before) round = Math.max(round, MAX_ROUNDS - 1);
   }
+}
+
+/** The paths as given where the job still runs in its folder, else absolute. */
+function pathsFrom({ paths, folder }: ImportParams): string[] {
+  return paths.map((path) => (folder === process.cwd() ? path : resolve(folder, path)));
 }
 
 function progressOf(files: readonly SourceFile[], states: readonly FileState[]): ImportProgress {

@@ -1,0 +1,85 @@
+import type { Command } from 'commander';
+import type { Job } from '../jobs/job.js';
+import { importWithProgress, showReport } from './import.js';
+import { print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
+import { textTable } from './table.js';
+
+interface JobOptions extends SharedOptions {
+  tenant: string;
+  json?: true;
+  report?: string;
+  strict?: true;
+  quiet?: true;
+}
+
+export function register(program: Command): void {
+  const job = program.command('job').description('list, show, cancel and resume jobs');
+
+  withTenant(withDataDir(job.command('list')))
+    .description('list the jobs of a tenant, newest first')
+    .option('--json', 'one JSON object a line')
+    .action((options: JobOptions) =>
+      withSystem(options, async ({ tenants, jobs }) => {
+        const found = await jobs.list(await tenants.open(options.tenant));
+        if (options.json) for (const j of found) print(JSON.stringify(shown(j)));
+        else print(textTable(['job', 'kind', 'state', 'created', 'progress'], found.map(columns)));
+      }),
+    );
+
+  withTenant(withDataDir(job.command('show <job>')))
+    .description('show one job with its result')
+    .action((id: string, options: JobOptions) =>
+      withSystem(options, async ({ tenants, jobs }) => {
+        const tenant = await tenants.open(options.tenant);
+        const found = await jobs.get(tenant, id);
+        print(JSON.stringify({ ...shown(found), result: await jobs.result(tenant, id) }, null, 2));
+      }),
+    );
+
+  withTenant(withDataDir(job.command('cancel <job>')))
+    .description('stop a job; what it has committed stays')
+    .action((id: string, options: JobOptions) =>
+      withSystem(options, async ({ tenants, jobs }) => {
+        await jobs.cancel(await tenants.open(options.tenant), id);
+        print('cancelled');
+      }),
+    );
+
+  withTenant(withDataDir(job.command('resume <job>')))
+    .description('go on with an import that was stopped, from where it stood')
+    .option('--report <file>', 'write the report as JSON')
+    .option('--strict', 'exit with 1 if anything was rejected')
+    .option('--quiet', 'no progress, only the report')
+    .action((id: string, options: JobOptions) =>
+      withSystem(options, async (system, signal) => {
+        const tenant = await system.tenants.open(options.tenant);
+        await showReport(
+          await importWithProgress(system, tenant, id, { signal, quiet: options.quiet }),
+          options,
+        );
+      }),
+    );
+}
+
+function shown(job: Job): Record<string, unknown> {
+  const at = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
+  const { id, kind, state, progress, error } = job;
+  return {
+    id,
+    kind,
+    state,
+    created: at(job.createdAt),
+    started: at(job.startedAt),
+    ended: at(job.endedAt),
+    error,
+    progress,
+  };
+}
+
+function columns(job: Job): string[] {
+  const progress = Object.entries(job.progress)
+    .filter(([name]) => ['filesDone', 'files', 'resources', 'rejected'].includes(name))
+    .map(([name, n]) => `${name} ${n}`)
+    .join(', ');
+  return [job.id, job.kind, job.state, new Date(job.createdAt).toISOString(), job.error ?? progress];
+}

@@ -1,0 +1,188 @@
+import type { Annotation, DocumentContext } from '../../nlp/model.js';
+import { isFault } from '../core/fault.js';
+import type { StoredResource } from '../core/resource.js';
+import { type DocumentEnvelope, mapAnnotation } from '../mapping/index.js';
+import {
+  type AnnotationResult,
+  type ClaimedAnnotation,
+  claimAnnotations,
+  completeAnnotation,
+  countAnnotations,
+} from '../store/annotations.js';
+import type { Actor, Store } from '../store/contract.js';
+import type { Tenant } from '../tenancy/tenant.js';
+import { documentText } from './document-text.js';
+import { addCounts, type DerivedCounts, noDerivedCounts } from './import-report.js';
+
+/** Documents taken at once; twice what the workers hold keeps them busy while results are committed. */
+const CLAIM = 16;
+/** A document's lease, in ms; longer than the longest note may take. */
+const LEASE_MS = 120_000;
+/** After this many attempts a document is given up and says so. */
+const MAX_ATTEMPTS = 3;
+/** Wait before looking again when another worker holds what is left, in ms. */
+const POLL_MS = 250;
+
+/** What reads the words; in worker threads when the product runs. */
+export interface TextReader {
+  readonly version: string;
+  annotate(text: string, context: DocumentContext): Promise<Annotation>;
+}
+
+export interface AnnotateDeps {
+  readonly store: Store;
+  readonly reader: TextReader;
+}
+
+export interface DrainOptions {
+  readonly signal?: AbortSignal;
+  /** Documents read so far in this call, and those still waiting. */
+  readonly onProgress?: (read: number, waiting: number) => void;
+}
+
+const ACTOR: Actor = { id: 'annotation', kind: 'job' };
+
+/**
+ * Annotates documents of a tenant until none waits, also those another worker holds now. Several processes may do so
+ * at once.
+ * @returns what the documents read in this call yielded
+ */
+export async function drainAnnotations(
+  deps: AnnotateDeps,
+  tenant: Tenant,
+  options: DrainOptions = {},
+): Promise<DerivedCounts & { documents: number }> {
+  const counts = { ...noDerivedCounts(), documents: 0 };
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const read = await annotatePending(deps, tenant, counts, options);
+    if (read > 0) continue;
+    const waiting = await countAnnotations(tenant);
+    if (waiting.pending + waiting.running === 0) return counts;
+    await new Promise((resume) => setTimeout(resume, POLL_MS));
+  }
+}
+
+/** Takes documents as long as there are any to take. @returns how many were read */
+export async function annotatePending(
+  deps: AnnotateDeps,
+  tenant: Tenant,
+  counts: DerivedCounts & { documents: number },
+  options: DrainOptions = {},
+): Promise<number> {
+  let read = 0;
+  let waiting = 0;
+  const running = new Set<Promise<void>>();
+  let failure: unknown;
+  for (;;) {
+    if (options.signal?.aborted || failure !== undefined) break;
+    const room = CLAIM * 2 - running.size;
+    const claimed = room >= CLAIM ? await claimAnnotations(tenant, CLAIM, LEASE_MS) : [];
+    for (const document of claimed) {
+      const work: Promise<void> = annotateOne(deps, tenant, document, counts)
+        .then(() => {
+          read++;
+          counts.documents++;
+        })
+        .catch((error) => {
+          failure ??= error;
+        })
+        .finally(() => running.delete(work));
+      running.add(work);
+    }
+    if (claimed.length === 0 && room >= CLAIM && running.size === 0) break;
+    if (options.onProgress) {
+      if (claimed.length > 0) waiting = (await countAnnotations(tenant)).pending;
+      options.onProgress(read, waiting);
+    }
+    if (running.size > 0 && (claimed.length === 0 || CLAIM * 2 - running.size < CLAIM))
+      await Promise.race(running);
+  }
+  await Promise.all(running);
+  if (failure !== undefined) throw failure;
+  return read;
+}
+
+async function annotateOne(
+  deps: AnnotateDeps,
+  tenant: Tenant,
+  claimed: ClaimedAnnotation,
+  counts: DerivedCounts,
+): Promise<void> {
+  const result = await resultOf(deps, tenant, claimed);
+  try {
+    const group = await completeAnnotation(deps.store, tenant, claimed, result, ACTOR);
+    if (!group) return;
+    counts.created += group.created;
+    counts.updated += group.updated;
+    counts.deleted += group.deleted;
+    counts.unchanged += group.unchanged;
+    addCounts(counts.byType, group.byType);
+  } catch (error) {
+    // The document has a newer version or another worker took over: that one's result counts.
+    if (isFault(error) && error.category === 'conflict') return;
+    throw error;
+  }
+}
+
+async function resultOf(
+  deps: AnnotateDeps,
+  tenant: Tenant,
+  claimed: ClaimedAnnotation,
+): Promise<AnnotationResult> {
+  const { reader } = deps;
+  try {
+    const text = await documentText(deps.store, tenant, claimed.document);
+    if (text === undefined) return { state: 'no-text', pipeline: reader.version };
+    const envelope = envelopeOf(tenant, claimed, reader.version);
+    const annotation = await reader.annotate(text, {
+      id: claimed.documentId,
+      date: envelope.date,
+      type: typeOf(claimed.document),
+    });
+    return {
+      state: 'done',
+      pipeline: reader.version,
+      annotation,
+      resources: mapAnnotation(annotation, envelope),
+    };
+  } catch (error) {
+    const category = isFault(error) ? error.category : 'internal';
+    // A database that is gone is no fault of the document.
+    if (category === 'unavailable') throw error;
+    return claimed.attempts >= MAX_ATTEMPTS
+      ? { state: 'failed', pipeline: reader.version, error: category }
+      : { state: 'pending', error: category };
+  }
+}
+
+/** What the document says of itself; the words say nothing of whom they are about. */
+export function envelopeOf(tenant: Tenant, claimed: ClaimedAnnotation, pipeline: string): DocumentEnvelope {
+  const { document } = claimed;
+  const context = document.context as
+    | { encounter?: { reference?: string }[]; period?: { start?: string } }
+    | undefined;
+  const subject = (document.subject as { reference?: string } | undefined)?.reference;
+  const encounter = context?.encounter?.[0]?.reference;
+  return {
+    tenantId: tenant.record.id,
+    documentId: claimed.documentId,
+    documentVersion: claimed.version,
+    recorded: document.meta.lastUpdated,
+    subject: subject?.startsWith('Patient/') ? subject : undefined,
+    encounter: encounter?.startsWith('Encounter/') ? encounter : undefined,
+    date: context?.period?.start ?? (typeof document.date === 'string' ? document.date : undefined),
+    authors: (document.author as { reference?: string; display?: string }[] | undefined)?.map(
+      ({ reference, display }) => ({
+        ...(reference && { reference }),
+        ...(display && { display }),
+      }),
+    ),
+    pipeline,
+  };
+}
+
+function typeOf(document: StoredResource): string | undefined {
+  const type = document.type as { coding?: { system?: string; code?: string }[]; text?: string } | undefined;
+  return type?.coding?.find((c) => c.system === 'http://loinc.org')?.code ?? type?.text;
+}

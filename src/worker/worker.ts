@@ -1,0 +1,104 @@
+import { isFault } from '../core/fault.js';
+import { type AnnotateDeps, annotatePending } from '../tasks/annotate.js';
+import { noDerivedCounts } from '../tasks/import-report.js';
+import type { Tenant, Tenants } from '../tenancy/tenant.js';
+
+/** How often a worker looks at every tenant for documents it was not told of, in ms. */
+const SWEEP_MS = 5_000;
+/** Tenants looked at by one sweep; the next sweep goes on behind them, so that many tenants cost no more than a few. */
+const TENANTS_PER_SWEEP = 20;
+
+export interface WorkerDeps {
+  readonly tenants: Tenants;
+  /** Started with the first document: a server without notes needs no reader. */
+  readonly annotate: () => Promise<AnnotateDeps>;
+  /** Told of what went wrong, by category; never of whom it was about. */
+  readonly onError?: (category: string) => void;
+}
+
+export interface Worker {
+  /** Says that this tenant has a new document, so that it is read at once. */
+  wake(tenant: string): void;
+  /** Finishes what is under way and stops. */
+  stop(): Promise<void>;
+}
+
+/** Annotates documents of all tenants as they arrive. Several processes may run one each. */
+export function startWorker(deps: WorkerDeps): Worker {
+  const stopping = new AbortController();
+  const woken = new Set<string>();
+  let ring: (() => void) | undefined;
+  let after = '';
+
+  async function sweep(): Promise<void> {
+    const names = (await deps.tenants.list())
+      .filter((t) => t.state === 'active')
+      .map((t) => t.name)
+      .sort();
+    const from = names.findIndex((n) => n > after);
+    const turn = [...names.slice(Math.max(from, 0)), ...names.slice(0, Math.max(from, 0))].slice(
+      0,
+      TENANTS_PER_SWEEP,
+    );
+    after = turn.at(-1) ?? '';
+    for (const name of turn) woken.add(name);
+  }
+
+  async function work(name: string): Promise<void> {
+    const tenant = await deps.tenants.open(name);
+    if (!(await hasPending(tenant))) return;
+    await annotatePending(
+      await deps.annotate(),
+      tenant,
+      { ...noDerivedCounts(), documents: 0 },
+      { signal: stopping.signal },
+    );
+  }
+
+  async function run(): Promise<void> {
+    let nextSweep = 0;
+    while (!stopping.signal.aborted) {
+      try {
+        if (Date.now() >= nextSweep) {
+          nextSweep = Date.now() + SWEEP_MS;
+          await sweep();
+        }
+        const [name] = woken;
+        if (name !== undefined) {
+          woken.delete(name);
+          await work(name);
+          continue;
+        }
+      } catch (error) {
+        deps.onError?.(isFault(error) ? error.category : 'internal');
+      }
+      await new Promise<void>((resume) => {
+        const timer = setTimeout(resume, Math.max(nextSweep - Date.now(), 50));
+        ring = () => {
+          clearTimeout(timer);
+          resume();
+        };
+        if (woken.size > 0 || stopping.signal.aborted) ring();
+      });
+    }
+  }
+
+  const running = run();
+  return {
+    wake(tenant) {
+      woken.add(tenant);
+      ring?.();
+    },
+    async stop() {
+      stopping.abort();
+      ring?.();
+      await running;
+    },
+  };
+}
+
+/** Documents that wait, or whose worker may have died: the partial index answers it. */
+async function hasPending(tenant: Tenant): Promise<boolean> {
+  const { rows } = await tenant.pool.query('select 1 from annotation where state in (0, 1) limit 1');
+  return rows.length > 0;
+}
