@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type Express } from 'express';
 import type { Clock } from '../core/clock.js';
 import { Fault, invalid } from '../core/fault.js';
-import type { Resource } from '../core/resource.js';
 import { parsePartialDate } from '../fhir/dates.js';
 import type { Search } from '../search/search.js';
 import type { Store } from '../store/contract.js';
@@ -12,6 +11,7 @@ import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import type { VerifyToken } from './auth.js';
 import { batchHandler } from './batch.js';
 import { capabilityStatement } from './capabilities.js';
+import { annotationRoute, withAnnotationStatus } from './document-reference.js';
 import { authorise, createFhirEndpoint, type Seen } from './fhir-endpoint.js';
 import { isLoopback, parseHost, publicUrl } from './hosts.js';
 import { interactionRoutes } from './interactions.js';
@@ -165,7 +165,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
   const { store, search, clock } = system;
   const bundles = bundleDeps(store, search, (tenant) => baseOf(options, tenant));
   const check: Check = basicCheck;
-  const decorate = async (_tenant: Tenant, resources: readonly Resource[]) => resources;
+  const decorate = withAnnotationStatus;
   const multipleDelete = options.multipleDelete ?? false;
   const started = clock.now();
   const routes: Route[] = interactionRoutes({
@@ -200,7 +200,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
         return matched.route.handle(request);
       },
     }),
-    operations: [],
+    operations: [annotationRoute],
   });
   const router = createRouter(routes);
   return router;

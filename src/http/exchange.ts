@@ -30,6 +30,8 @@ export interface FhirRequest {
 export interface FhirResponse {
   readonly status: number;
   readonly resource?: Resource;
+  /** An answer that is no resource, sent as plain JSON. */
+  readonly json?: unknown;
   /** ETag and Last-Modified of a versioned answer; `lastUpdated` in ms. */
   readonly version?: number;
   readonly lastUpdated?: number;

@@ -78,7 +78,7 @@ export function interactionRoutes(deps: InteractionDeps): Route[] {
       path: ':type/:id/_history/:vid',
       claim: type('vread'),
       needs: 'r',
-      handle: vreadHandler(store, decorate),
+      handle: vreadHandler(store),
     },
     {
       method: 'GET',

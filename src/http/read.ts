@@ -24,15 +24,15 @@ export function readHandler(store: Store, decorate: Decorate): Handler {
   };
 }
 
-/** R4 http.html#vread. */
-export function vreadHandler(store: Store, decorate: Decorate): Handler {
+/** R4 http.html#vread. A version is answered as it was stored. */
+export function vreadHandler(store: Store): Handler {
   return async (request) => {
     const version = versionNumber(segment(request, 'vid'));
     const found =
       version === undefined
         ? undefined
         : await store.readVersion(request.tenant, segment(request, 'type'), segment(request, 'id'), version);
-    return render(request, found, decorate);
+    return render(request, found, undefined);
   };
 }
 
@@ -43,7 +43,7 @@ export function versionNumber(text: string): number | undefined {
 async function render(
   request: FhirRequest,
   found: VersionRead | undefined,
-  decorate: Decorate,
+  decorate: Decorate | undefined,
 ): Promise<FhirResponse> {
   if (!found) {
     throw new Fault('not-found', 'No such resource is known here.', {
@@ -56,8 +56,10 @@ async function render(
     });
   }
   const { version, lastUpdated } = found;
-  if (notModified(request, version, lastUpdated)) return { status: 304, version, lastUpdated };
-  const [resource] = await decorate(request.tenant, [found.resource]);
+  const [resource] = decorate ? await decorate(request.tenant, [found.resource]) : [found.resource];
+  // What a read adds may change while the version does not: then the caller's copy may be old all the same.
+  const asStored = resource === found.resource;
+  if (asStored && notModified(request, version, lastUpdated)) return { status: 304, version, lastUpdated };
   return { status: 200, resource: resource && shapeRead(request, resource), version, lastUpdated };
 }
 

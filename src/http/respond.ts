@@ -48,15 +48,16 @@ export async function respond(
     headers.Location = answer.location;
     headers['Content-Location'] = answer.location;
   }
-  const resource = bodyOf(answer, context.prefer);
-  if (!resource) {
+  const content = answer.json ?? bodyOf(answer, context.prefer);
+  if (content === undefined) {
     if (answer.status !== 204 && answer.status !== 304) headers['Content-Length'] = '0';
     to.writeHead(answer.status, headers).end();
     return;
   }
-  const text = stringifyJson(resource, context.pretty ? 2 : undefined);
+  const text = stringifyJson(content, context.pretty ? 2 : undefined);
   let bytes: Buffer = Buffer.from(text, 'utf8');
-  headers['Content-Type'] = context.contentType;
+  headers['Content-Type'] =
+    answer.json === undefined ? context.contentType : 'application/json; charset=utf-8';
   headers.Vary = 'Accept, Accept-Encoding, Prefer';
   if (context.acceptsGzip && bytes.length >= MIN_GZIP_BYTES) {
     bytes = await compress(bytes, { level: 4 });

@@ -4,6 +4,7 @@ import type { Resource } from '../core/resource.js';
 import { checkResource } from '../fhir/check.js';
 import { isResourceType } from '../fhir/resource-types.js';
 import { type Criteria, parseCriteria } from './bundle-criteria.js';
+import { withoutAnnotationStatus } from './bundle-document.js';
 
 export type EntryMethod = 'DELETE' | 'POST' | 'PUT' | 'PATCH' | 'GET' | 'HEAD';
 
@@ -35,7 +36,7 @@ export interface Entry {
 /** How an entry's resource is checked; the levels of validation are chosen by the caller. */
 export type Check = (value: unknown, type: string | undefined) => Resource;
 
-export const basicCheck: Check = (value, type) => checkResource(value, { type });
+export const basicCheck: Check = (value, type) => withoutAnnotationStatus(checkResource(value, { type }));
 
 /** Entries one HTTP bundle holds at most. */
 export const MAX_HTTP_ENTRIES = 20_000;
