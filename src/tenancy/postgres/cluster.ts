@@ -14,7 +14,8 @@ export const ADMIN_ROLE = 'cenote_admin';
 
 const INITDB_TIMEOUT_MS = 120_000;
 const START_TIMEOUT_S = 120;
-const STOP_TIMEOUT_S = 120;
+const STOP_TIMEOUT_MS = 120_000;
+const STOP_POLL_MS = 15;
 /** The server's log is cut at a start when it has grown beyond this. */
 const MAX_LOG_BYTES = 8 * 1024 * 1024;
 
@@ -161,16 +162,36 @@ function setAsideForeignPid(place: ClusterPlace): void {
   else rmSync(aside, { force: true });
 }
 
-/** Stops the server; its clients are disconnected, its transactions rolled back, its files left consistent. */
+/**
+ * Stops the server; its clients are disconnected, its transactions rolled back, its files left consistent
+ * (`immediate`: as after a crash). Waits for this very process: `pg_ctl stop -w` waits for the lock file to vanish,
+ * and would wait on where the next user has started the server anew in the meantime.
+ */
 export async function stopServer(cluster: Cluster, mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
-  if (!findPostmaster(cluster.place)) return;
-  const stopped = await run(
-    cluster.binaries.pgCtl,
-    ['stop', '-w', '-t', String(STOP_TIMEOUT_S), '-m', mode, '-D', dataFolder(cluster.place)],
-    { user: cluster.user, cwd: cluster.place.home, timeoutMs: (STOP_TIMEOUT_S + 10) * 1000 },
-  );
-  if (stopped.code !== 0 && findPostmaster(cluster.place))
-    throw startFault('PostgreSQL did not stop.', stopped.output);
+  const running = findPostmaster(cluster.place);
+  if (!running) return;
+  const data = dataFolder(cluster.place);
+  if (process.platform === 'win32') {
+    await run(cluster.binaries.pgCtl, ['stop', '-W', '-m', mode, '-D', data], {
+      user: undefined,
+      cwd: cluster.place.home,
+      timeoutMs: STOP_TIMEOUT_MS,
+    });
+  } else {
+    try {
+      process.kill(running.pid, mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
+    } catch {
+      // Gone by itself.
+    }
+  }
+  const deadline = Date.now() + STOP_TIMEOUT_MS;
+  while (isPostgresOn(running.pid, data)) {
+    if (Date.now() > deadline)
+      throw new Fault('unavailable', 'PostgreSQL did not stop in time.', {
+        remedy: `See ${logFile(cluster.place)}.`,
+      });
+    await new Promise((done) => setTimeout(done, STOP_POLL_MS));
+  }
 }
 
 /** A port of the loopback address that nobody listens on just now. */

@@ -49,6 +49,7 @@ const DATABASE = 'postgres';
 const READY_TIMEOUT_MS = 180_000;
 const MAX_PORTS_TRIED = 8;
 const POLL_MS = 40;
+const CONNECT_TIMEOUT_MS = 15_000;
 /**
  * Advisory lock in database `postgres` that says who uses the server: every user holds it shared for as long as it
  * lives, on a connection of its own, so that a killed one's share is gone with it and no file of process numbers can
@@ -124,7 +125,12 @@ async function takeShare(
     password: cluster.place.password,
     database: DATABASE,
   };
-  const client = new pg.Client({ ...address, application_name: 'cenote user', keepAlive: true });
+  const client = new pg.Client({
+    ...address,
+    application_name: 'cenote user',
+    keepAlive: true,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
   // Another user may stop the server under us only while we are about to take our share, or by force.
   client.on('error', () => {});
   try {
