@@ -1,0 +1,169 @@
+import type { Token } from '../model.js';
+import { type Cue, type CueRow, findCues } from './cues.js';
+
+const SUBJECTS = new Set([
+  'he',
+  'she',
+  'they',
+  'there',
+  'it',
+  'we',
+  'i',
+  'patient',
+  'pt',
+  'this',
+  'these',
+  'vitals',
+  'exam',
+  'family',
+  'his',
+  'her',
+]);
+const CONJUNCTIONS = new Set(['and', ',', 'but', 'so', ';']);
+/** Participles that qualify a noun right after a negation (`no reported fever`) and end nothing there. */
+const STARTS_STATEMENT = new Set(['past', 'current', 'possible', 'planned', 'conditional', 'hypothetical']);
+
+/** The sentence as the scopes see it: its cues, and where a new statement begins. */
+export interface Clauses {
+  readonly tokens: readonly Token[];
+  readonly first: number;
+  readonly last: number;
+  readonly cues: readonly Cue[];
+  /** Index of the cue that covers a token, by token index minus `first`; -1 where none does. */
+  readonly cueAt: Int16Array;
+  /** 1 where a clause starts at this token. */
+  readonly starts: Uint8Array;
+}
+
+export function readClauses(tokens: readonly Token[], first: number, last: number): Clauses {
+  const cues = findCues(tokens, first, last);
+  const cueAt = new Int16Array(last - first).fill(-1);
+  cues.forEach((cue, index) => {
+    for (let i = cue.first; i < cue.last; i++) cueAt[i - first] = index;
+  });
+  const starts = new Uint8Array(last - first + 1);
+  for (let i = first; i < last; i++) {
+    const text = tokens[i]!.norm;
+    if (text === ';' || text === '|') starts[i + 1 - first] = 1;
+    else if (text === ':') starts[i + 1 - first] = 1;
+    else if ((text === '-' || text === '–' || text === '—') && isSpacedDash(tokens, i))
+      starts[i + 1 - first] = 1;
+    else if (i > first && SUBJECTS.has(text) && startsSubject(tokens, i, first, last)) starts[i - first] = 1;
+  }
+  return { tokens, first, last, cues, cueAt, starts };
+}
+
+function isSpacedDash(tokens: readonly Token[], i: number): boolean {
+  const before = tokens[i - 1];
+  const after = tokens[i + 1];
+  return (
+    before !== undefined &&
+    after !== undefined &&
+    before.end < tokens[i]!.start &&
+    tokens[i]!.end < after.start
+  );
+}
+
+/** A subject after a comma or conjunction begins a new statement: `no fever, he coughs`. */
+function startsSubject(tokens: readonly Token[], i: number, first: number, last: number): boolean {
+  let before = i - 1;
+  if (before > first && tokens[before]!.norm === 'the') before--;
+  const word = tokens[before]!.norm;
+  if (!CONJUNCTIONS.has(word)) return false;
+  const subject = tokens[i]!.norm;
+  // `no pain in his leg, his arm or her back` is a list; a possessive needs a verb soon after.
+  if (subject === 'his' || subject === 'her' || subject === 'this' || subject === 'these') {
+    for (let k = i + 1; k < Math.min(last, i + 5); k++) if (VERBS.has(tokens[k]!.norm)) return true;
+    return false;
+  }
+  return true;
+}
+
+export const VERBS = new Set(
+  'is are was were has have had shows showed reveals revealed demonstrates demonstrated found noted develops developed presents presented reports reported complains complained denies denied underwent started continued received takes took states stated remains remained appears appeared suggests suggested improved worsened resolved confirmed'.split(
+    ' ',
+  ),
+);
+
+const SCOPE_MAX_TOKENS = 200;
+const BACKWARD_MAX_TOKENS = 14;
+
+function hasStop(cue: Cue): boolean {
+  return cue.rows.some((row) => row.effect === 'stop');
+}
+
+/**
+ * Index of the first token a forward scope does not reach. A scope runs to the end of its clause: through lists,
+ * to a stop cue, a new subject or a semicolon.
+ */
+export function forwardEnd(clauses: Clauses, cue: Cue, row: CueRow): number {
+  const { first, last, cues, cueAt, starts, tokens } = clauses;
+  let limit = Math.min(last, cue.last + (row.limit ?? SCOPE_MAX_TOKENS));
+  let at = cue.last;
+  // `Denies: fever` and `Family history - gout`: the mark belongs to the cue.
+  if (at < last && (tokens[at]!.norm === ':' || tokens[at]!.norm === '-')) {
+    at++;
+    limit = Math.min(last, limit + 1);
+  } else if (row.follow) return cue.last;
+  const opened = at;
+  for (; at < limit; at++) {
+    if (starts[at - first] && at > opened) return at;
+    const other = cueAt[at - first]!;
+    if (other < 0) continue;
+    const next = cues[other]!;
+    if (next.first !== at) continue;
+    if (hasStop(next)) {
+      if (at > opened && at > cue.last) return at;
+    } else if (row.effect === 'negated' && at > cue.last && opensStatement(tokens, next)) return at;
+    at = next.last - 1;
+  }
+  return limit;
+}
+
+/** `, history of` or `and continue`: another statement begins, which a negation before it does not reach. */
+function opensStatement(tokens: readonly Token[], cue: Cue): boolean {
+  const before = tokens[cue.first - 1]!.norm;
+  if (before !== ',' && before !== 'and' && before !== 'then') return false;
+  return cue.rows.some((row) => row.scope === 'after' && STARTS_STATEMENT.has(row.effect));
+}
+
+/**
+ * Index of the first token a backward scope reaches: the noun phrases before the cue. Where their clause has a
+ * verb of its own (`CT showed pneumonia and PE was ruled out`) only the last of them.
+ */
+export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
+  const { first, cues, cueAt, starts, tokens } = clauses;
+  let at = cue.first;
+  if (row.via) {
+    const mark = tokens[at - 1]?.norm;
+    if (at - 1 < first || (mark !== ':' && mark !== '?' && mark !== '-' && mark !== '–' && mark !== '='))
+      return cue.first;
+    if (!endsAnswer(clauses, cue)) return cue.first;
+    at--;
+  }
+  const floor = Math.max(first, cue.first - (row.limit === undefined ? BACKWARD_MAX_TOKENS : row.limit));
+  let verb = false;
+  for (let i = at - 1; i >= floor; i--) {
+    const other = cueAt[i - first]!;
+    const stopped = other >= 0 && hasStop(cues[other]!);
+    if (stopped || VERBS.has(tokens[i]!.norm)) {
+      verb = true;
+      at = i + 1;
+      break;
+    }
+    at = i;
+    if (starts[i - first]) break;
+  }
+  if (!verb) return at;
+  for (let i = cue.first - 1; i > at; i--) {
+    const word = tokens[i]!.norm;
+    if (word === 'and' || word === ',' || word === 'but') return i + 1;
+  }
+  return at;
+}
+
+/** The answer ends the sentence or is followed by a mark: `Diabetes: no, asthma: yes`. */
+function endsAnswer(clauses: Clauses, cue: Cue): boolean {
+  if (cue.last >= clauses.last) return true;
+  return !/^[\p{L}\d]/u.test(clauses.tokens[cue.last]!.norm);
+}

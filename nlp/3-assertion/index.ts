@@ -1,0 +1,361 @@
+import { exactTitle } from '../1-segment/titles.js';
+import type {
+  AnnotatedText,
+  Assertion,
+  Attribute,
+  Mention,
+  MentionType,
+  Section,
+  Sentence,
+  Token,
+} from '../model.js';
+import type { NlpStage } from '../pipeline.js';
+import { findAllergens } from './allergens.js';
+import { backwardStart, type Clauses, forwardEnd, readClauses } from './clauses.js';
+import type { Cue, CueRow } from './cues.js';
+import { findPeople, type PersonRow, subjectOf } from './people.js';
+
+/** Stage `assertion`: whether each mention is so, when, and of whom. */
+export const assertion: NlpStage = {
+  name: 'assertion',
+  needs: ['sections', 'sentences', 'tokens', 'mentions'],
+  adds: ['mentions.assertion'],
+  run(input) {
+    return { ...input, mentions: assertMentions(input) };
+  },
+};
+
+/** A mention within its sentence, by token indices. */
+interface Target {
+  readonly index: number;
+  readonly first: number;
+  readonly last: number;
+  readonly type: MentionType;
+  readonly hits: Hit[];
+}
+
+/** One cue that reaches a mention. */
+interface Hit {
+  readonly row: CueRow;
+  readonly text: string;
+  readonly distance: number;
+  readonly cue?: Cue;
+}
+
+/** Rows that a line ending in a colon hands to the items of the list below it. */
+type Carried = readonly { row: CueRow; text: string }[];
+
+/** The mentions with their assertions, in the order given. Linear in the length of the text. */
+export function assertMentions(input: AnnotatedText): Mention[] {
+  const { mentions, sentences, tokens, sections } = input;
+  const result: Mention[] = [...mentions];
+  const order = mentions.map((_, index) => index).sort((a, b) => mentions[a]!.start - mentions[b]!.start);
+  let next = 0;
+  let carried: Carried = [];
+  let about: PersonRow | undefined;
+  sentences.forEach((sentence, s) => {
+    const section = sections[sentence.section];
+    const targets: Target[] = [];
+    while (next < order.length && mentions[order[next]!]!.start < sentence.end) {
+      const index = order[next]!;
+      const target = targetOf(mentions[index]!, index, tokens, sentence);
+      if (target) targets.push(target);
+      next++;
+    }
+    const previous = sentences[s - 1];
+    if (!continuesList(sentence, previous, sections, input.text)) carried = [];
+    const isHeader = section !== undefined && sentence.end <= section.bodyStart && section.kind !== 'other';
+    const colon = !isHeader && tokens[sentence.lastToken - 1]?.norm === ':';
+    if (targets.length > 0 || colon) {
+      const clauses = readClauses(tokens, sentence.firstToken, sentence.lastToken);
+      applyCues(clauses, targets, carried);
+      const allergens =
+        targets.length > 0 ? findAllergens(tokens, sentence.firstToken, sentence.lastToken) : undefined;
+      const people =
+        targets.length > 0 ? findPeople(tokens, sentence.firstToken, sentence.lastToken, clauses.starts) : [];
+      const pronoun = about !== undefined && startsWithPronounOf(tokens, sentence, about) ? about : undefined;
+      const question = isQuestion(tokens, sentence);
+      const box = boxOf(tokens, sentence);
+      for (const target of targets) {
+        const person =
+          people.find((scope) => target.first >= scope.from && target.last <= scope.to)?.row ?? pronoun;
+        result[target.index] = decide(mentions[target.index]!, target, {
+          section,
+          person,
+          question,
+          box,
+          allergen: allergens![target.first - sentence.firstToken] === 1,
+          tokens,
+        });
+      }
+      if (colon) carried = carriedBy(clauses);
+    }
+    about =
+      subjectOf(tokens, sentence.firstToken, sentence.lastToken) ??
+      (about && startsWithPronounOf(tokens, sentence, about) ? about : undefined);
+  });
+  return result;
+}
+
+function targetOf(
+  mention: Mention,
+  index: number,
+  tokens: readonly Token[],
+  sentence: Sentence,
+): Target | undefined {
+  let low = sentence.firstToken;
+  let high = sentence.lastToken;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (tokens[middle]!.end <= mention.start) low = middle + 1;
+    else high = middle;
+  }
+  let last = low;
+  while (last < sentence.lastToken && tokens[last]!.start < mention.end) last++;
+  return last > low ? { index, first: low, last, type: mention.type, hits: [] } : undefined;
+}
+
+/** Items of a list stay under the line above it that ended in a colon; so do words on the same line. */
+function continuesList(
+  sentence: Sentence,
+  previous: Sentence | undefined,
+  sections: readonly Section[],
+  text: string,
+): boolean {
+  if (!previous || previous.section !== sentence.section) return false;
+  const body = sections[sentence.section]?.bodyStart ?? 0;
+  if (previous.end <= body && sections[sentence.section]?.kind !== 'other') return false;
+  if (sentence.listItem) return !text.slice(previous.end, sentence.start).includes('\n\n\n');
+  return !text.slice(previous.end, sentence.start).includes('\n') && text[previous.end - 1] === ':';
+}
+
+function carriedBy(clauses: Clauses): Carried {
+  const carried: { row: CueRow; text: string }[] = [];
+  for (const cue of clauses.cues) {
+    for (const row of cue.rows) {
+      if (row.scope !== 'after' || row.effect === 'none' || row.effect === 'stop' || row.limit !== undefined)
+        continue;
+      if (forwardEnd(clauses, cue, row) >= clauses.last) carried.push({ row, text: cue.text });
+    }
+  }
+  return carried;
+}
+
+function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carried): void {
+  for (const cue of clauses.cues) {
+    for (const row of cue.rows) {
+      if (row.effect === 'none' || row.effect === 'stop') continue;
+      // A mention may begin inside the cue that denies it: `no known` + `known allergies`.
+      const from = row.scope === 'after' ? cue.first + 1 : backwardStart(clauses, cue, row);
+      const to = row.scope === 'after' ? forwardEnd(clauses, cue, row) : cue.first;
+      for (const target of targets) {
+        if (target.first < from || target.first >= to) continue;
+        if (row.types && !row.types.includes(target.type)) continue;
+        if (row.scope === 'before' && target.last > cue.first) continue;
+        if (row.adjacent && !touches(clauses.tokens, cue, target)) continue;
+        const distance = row.scope === 'after' ? target.first - cue.last : cue.first - target.last;
+        target.hits.push({ row, text: cue.text, distance, cue });
+      }
+    }
+  }
+  for (const { row, text } of carried) {
+    for (const target of targets) {
+      if (row.types && !row.types.includes(target.type)) continue;
+      target.hits.push({ row, text, distance: 1000 });
+    }
+  }
+}
+
+function touches(tokens: readonly Token[], cue: Cue, target: Target): boolean {
+  return cue.last <= target.first
+    ? tokens[cue.last - 1]!.end === tokens[target.first]!.start
+    : tokens[target.last - 1]!.end === tokens[cue.first]!.start;
+}
+
+interface Surroundings {
+  readonly section: Section | undefined;
+  readonly person: PersonRow | undefined;
+  readonly question: boolean;
+  readonly box: 'checked' | 'unchecked' | undefined;
+  readonly allergen: boolean;
+  readonly tokens: readonly Token[];
+}
+
+const ACTS = new Set<MentionType>(['medication', 'procedure', 'test', 'vaccine', 'device']);
+const FINDINGS = new Set<MentionType>(['diagnosis', 'symptom']);
+
+function decide(mention: Mention, target: Target, around: Surroundings): Mention {
+  let reason = '';
+  const why = (cue: string) => {
+    reason = reason === '' ? cue : `${reason} ${cue}`;
+  };
+  const of = (effect: string) => nearest(target.hits, effect);
+  const act = ACTS.has(target.type);
+  const doing = act ? nearestAct(target.hits) : undefined;
+  const kind = around.section?.kind ?? 'none';
+
+  let polarity: Assertion['polarity'] = 'affirmed';
+  const negated = of('negated') ?? of('family+negated');
+  const possible = of('possible');
+  if (negated) {
+    polarity = 'negated';
+    why(`cue:${negated.text}`);
+  } else if (possible) {
+    polarity = 'possible';
+    why(`cue:${possible.text}`);
+  }
+  const title = around.section ? exactTitle(around.section.title)?.default : undefined;
+  if (polarity === 'affirmed' && title === 'possible' && FINDINGS.has(target.type)) {
+    polarity = 'possible';
+    why(`section:${kind}`);
+  }
+
+  let experiencer: Assertion['experiencer'] = 'patient';
+  const family = of('family') ?? of('family+negated');
+  if (around.person) {
+    experiencer = around.person.who;
+    why(`person:${around.person.word}`);
+  } else if (family) {
+    experiencer = 'family';
+    why(`cue:${family.text}`);
+  } else if (kind === 'family-history') {
+    experiencer = 'family';
+    why('section:family-history');
+  }
+
+  let temporality: Assertion['temporality'] = 'current';
+  const conditional = of('conditional');
+  const hypothetical = of('hypothetical');
+  const past = of('past');
+  const attributes: Attribute[] = [...mention.attributes];
+  if (around.box === 'unchecked' || around.question) {
+    temporality = 'hypothetical';
+    why(around.question ? 'question' : 'box:unchecked');
+  } else if (hypothetical) {
+    temporality = 'hypothetical';
+    why(`cue:${hypothetical.text}`);
+  } else if (conditional) {
+    temporality = 'conditional';
+    why(`cue:${conditional.text}`);
+  } else if (doing && doing.row.effect !== 'current') {
+    if (doing.row.effect === 'planned' || doing.row.effect === 'past') {
+      temporality = doing.row.effect;
+      why(`cue:${doing.text}`);
+      if (doing.row.because === 'stopped') {
+        const status = stopAttribute(doing, around.tokens);
+        if (status) attributes.push(status);
+        why('stopped');
+      }
+    }
+  } else if (act && !doing && plannedBySection(kind, title, target, around.tokens)) {
+    temporality = 'planned';
+    why(`section:${kind}`);
+  } else if (FINDINGS.has(target.type) && kind === 'instructions') {
+    temporality = 'hypothetical';
+    why('section:instructions');
+  } else if (!act && past) {
+    temporality = 'past';
+    why(`cue:${past.text}`);
+  } else if (
+    !doing &&
+    (kind === 'past-medical-history' || kind === 'past-surgical-history' || title === 'past')
+  ) {
+    temporality = 'past';
+    why(`section:${kind}`);
+  }
+
+  let type = mention.type;
+  if (type === 'medication' && (around.allergen || (kind === 'allergies' && !givenAnyway(target)))) {
+    type = 'allergen';
+    why('allergen');
+  }
+  return {
+    ...mention,
+    type,
+    attributes,
+    assertion: { polarity, temporality, experiencer },
+    because: { ...mention.because, assertion: reason === '' ? 'default' : reason },
+  };
+}
+
+function nearest(hits: readonly Hit[], effect: string): Hit | undefined {
+  let best: Hit | undefined;
+  for (const hit of hits) {
+    if (hit.row.effect === effect && (!best || hit.distance < best.distance)) best = hit;
+  }
+  return best;
+}
+
+/** What is being done with a drug or a procedure: of several such cues the nearest speaks. */
+function nearestAct(hits: readonly Hit[]): Hit | undefined {
+  let best: Hit | undefined;
+  for (const hit of hits) {
+    const effect = hit.row.effect;
+    if (effect !== 'current' && effect !== 'planned' && effect !== 'past') continue;
+    if (!best || hit.distance < best.distance) best = hit;
+  }
+  return best;
+}
+
+/** In a plan, what is merely named is planned; a drug with a dose beside it is being taken. */
+function plannedBySection(
+  kind: string,
+  title: string | undefined,
+  target: Target,
+  tokens: readonly Token[],
+): boolean {
+  if (title === 'planned') return true;
+  if (kind !== 'plan' && kind !== 'assessment-and-plan' && kind !== 'follow-up') return false;
+  if (target.type !== 'medication' && target.type !== 'vaccine') return true;
+  for (let i = target.last; i < target.last + 3; i++) {
+    if (tokens[i] && /^\d/.test(tokens[i]!.norm)) return false;
+  }
+  return kind !== 'assessment-and-plan';
+}
+
+function givenAnyway(target: Target): boolean {
+  return target.hits.some((hit) => hit.row.effect === 'current' && hit.distance < 3);
+}
+
+function stopAttribute(hit: Hit, tokens: readonly Token[]): Attribute | undefined {
+  if (!hit.cue) return undefined;
+  const start = tokens[hit.cue.first]!.start;
+  const end = tokens[hit.cue.last - 1]!.end;
+  return {
+    type: 'status',
+    start,
+    end,
+    text: hit.text,
+    normalized: /\bh[eo]ld/.test(hit.text) ? 'hold' : 'stop',
+  };
+}
+
+const ASKING = new Set(
+  'do does did is are was were has have had any can could should will would what when where which who why how'.split(
+    ' ',
+  ),
+);
+
+function isQuestion(tokens: readonly Token[], sentence: Sentence): boolean {
+  if (tokens[sentence.lastToken - 1]!.norm !== '?') return false;
+  for (let i = sentence.firstToken; i < Math.min(sentence.lastToken, sentence.firstToken + 3); i++) {
+    if (ASKING.has(tokens[i]!.norm)) return true;
+  }
+  return false;
+}
+
+function boxOf(tokens: readonly Token[], sentence: Sentence): 'checked' | 'unchecked' | undefined {
+  const [first, second, third] = [0, 1, 2].map((k) => tokens[sentence.firstToken + k]?.norm);
+  if (first === '☐' || first === '□' || /^_{2,}$/.test(first ?? '')) return 'unchecked';
+  if (first === '☑' || first === '☒' || first === '✓' || first === '✔') return 'checked';
+  if ((first === '[' && second === ']') || (first === '(' && second === ')')) return 'unchecked';
+  if (first === '[' && third === ']' && (second === 'x' || second === '✓')) return 'checked';
+  return undefined;
+}
+
+function startsWithPronounOf(tokens: readonly Token[], sentence: Sentence, person: PersonRow): boolean {
+  const word = tokens[sentence.firstToken]?.norm;
+  if (word === 'he' || word === 'his') return person.gender === 'male';
+  if (word === 'she' || word === 'her') return person.gender === 'female';
+  return word === 'they' && person.gender === undefined;
+}

@@ -1,0 +1,146 @@
+import { exactTitle } from '../1-segment/titles.js';
+import { tokenize } from '../1-segment/tokens.js';
+import type { AnnotatedText, Mention, MentionType, Token } from '../model.js';
+import type { NlpStage } from '../pipeline.js';
+import { readRules } from '../rules/load.js';
+
+/** Why a mention became no resource. Stable: they are stored with annotations. */
+export type RefusalReason =
+  | 'negated'
+  | 'uncertain'
+  | 'family'
+  | 'other-person'
+  | 'hypothetical'
+  | 'conditional'
+  | 'planned'
+  | 'low-score'
+  | 'not-a-fact'
+  | 'allergy-list';
+
+/** One row of `rules/gate.json`: words beside a mention that make something else of it (`digoxin level`). */
+export interface GateRow {
+  readonly types: readonly MentionType[];
+  readonly next?: readonly string[];
+  readonly before?: readonly string[];
+  readonly reason: RefusalReason;
+  readonly example: string;
+}
+
+interface Words {
+  readonly words: readonly string[];
+  readonly row: GateRow;
+}
+
+const next = new Map<string, Words[]>();
+const before = new Map<string, Words[]>();
+for (const row of readRules<GateRow[]>('gate.json')) {
+  for (const phrase of row.next ?? []) add(next, phrase, row, 0);
+  for (const phrase of row.before ?? []) add(before, phrase, row, -1);
+}
+
+function add(table: Map<string, Words[]>, phrase: string, row: GateRow, keyAt: number): void {
+  const words = tokenize(phrase).map((token) => token.norm);
+  const key = words.at(keyAt)!;
+  const known = table.get(key);
+  if (known) known.push({ words, row });
+  else table.set(key, [{ words, row }]);
+}
+
+/** Lowest score with which a mention may become a fact, with a code and without one. */
+const CODED_MIN_SCORE = 0.5;
+const UNCODED_MIN_SCORE = 0.6;
+
+/**
+ * Stage `gate`: decides which mentions may become facts about the patient, and says why the others may not.
+ * What a family member has is accepted as family history, what someone is allergic to as an allergy, what was
+ * stopped with its status; everything denied, doubted, foreseen or foreign is refused.
+ */
+export const gate: NlpStage = {
+  name: 'gate',
+  needs: ['sections', 'tokens', 'mentions', 'mentions.assertion'],
+  adds: ['mentions.accepted'],
+  run(input) {
+    return { ...input, mentions: input.mentions.map((mention) => judged(mention, input)) };
+  },
+};
+
+function judged(mention: Mention, input: AnnotatedText): Mention {
+  const refused = refusal(mention, input);
+  const because = { ...mention.because, gate: refused ? refused.rule : 'accepted' };
+  if (!refused) return { ...mention, accepted: true, reason: undefined, because };
+  return { ...mention, accepted: false, reason: refused.reason, because };
+}
+
+interface Refusal {
+  readonly reason: RefusalReason;
+  readonly rule: string;
+}
+
+function refuse(reason: RefusalReason, rule: string = reason): Refusal {
+  return { reason, rule };
+}
+
+function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
+  const section = mention.section === undefined ? undefined : input.sections[mention.section];
+  if (mention.type === 'phi') return refuse('not-a-fact', 'phi');
+  if (section && mention.start < section.bodyStart && exactTitle(section.title))
+    return refuse('not-a-fact', 'header');
+  const { polarity, temporality, experiencer } = mention.assertion;
+  if (experiencer === 'other') return refuse('other-person');
+  if (polarity === 'negated') return refuse('negated');
+  if (temporality === 'hypothetical') return refuse('hypothetical');
+  if (temporality === 'conditional') return refuse('conditional');
+  if (temporality === 'planned') return refuse('planned');
+  if (polarity === 'possible') return refuse('uncertain');
+  const beside = besideRule(mention, input.tokens);
+  if (beside) return beside;
+  if (experiencer === 'family' && mention.type !== 'diagnosis') return refuse('family');
+  if (section?.kind === 'allergies' && (mention.type === 'diagnosis' || mention.type === 'symptom')) {
+    return refuse('allergy-list');
+  }
+  if (mention.score < (mention.concepts.length > 0 ? CODED_MIN_SCORE : UNCODED_MIN_SCORE))
+    return refuse('low-score');
+  return undefined;
+}
+
+function besideRule(mention: Mention, tokens: readonly Token[]): Refusal | undefined {
+  const last = firstTokenFrom(tokens, mention.end);
+  let after = last;
+  // `insulin-dependent` is written with a hyphen as often as without.
+  if (tokens[after]?.norm === '-' && tokens[after]!.start === mention.end) after++;
+  const following = matched(next, tokens, after, 1, mention.type);
+  if (following) return following;
+  let first = firstTokenFrom(tokens, mention.start) - 1;
+  if (tokens[first]?.norm === '-' && tokens[first]!.end === mention.start) first--;
+  return matched(before, tokens, first, -1, mention.type);
+}
+
+function matched(
+  table: Map<string, Words[]>,
+  tokens: readonly Token[],
+  at: number,
+  step: 1 | -1,
+  type: MentionType,
+): Refusal | undefined {
+  const key = tokens[at]?.norm;
+  if (key === undefined) return undefined;
+  for (const { words, row } of table.get(key) ?? []) {
+    if (!row.types.includes(type)) continue;
+    const start = step === 1 ? at : at - words.length + 1;
+    if (words.every((word, k) => tokens[start + k]?.norm === word))
+      return refuse(row.reason, `beside:${words.join(' ')}`);
+  }
+  return undefined;
+}
+
+/** Index of the first token that ends after `offset`. */
+function firstTokenFrom(tokens: readonly Token[], offset: number): number {
+  let low = 0;
+  let high = tokens.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (tokens[middle]!.end <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

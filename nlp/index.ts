@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { segment } from './1-segment/index.js';
+import { mentionStage } from './2-mention/index.js';
+import { assertion } from './3-assertion/index.js';
+import { gate } from './5-code/gate.js';
+import { createPipeline, type NlpStage, type Pipeline } from './pipeline.js';
+import { nlpRoot } from './rules/load.js';
+
+export type { AnnotatedText, Annotation, DocumentContext, Mention } from './model.js';
+export type { Pipeline } from './pipeline.js';
+
+export interface ClinicalPipelineOptions {
+  /** Stages to use in place of the shipped ones of the same name, for evaluation. */
+  readonly replace?: readonly NlpStage[];
+}
+
+/** Stages in the order in which they run. */
+const STAGES: readonly NlpStage[] = [segment, mentionStage, assertion, gate];
+
+/**
+ * The clinical pipeline: sections, mentions, assertion, attributes, codes and the gate that decides what may become
+ * a fact. Reads its rules and weights once per process; pure and deterministic afterwards.
+ */
+export function createClinicalPipeline(options: ClinicalPipelineOptions = {}): Pipeline {
+  const replace = new Map(options.replace?.map((stage) => [stage.name, stage]));
+  return createPipeline(
+    pipelineVersion(),
+    STAGES.map((stage) => replace.get(stage.name) ?? stage),
+  );
+}
+
+/** Raised when the code of a stage changes what it finds; rules and weights are in the version by their content. */
+const CODE_VERSION = '1';
+
+let version: string | undefined;
+
+/**
+ * `cenote-nlp/1+` and 12 hexadecimal digits over the content of every rule and weight file: two processes with the
+ * same version find the same in the same text.
+ */
+export function pipelineVersion(): string {
+  if (version) return version;
+  const hash = createHash('sha256');
+  for (const folder of ['rules', 'models']) {
+    for (const name of filesBelow(join(nlpRoot(), folder), '')) {
+      hash.update(`${folder}/${name}\0`);
+      hash.update(readFileSync(join(nlpRoot(), folder, name)));
+    }
+  }
+  version = `cenote-nlp/${CODE_VERSION}+${hash.digest('hex').slice(0, 12)}`;
+  return version;
+}
+
+const DATA_FILE = /\.(?:json|tsv|txt|bin|gz)$/;
+
+function filesBelow(root: string, below: string): string[] {
+  const found: string[] = [];
+  for (const name of readdirSync(join(root, below)).sort()) {
+    const path = below === '' ? name : `${below}/${name}`;
+    if (statSync(join(root, path)).isDirectory()) found.push(...filesBelow(root, path));
+    else if (DATA_FILE.test(name)) found.push(path);
+  }
+  return found;
+}
