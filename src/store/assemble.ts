@@ -1,4 +1,5 @@
 import { isResourceType, typeNumber } from '../fhir/resource-types.js';
+import type { IndexRows } from '../indexing/parameter-type.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import { sealAudit } from './audit.js';
 import type { Actor } from './contract.js';
@@ -113,7 +114,7 @@ function addRows(
     rows.add('resource', part, rtype, rid, version, lastUpdated, true, false, null, null, 0n, sid, slot, []);
     return;
   }
-  const { terms, dates, quantities, references, sorted, at } = body.rows;
+  const { terms, at } = body.rows;
   const day = at ?? null;
   rows.add(
     'resource',
@@ -133,14 +134,25 @@ function addRows(
       terms,
     ],
   );
+  addIndexRows(keys, part, rtype, rid, body.rows, rows);
+}
+
+/** The rows of the index tables for one resource. `cenote verify` recomputes them with the same function. */
+export function addIndexRows(
+  keys: TenantKeys,
+  part: number,
+  rtype: number,
+  rid: bigint,
+  { dates, quantities, references, sorted, at }: IndexRows,
+  rows: RowSet,
+): void {
   for (const d of dates) rows.add('date', part, rtype, rid, d.param, d.lo, d.hi);
   for (const q of quantities) rows.add('quantity', part, rtype, rid, q.term, q.unit, q.lo, q.hi);
   for (const r of references) {
-    if (isResourceType(r.targetType))
-      rows.add(
-        'reference',
-        ...[part, rtype, rid, r.param, typeNumber(r.targetType), keys.rid(r.targetType, r.targetId)],
-      );
+    if (isResourceType(r.targetType)) {
+      const target = keys.rid(r.targetType, r.targetId);
+      rows.add('reference', part, rtype, rid, r.param, typeNumber(r.targetType), target);
+    }
   }
   if (at !== undefined) for (const term of sorted) rows.add('sorted', part, rtype, rid, term, at);
 }

@@ -1,5 +1,6 @@
 import type { Resource, StoredResource } from '../core/resource.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import type { VerifyOptions, VerifyReport } from './verify-report.js';
 
 /** Who acts, for the audit row. No note text, no patient data. */
 export interface Actor {
@@ -165,4 +166,6 @@ export interface Store {
   scan(tenant: Tenant, options: ScanOptions): AsyncIterable<StoredResource[]>;
   /** As `scan`, but as JSON text that was never parsed: for exports. */
   scanText(tenant: Tenant, options: ScanOptions): AsyncIterable<ResourceText[]>;
+  /** Recomputes every index row from the sealed bodies, checks version chains and audit rows. Writers may go on. */
+  verify(tenant: Tenant, options?: VerifyOptions): Promise<VerifyReport>;
 }

@@ -8,6 +8,7 @@ import { prepareWrites } from './prepare.js';
 import { history, readCurrent, readMany, readRows, readVersion } from './read.js';
 import { scanMembers } from './scan.js';
 import { inTransaction } from './transaction.js';
+import { verifyTenant } from './verify.js';
 import { WriteTransaction } from './write-transaction.js';
 
 export interface StoreSettings {
@@ -49,6 +50,7 @@ export function createStore(settings: StoreSettings): Store {
     history: (tenant, type, id, options) => asFault(history(tenant, tenant.pool, type, id, options)),
     replaceDerivedGroup: (tenant, documentId, resources, actor) =>
       transaction(tenant, actor, (tx) => tx.replaceDerivedGroup(documentId, resources)),
+    verify: (tenant, options) => verifyTenant(tenant, indexContext(settings, tenant), options),
     async *scan(tenant, options) {
       for await (const members of scanMembers(tenant, options))
         yield members.map((member) => resourceOf(member, member.content));
