@@ -1,0 +1,220 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { Annotation, DocumentContext } from '../../nlp/model.js';
+import { Fault } from '../core/fault.js';
+import { packageRoot } from '../core/package-root.js';
+
+export interface NlpPoolOptions {
+  /** Threads that read; one per core, at most `WORKERS_MAX`, where not given. */
+  readonly workers?: number;
+  /** Longest note taken, in UTF-16 code units. */
+  readonly maxTextLength?: number;
+  /** Longest time one note may take, in ms; its thread is replaced then. */
+  readonly noteTimeoutMs?: number;
+  /** Notes that may wait; more are refused. */
+  readonly maxQueued?: number;
+}
+
+export interface NlpPool {
+  /** Of the pipeline, as recorded with every annotation. */
+  readonly version: string;
+  /**
+   * Reads one note. The result depends on the text and context alone, not on the number or order of threads.
+   * @throws Fault `too-large`, `too-many` (the queue is full), `timeout`, `internal`, `unavailable` (closed).
+   */
+  annotate(text: string, context: DocumentContext): Promise<Annotation>;
+  /** Ends the threads; notes still waiting fail with `unavailable`. */
+  close(): Promise<void>;
+}
+
+/** Messages between the pool and `nlp-worker`. */
+export type ToWorker = readonly { readonly text: string; readonly context: DocumentContext }[];
+export type FromWorker = { readonly json: string } | { readonly failed: string } | { readonly ready: string };
+
+const WORKERS_MAX = 16;
+const TEXT_MAX_LENGTH = 4_000_000;
+const NOTE_TIMEOUT_MS = 60_000;
+const QUEUED_MAX = 10_000;
+/** Notes and characters handed over in one message: enough to keep a thread busy while the next is made. */
+const BATCH_MAX_NOTES = 16;
+const BATCH_MAX_LENGTH = 200_000;
+const WORKER_MAX_HEAP_MB = 1024;
+/** Threads that may end before they were ready, before the pool gives up. */
+const STARTS_FAILED_MAX = 3;
+
+interface Note {
+  readonly text: string;
+  readonly context: DocumentContext;
+  resolve(annotation: Annotation): void;
+  reject(error: Fault): void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  ready: boolean;
+  /** Handed over and not answered yet, in order; the first is being read. */
+  running: Note[];
+  deadline: NodeJS.Timeout | undefined;
+}
+
+/** Starts the threads and waits until the first is ready; the others follow while notes are read. */
+export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPool> {
+  const workers = Math.max(1, Math.min(WORKERS_MAX, options.workers ?? availableParallelism()));
+  const maxTextLength = options.maxTextLength ?? TEXT_MAX_LENGTH;
+  const noteTimeoutMs = options.noteTimeoutMs ?? NOTE_TIMEOUT_MS;
+  const maxQueued = options.maxQueued ?? QUEUED_MAX;
+  const file = pathToFileURL(join(packageRoot(), 'dist', 'src', 'tasks', 'nlp-worker.js'));
+  const threads = new Set<Thread>();
+  const queue: Note[] = [];
+  let head = 0;
+  let closed = false;
+  let startsFailed = 0;
+  let started: (version: string) => void;
+  let failedToStart: (error: Fault) => void;
+  const firstReady = new Promise<string>((resolve, reject) => {
+    started = resolve;
+    failedToStart = reject;
+  });
+
+  const waiting = () => queue.length - head;
+
+  function start(): void {
+    const worker = new Worker(file, { resourceLimits: { maxOldGenerationSizeMb: WORKER_MAX_HEAP_MB } });
+    const thread: Thread = { worker, ready: false, running: [], deadline: undefined };
+    threads.add(thread);
+    worker.on('message', (message: FromWorker) => receive(thread, message));
+    worker.on('error', (error) => ended(thread, error));
+    worker.on('exit', () => ended(thread));
+  }
+
+  function receive(thread: Thread, message: FromWorker): void {
+    if ('ready' in message) {
+      thread.ready = true;
+      startsFailed = 0;
+      started(message.ready);
+    } else {
+      const note = thread.running.shift();
+      if ('json' in message) note?.resolve(JSON.parse(message.json) as Annotation);
+      else note?.reject(new Fault('internal', 'The note could not be read.', { log: message.failed }));
+    }
+    watch(thread);
+    if (thread.running.length === 0) feed(thread);
+  }
+
+  function feed(thread: Thread): void {
+    const batch: Note[] = [];
+    for (let length = 0; waiting() > 0 && batch.length < BATCH_MAX_NOTES && length < BATCH_MAX_LENGTH; ) {
+      const note = queue[head++]!;
+      batch.push(note);
+      length += note.text.length;
+    }
+    // Dropped in one go, so that taking from the front stays cheap.
+    if (head === queue.length || head > QUEUED_MAX) {
+      queue.splice(0, head);
+      head = 0;
+    }
+    if (batch.length === 0) {
+      // An idle thread does not keep the process alive.
+      thread.worker.unref();
+      return;
+    }
+    thread.running = batch;
+    thread.worker.ref();
+    thread.worker.postMessage(batch.map(({ text, context }) => ({ text, context })) satisfies ToWorker);
+    watch(thread);
+  }
+
+  /** Gives the note that is now being read its time. */
+  function watch(thread: Thread): void {
+    clearTimeout(thread.deadline);
+    if (thread.running.length === 0) return;
+    thread.deadline = setTimeout(() => {
+      replace(
+        thread,
+        new Fault('timeout', `The note took longer than ${noteTimeoutMs / 1000} s to read.`, {
+          remedy: 'Split the document into smaller ones.',
+        }),
+      );
+    }, noteTimeoutMs);
+  }
+
+  /** Ends a thread: the note it was at fails, those after it go back to the front of the queue. */
+  function replace(thread: Thread, fault: Fault): void {
+    if (!threads.delete(thread)) return;
+    clearTimeout(thread.deadline);
+    const [current, ...others] = thread.running;
+    thread.running = [];
+    current?.reject(fault);
+    queue.splice(0, head, ...others);
+    head = 0;
+    void thread.worker.terminate();
+    if (!closed) start();
+  }
+
+  function ended(thread: Thread, error?: Error): void {
+    if (!threads.has(thread)) return;
+    const fault = new Fault('internal', 'The note could not be read.', {
+      log: `reader thread ended: ${(error as NodeJS.ErrnoException | undefined)?.code ?? error?.name ?? 'exit'}`,
+    });
+    if (!thread.ready && ++startsFailed >= STARTS_FAILED_MAX) {
+      const unable = new Fault('unavailable', 'The reader of notes cannot be started.', {
+        remedy: 'Run npm run build, and see the log.',
+        log: error?.message,
+        cause: error,
+      });
+      closed = true;
+      threads.delete(thread);
+      failedToStart(unable);
+      for (const note of queue.splice(0).slice(head)) note.reject(unable);
+      head = 0;
+      return;
+    }
+    replace(thread, fault);
+  }
+
+  for (let i = 0; i < workers; i++) start();
+  const version = await firstReady;
+
+  return {
+    version,
+    annotate(text, context) {
+      if (closed) return Promise.reject(new Fault('unavailable', 'The reader of notes is closed.'));
+      if (text.length > maxTextLength) {
+        return Promise.reject(
+          new Fault('too-large', `The note is longer than ${maxTextLength} characters.`, {
+            remedy: 'Split the document into smaller ones.',
+          }),
+        );
+      }
+      if (waiting() >= maxQueued) {
+        return Promise.reject(
+          new Fault('too-many', 'Too many notes are waiting to be read.', {
+            remedy: 'Try again in a moment.',
+          }),
+        );
+      }
+      return new Promise((resolve, reject) => {
+        queue.push({ text, context, resolve, reject });
+        for (const thread of threads) {
+          if (thread.ready && thread.running.length === 0) return feed(thread);
+        }
+      });
+    },
+    async close() {
+      closed = true;
+      const fault = new Fault('unavailable', 'The reader of notes was closed.');
+      for (const note of queue.splice(0).slice(head)) note.reject(fault);
+      head = 0;
+      await Promise.all(
+        [...threads].map((thread) => {
+          threads.delete(thread);
+          clearTimeout(thread.deadline);
+          for (const note of thread.running) note.reject(fault);
+          return thread.worker.terminate();
+        }),
+      );
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { parentPort } from 'node:worker_threads';
+import { createClinicalPipeline } from '../../nlp/index.js';
+import type { FromWorker, ToWorker } from './nlp-pool.js';
+
+// The thread in which notes are read. It answers note by note, in order, so that the pool can tell which one is
+// taking too long. Results travel as JSON: cheaper to clone than thousands of small objects.
+const port = parentPort;
+if (!port) throw new Error('nlp-worker runs as a worker thread only');
+const pipeline = createClinicalPipeline();
+const send = (message: FromWorker) => port.postMessage(message);
+
+port.on('message', (batch: ToWorker) => {
+  for (const { text, context } of batch) {
+    try {
+      send({ json: JSON.stringify(pipeline.annotate(text, context)) });
+    } catch (error) {
+      // Only where in our code it happened: a message might quote the note.
+      const stack = error instanceof Error ? (error.stack ?? '') : '';
+      send({
+        failed: `${error instanceof Error ? error.name : 'error'} ${stack.split('\n')[1]?.trim() ?? ''}`,
+      });
+    }
+  }
+});
+
+send({ ready: pipeline.version });
