@@ -152,7 +152,7 @@ function flagText(e) {
   return (e.isSummary ? 's' : '') + (e.isModifier ? 'm' : '');
 }
 
-/** Rows [code, base, type, url, expression, targets, components, aliasOf], one per base of each definition. */
+/** Rows [code, base, type, url, expression, targets, components, aliasOf, unionOf], one per base of each definition. */
 function writeSearchParameters() {
   const rows = [];
   const codeOf = new Map();
@@ -196,10 +196,12 @@ function writeSearchParameters() {
   for (const row of rows) {
     const alias = aliasOf(row, rows);
     if (alias) row[7] = alias;
+    const union = unionOf(row, rows);
+    if (union) row[8] = union;
   }
   save(
     'search-parameters.json',
-    rows.map((r) => r.map((v) => v ?? 0)),
+    rows.map((r) => Array.from(r, (v) => v ?? 0)),
     1,
   );
   console.log(
@@ -263,6 +265,32 @@ function aliasOf([code, base, type, , expression, targets], rows) {
   const keeperTargets = others.find((r) => r[0] === keeper)[5];
   const covers = keeperTargets.length === 0 || targets.every((t) => keeperTargets.includes(t));
   return keeper > code && covers ? keeper : undefined;
+}
+
+/**
+ * A parameter whose branches are exactly those of others of its base and type together (Observation.combo-code is code
+ * and component-code): their codes. It needs no rows of its own.
+ */
+function unionOf([code, base, type, , expression, , components], rows) {
+  const branches = splitUnion(expression);
+  if (branches.length < 2) return undefined;
+  const left = new Set(branches);
+  const used = [];
+  const parts = (r) => JSON.stringify(r[6]?.map((c) => c[1]));
+  const candidates = rows.filter(
+    (r) =>
+      r[1] === base &&
+      r[2] === type &&
+      r[0] !== code &&
+      parts(r) === JSON.stringify(components?.map((c) => c[1])),
+  );
+  for (const r of candidates) {
+    const theirs = splitUnion(r[4]);
+    if (theirs.length >= branches.length || !theirs.every((b) => left.has(b))) continue;
+    used.push(r[0]);
+    for (const b of theirs) left.delete(b);
+  }
+  return left.size === 0 ? used : undefined;
 }
 
 function writeCompartments() {

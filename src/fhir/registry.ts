@@ -36,6 +36,11 @@ export interface SearchParameter {
    * of its own.
    */
   readonly aliasOf?: string;
+  /**
+   * A parameter that looks at exactly what several others look at together (Observation.combo-code: code and
+   * component-code): their codes. It has no index rows of its own either.
+   */
+  readonly unionOf?: readonly string[];
 }
 
 /** A line of `search-parameters.json`. */
@@ -47,7 +52,8 @@ type Line = [
   expression: string,
   targets: string[],
   components: [code: string, expression: string][] | 0,
-  aliasOf?: string,
+  aliasOf?: string | 0,
+  unionOf?: string[] | 0,
 ];
 
 const URL_BASE = 'http://hl7.org/fhir/SearchParameter/';
@@ -78,7 +84,7 @@ function linesOf(base: string): readonly Line[] {
 }
 
 function parameterOf(line: Line, type: string): SearchParameter {
-  const [code, , kind, urlEnd, expression, targets, components, aliasOf] = line;
+  const [code, , kind, urlEnd, expression, targets, components, aliasOf, unionOf] = line;
   return Object.freeze({
     url: URL_BASE + urlEnd,
     code,
@@ -88,6 +94,7 @@ function parameterOf(line: Line, type: string): SearchParameter {
     targets,
     ...(components ? { components: components.map(([c, e]) => ({ code: c, expression: e })) } : {}),
     ...(aliasOf ? { aliasOf } : {}),
+    ...(unionOf ? { unionOf } : {}),
   });
 }
 

@@ -82,7 +82,12 @@ export type Clause =
       readonly hiMin?: number;
       readonly hiMax?: number;
     }
-  | { readonly kind: 'reference'; readonly param: bigint; readonly targetType?: string; readonly targetId?: string }
+  | {
+      readonly kind: 'reference';
+      readonly param: bigint;
+      readonly targetType?: string;
+      readonly targetId?: string;
+    }
   | { readonly kind: 'and'; readonly of: readonly Clause[] }
   | { readonly kind: 'or'; readonly of: readonly Clause[] }
   | { readonly kind: 'not'; readonly of: Clause }
@@ -99,6 +104,8 @@ export interface IndexContext {
   readonly blind: Blind;
   /** FHIR base of the tenant without trailing slash, to recognise absolute references to ourselves. */
   readonly base: string;
+  /** ms since the epoch; what the prefix `ap` of dates measures from. Without it `ap` allows no slack. */
+  readonly now?: number;
 }
 
 /** What `extract` adds to; the indexer merges and de-duplicates. */
@@ -115,9 +122,20 @@ export interface RowSink {
  */
 export interface ParameterType {
   /** Adds the rows for `values`, the elements the parameter's expression selected in a resource. */
-  extract(parameter: SearchParameter, values: readonly unknown[], resource: Resource, to: RowSink, context: IndexContext): void;
+  extract(
+    parameter: SearchParameter,
+    values: readonly unknown[],
+    resource: Resource,
+    to: RowSink,
+    context: IndexContext,
+  ): void;
   /** @throws Fault `invalid` naming the parameter and the remedy where a value cannot be understood. */
   compile(query: ParameterQuery, context: IndexContext): CompiledParameter;
   /** Whether the resource's own elements satisfy the query: the definition of a right answer. */
-  matches(query: ParameterQuery, values: readonly unknown[], resource: Resource, context: IndexContext): boolean;
+  matches(
+    query: ParameterQuery,
+    values: readonly unknown[],
+    resource: Resource,
+    context: IndexContext,
+  ): boolean;
 }

@@ -1,0 +1,92 @@
+import { termText } from '../core/blind.js';
+import type { SearchParameter } from '../fhir/registry.js';
+import type { IndexContext } from './parameter-type.js';
+
+/**
+ * What each kind of blind term says about a resource. The letter is the first part of the term's text, the base type
+ * and the parameter's code follow, so that a term of one parameter is never one of another.
+ */
+export const KINDS = {
+  /** The parameter has a value (`:missing=false`). */
+  present: 'm',
+  /** A token's system and code. */
+  systemCode: 't',
+  /** A token's code in whatever system. */
+  code: 'c',
+  /** A token in this system, whatever its code. */
+  system: 'y',
+  /** A token's code that has no system. */
+  bareCode: 'n',
+  /** An identifier of this type: type's system and code, and the value. */
+  ofType: 'o',
+  /** The beginning of a token's display or text, folded. */
+  display: 'd',
+  /** The beginning of a string, folded. */
+  prefix: 's',
+  /** A whole string, as written. */
+  exact: 'x',
+  /** Three neighbouring characters of a string, folded. */
+  trigram: 'g',
+  /** The string is longer than its trigrams reach. */
+  longString: 'l',
+  /** A whole uri. */
+  uri: 'u',
+  /** The beginning of a uri up to a slash. */
+  uriBelow: 'b',
+  /** A reference to something that is not a resource of this tenant: URL, URN. */
+  external: 'r',
+  /** A reference by identifier. */
+  identifier: 'i',
+  /** The id of a reference's target, whatever its type. */
+  targetId: 'e',
+  /** Rows of a date or reference parameter. */
+  parameter: 'p',
+  /** Rows of a number or quantity parameter: values as written. */
+  quantity: 'q',
+  /** Rows of a quantity parameter: values converted to the unit all of its kind are compared in. */
+  canonicalQuantity: 'k',
+  /** As `quantity`, together with a code of the same observation or component. */
+  codeQuantity: 'v',
+  codeCanonicalQuantity: 'w',
+  /** A unit of such a row. */
+  unit: 'z',
+  /** The unit of a quantity as a code or a word, whatever its system. */
+  unitText: 'a',
+  /** A word of the narrative or of the content. */
+  word: 'f',
+  /** Made by the NLP from a note; or from this very document. */
+  derived: 'D',
+  /** Rows in clinical order. */
+  sorted: 'S',
+} as const;
+
+export type TermKind = keyof typeof KINDS;
+
+const heads = new Map<SearchParameter, Map<TermKind, string>>();
+
+/** The fixed beginning of the terms of one parameter and kind, made once. */
+export function termHead(kind: TermKind, parameter: SearchParameter): string {
+  let byKind = heads.get(parameter);
+  if (!byKind) {
+    byKind = new Map();
+    heads.set(parameter, byKind);
+  }
+  let head = byKind.get(kind);
+  if (head === undefined) {
+    head = termText(KINDS[kind], parameter.base, parameter.code);
+    byKind.set(kind, head);
+  }
+  return head;
+}
+
+/** The blind term of `parts` under a parameter. */
+export function term(
+  context: IndexContext,
+  kind: TermKind,
+  parameter: SearchParameter,
+  ...parts: string[]
+): bigint {
+  let text = termHead(kind, parameter);
+  for (const p of parts) text += `${p.length}:${p}`;
+  return context.blind(text);
+}
