@@ -1,5 +1,6 @@
 import type { Config } from './config.js';
 import { type Clock, systemClock } from './core/clock.js';
+import type { AppOptions } from './http/app.js';
 import { createJobs, type Jobs } from './jobs/jobs.js';
 import { createSearch, type Search } from './search/search.js';
 import type { Store } from './store/contract.js';
@@ -7,17 +8,35 @@ import { createStore } from './store/index.js';
 import type { AnnotateDeps } from './tasks/annotate.js';
 import type { BundleDeps } from './tasks/bundle.js';
 import { bundleDeps } from './tasks/bundle-deps.js';
-import { createNlpPool, type NlpPool } from './tasks/nlp-pool.js';
+import type { NlpPool } from './tasks/nlp-pool.js';
 import { type Catalog, openTenants } from './tenancy/catalog.js';
 import { openKeyFiles } from './tenancy/key-file.js';
 import { makeDataDir } from './tenancy/postgres/place.js';
 import { embeddedServer, foreignServer } from './tenancy/server.js';
 import type { Tenant } from './tenancy/tenant.js';
+import { openTokenSecret, type TokenTenant, verifyToken } from './tenancy/tokens.js';
+import type { Worker } from './worker/worker.js';
 
 /** Everything a shell needs, wired. What it opens it closes, last first. */
 export interface System extends Rooms {
   readonly config: Config;
+  /** Starts the API on the configured address. @throws Fault `unavailable` for a busy port. */
+  serve(options: ServeOptions): Promise<Serving>;
+  /** Starts a job worker in this process. */
+  work(onError?: (category: string) => void): Promise<Worker>;
   close(): Promise<void>;
+}
+
+export interface ServeOptions extends Pick<AppOptions, 'version' | 'log'> {
+  /** No tokens, loopback only. */
+  readonly dev: boolean;
+}
+
+/** An API that listens. */
+export interface Serving {
+  readonly port: number;
+  /** Lets the requests under way end. */
+  stop(): Promise<void>;
 }
 
 /** The rooms on top of a catalog of tenants. Tests wire them over a server of their own. */
@@ -59,7 +78,8 @@ export function wireRooms({ clock, tenants, baseUrl }: Foundation): Rooms {
     bundles: bundleDeps(store, search, baseOf),
     baseOf,
     async annotation() {
-      pool ??= createNlpPool();
+      // Loaded here: a command that reads no notes pays for no reader.
+      pool ??= import('./tasks/nlp-pool.js').then((module) => module.createNlpPool());
       return { store, reader: await pool };
     },
     closeRooms: async () => (await pool)?.close(),
@@ -84,6 +104,8 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
     return {
       config,
       ...rooms,
+      serve: (how) => serve(config, rooms, how),
+      work: (onError) => work(rooms, onError),
       close: () => {
         closing ??= rooms
           .closeRooms()
@@ -96,4 +118,27 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
     await server.close();
     throw error;
   }
+}
+
+/** Refuses what `serve` would refuse, before a database is started for nothing. @throws Fault `invalid`. */
+export async function checkServe(config: Config, dev: boolean): Promise<void> {
+  const { requireLoopback } = await import('./http/server.js');
+  if (dev) requireLoopback(config.host);
+}
+
+async function serve(config: Config, rooms: Rooms, { dev, version, log }: ServeOptions): Promise<Serving> {
+  const [{ createApp }, { listen }] = await Promise.all([
+    import('./http/app.js'),
+    import('./http/server.js'),
+  ]);
+  const secret = dev ? undefined : openTokenSecret(config.tokenSecretFile);
+  const verify =
+    secret && ((token: string, tenant: TokenTenant) => verifyToken(secret, rooms.clock, token, tenant));
+  const app = createApp(rooms, { baseUrl: config.baseUrl, version, dev, verify, log });
+  return listen(app, { host: config.host, port: config.port, dev });
+}
+
+async function work(rooms: Rooms, onError?: (category: string) => void): Promise<Worker> {
+  const { startWorker } = await import('./worker/worker.js');
+  return startWorker({ tenants: rooms.tenants, annotate: () => rooms.annotation(), onError });
 }

@@ -21,28 +21,18 @@ export function register(program: Command): void {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const { createApp } = await import('../http/app.js');
-  const { listen, requireLoopback } = await import('../http/server.js');
-  const { openTokenSecret, verifyToken } = await import('../tenancy/tokens.js');
   const config = configOf(options);
   const dev = options.dev === true;
-  // Refused before a database is started for nothing.
-  if (dev) requireLoopback(config.host);
+  const { checkServe } = await import('../system.js');
+  await checkServe(config, dev);
   await withSystem(options, async (system, interrupted) => {
     if (dev && !(await system.tenants.find(DEV_TENANT))) await system.tenants.create(DEV_TENANT);
-    const secret = dev ? undefined : openTokenSecret(config.tokenSecretFile);
-    const app = createApp(system, {
-      baseUrl: config.baseUrl,
-      version: version(),
-      dev,
-      verify: secret && ((token, tenant) => verifyToken(secret, system.clock, token, tenant)),
-      log: (line) =>
-        process.stderr.write(
-          `${JSON.stringify({ time: new Date(system.clock.now()).toISOString(), ...line })}\n`,
-        ),
-    });
-    const worker = options.worker ? await startWorker(system) : undefined;
-    const server = await listen(app, { host: config.host, port: config.port, dev });
+    const log = (line: object) =>
+      process.stderr.write(
+        `${JSON.stringify({ time: new Date(system.clock.now()).toISOString(), ...line })}\n`,
+      );
+    const worker = options.worker ? await system.work((category) => log({ worker: category })) : undefined;
+    const server = await system.serve({ version: version(), dev, log });
     const shown = config.port === 0 ? config.baseUrl.replace(/:0$/, `:${server.port}`) : config.baseUrl;
     print(`Cenote ${version()} listens on ${shown}`);
     print(
@@ -66,9 +56,4 @@ function stopped(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-}
-
-/** The job worker in this process. */
-async function startWorker(_system: unknown): Promise<{ stop(): Promise<void> } | undefined> {
-  return undefined;
 }
