@@ -99,6 +99,8 @@ async function runKnex(address: ServerAddress, schema: SchemaName): Promise<stri
     client: 'pg',
     connection: { ...connection, ssl: ssl as never, application_name: 'cenote migrate' },
     pool: { min: 0, max: 2 },
+    // It would print the whole step that failed; the fault says it in one line.
+    log: { warn() {}, error() {}, deprecate() {}, debug() {} },
   });
   const config: Knex.MigratorConfig = {
     tableName: MIGRATION_TABLE,

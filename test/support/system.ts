@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import { type Clock, systemClock } from '../../src/core/clock.js';
+import type { Rooms } from '../../src/system.js';
 import { type Catalog, openTenants } from '../../src/tenancy/catalog.js';
 import { asAdmin } from '../../src/tenancy/database.js';
 import { openKeyFiles } from '../../src/tenancy/key-file.js';
@@ -12,6 +13,9 @@ import {
   useEmbeddedServer,
 } from '../../src/tenancy/postgres/embedded.js';
 import type { Tenant } from '../../src/tenancy/tenant.js';
+
+/** The FHIR base of tenant `a` is this and `/fhir/a`. */
+export const TEST_BASE_URL = 'http://cenote.test';
 
 export interface TestSystemOptions {
   /** Tenants to make, by name; `['a', 'b']` where not given. */
@@ -24,6 +28,8 @@ export interface TestSystemOptions {
 export interface TestSystem {
   readonly clock: Clock;
   readonly tenants: Catalog;
+  /** Store, search, jobs and the rest, wired as the product wires them; loaded when asked for. */
+  rooms(): Promise<Rooms>;
   /** Administrator's address; `database` is this system's control database. */
   readonly server: ServerAddress;
   /** A folder of its own, removed at the end. */
@@ -64,13 +70,21 @@ export async function testSystem(options: TestSystemOptions = {}): Promise<TestS
   const address = { ...server.address, database };
   const tenants = await openTenants({ server: address, keys: openKeyFiles(join(dir, 'keys')), clock });
   await Promise.all((options.tenants ?? ['a', 'b']).map((name) => tenants.create(name)));
+  let rooms: Promise<Rooms> | undefined;
   return {
     clock,
     tenants,
+    rooms() {
+      rooms ??= import('../../src/system.js').then(({ wireRooms }) =>
+        wireRooms({ clock, tenants, baseUrl: TEST_BASE_URL }),
+      );
+      return rooms;
+    },
     server: address,
     dir,
     tenant: (name) => tenants.open(name),
     async close() {
+      await (await rooms)?.closeRooms();
       await tenants.removeAll();
       await tenants.close();
       await asAdmin(server.address, (admin) => admin.query(`drop database ${database} (force)`));
