@@ -7,6 +7,7 @@ import { clinicalTime, sortInstant } from '../fhir/clinical-time.js';
 import { patientsOf } from '../fhir/compartment.js';
 import type { PathFunction } from '../fhir/paths.js';
 import { type SearchParameter, searchParametersOf } from '../fhir/registry.js';
+import { sharedCompartmentTerm } from './compartment.js';
 import { ROW_COLUMNS } from './compile.js';
 import { derivedFrom, derivedFromTerm, derivedTerm, isDerived } from './derived.js';
 import type {
@@ -23,6 +24,7 @@ import { parameterType } from './types.js';
 import { pathOf, unwrapped } from './values.js';
 
 export { codeQuantityTerms } from './code-quantity.js';
+export { sharedCompartmentTerm } from './compartment.js';
 export { compileParameter, matchesParameter, ROW_COLUMNS } from './compile.js';
 export { componentsOf } from './composite.js';
 export { dateBounds, rangesOf } from './date.js';
@@ -138,6 +140,7 @@ export function indexResource(resource: Resource, context: IndexContext): IndexR
   if (document !== undefined) rows.term(derivedFromTerm(context, document));
   const patients = patientsOf(resource, context.base);
   const patient = patients.length === 1 ? patients[0] : undefined;
+  if (patients.length > 1) for (const id of patients) rows.term(sharedCompartmentTerm(context, id));
   const time = clinicalTime(resource);
   return {
     terms: [...rows.terms],

@@ -56,6 +56,8 @@ export const KINDS = {
   word: 'f',
   /** Made by the NLP from a note; or from this very document. */
   derived: 'D',
+  /** In a patient's compartment among others. */
+  compartment: 'P',
   /** Rows in clinical order. */
   sorted: 'S',
 } as const;

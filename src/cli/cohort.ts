@@ -1,0 +1,143 @@
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { createCohorts } from '../cohort/cohort.js';
+import { Fault } from '../core/fault.js';
+import { parseJson } from '../core/json.js';
+import { print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
+import { textTable } from './table.js';
+
+interface CreateOptions extends SharedOptions {
+  tenant: string;
+  name?: string;
+  search?: string[];
+  file?: string;
+  derived?: string;
+  mode?: string;
+  replace?: true;
+}
+
+interface ShowOptions extends SharedOptions {
+  tenant: string;
+  members?: true;
+}
+
+export function register(program: Command): void {
+  const cohort = program.command('cohort').description('create, list and show cohorts');
+  withTenant(withDataDir(cohort.command('create')))
+    .description('find the patients who meet criteria and keep them as a Group')
+    .option('--name <name>', 'name of the cohort')
+    .option(
+      '--search <search...>',
+      'a FHIR search, such as Condition?code=SYSTEM|CODE; patients must match all of them',
+    )
+    .option('--file <file>', 'criteria as JSON: and, or, not, search, after')
+    .addOption(
+      new Option('--derived <which>', 'facts derived from notes').choices(['include', 'exclude', 'only']),
+    )
+    .addOption(
+      new Option('--mode <mode>', 'keep the patients found now, or find them anew each time').choices([
+        'snapshot',
+        'live',
+      ]),
+    )
+    .option('--replace', 'replace the cohort of this name')
+    .action((options: CreateOptions) =>
+      withSystem(options, async (system) => {
+        const tenant = await system.tenants.open(options.tenant);
+        const { cohort: made } = await createCohorts(system).create(tenant, definitionFrom(options), {
+          actor: { id: 'cli', kind: 'user' },
+          base: system.baseOf(tenant),
+          replace: options.replace,
+        });
+        print(
+          textTable(
+            ['cohort', 'patients', 'mode', 'group'],
+            [[made.name, made.size, made.mode, `Group/${made.id}`]],
+          ),
+        );
+      }),
+    );
+  withTenant(withDataDir(cohort.command('list')))
+    .description('list the cohorts of a tenant')
+    .action((options: ShowOptions) =>
+      withSystem(options, async (system) => {
+        const tenant = await system.tenants.open(options.tenant);
+        const cohorts = await createCohorts(system).list(tenant, system.baseOf(tenant));
+        const rows = cohorts.map((c) => [
+          c.name,
+          c.size,
+          c.mode,
+          c.updated.slice(0, 19).replace('T', ' '),
+          c.id,
+        ]);
+        print(
+          rows.length === 0
+            ? 'No cohorts.'
+            : textTable(['cohort', 'patients', 'mode', 'made', 'group'], rows),
+        );
+      }),
+    );
+  withTenant(withDataDir(cohort.command('show')))
+    .description('show a cohort and its criteria')
+    .argument('<cohort>', 'its name or the id of its Group')
+    .option('--members', 'list the ids of its patients')
+    .action((name: string, options: ShowOptions) =>
+      withSystem(options, async (system) => {
+        const tenant = await system.tenants.open(options.tenant);
+        const base = system.baseOf(tenant);
+        const cohorts = createCohorts(system);
+        const found = await cohorts.find(tenant, name, base);
+        if (options.members) {
+          for await (const ids of cohorts.members(tenant, found.id, base)) print(ids.join('\n'));
+          return;
+        }
+        const rows: [string, string | number][] = [
+          ['name', found.name],
+          ...(found.description === undefined
+            ? []
+            : [['description', found.description] as [string, string]]),
+          ['patients', found.size],
+          ['mode', found.mode],
+          ['derived facts', found.derived],
+          ['made', found.updated],
+          ['group', `Group/${found.id}`],
+          ['criteria', JSON.stringify(found.definition.criteria)],
+        ];
+        print(textTable(['cohort', ''], rows));
+      }),
+    );
+}
+
+/** Criteria from a file, from searches that must all hold, or both together. */
+function definitionFrom(options: CreateOptions): Record<string, unknown> {
+  const file = options.file === undefined ? {} : readDefinition(options.file);
+  const searches = (options.search ?? []).map((search) => ({ search }));
+  const criteria = [...(file.criteria === undefined ? [] : [file.criteria]), ...searches];
+  if (criteria.length === 0)
+    throw new Fault('invalid', 'A cohort needs criteria.', {
+      remedy: 'Give --search "Condition?code=…" or --file criteria.json.',
+    });
+  return {
+    ...file,
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.derived === undefined ? {} : { derived: options.derived }),
+    ...(options.mode === undefined ? {} : { mode: options.mode }),
+    criteria: criteria.length === 1 ? criteria[0] : { and: criteria },
+  };
+}
+
+/** A whole definition, or criteria alone. */
+function readDefinition(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new Fault('invalid', 'The file of criteria cannot be read.', {
+      at: '--file',
+      remedy: 'Check its path.',
+      cause,
+    });
+  }
+  const value = parseJson(text) as Record<string, unknown>;
+  return typeof value === 'object' && value !== null && 'criteria' in value ? value : { criteria: value };
+}

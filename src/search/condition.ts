@@ -1,0 +1,190 @@
+/**
+ * A condition on one `resource` row in terms of the index tables: what a tree of search parameters is compiled to.
+ * Small named rewrites bring it into the form that has the best SQL; `render.ts` writes that SQL.
+ */
+export type Condition =
+  /** The row has all (`all`) or any of the terms. */
+  | { readonly kind: 'terms'; readonly all: boolean; readonly terms: readonly bigint[] }
+  | ({ readonly kind: 'date'; readonly param: bigint } & Bounds)
+  | ({ readonly kind: 'quantity'; readonly term: bigint; readonly unit: bigint | undefined } & Bounds)
+  | {
+      readonly kind: 'reference';
+      readonly param: bigint;
+      readonly targetType: number | undefined;
+      readonly target: bigint | undefined;
+    }
+  /** Instant of the last update, ms, inclusive bounds. */
+  | { readonly kind: 'updated'; readonly min: number | undefined; readonly max: number | undefined }
+  /** Clinical time, ms, inclusive bounds; undated rows do not match. */
+  | { readonly kind: 'clinical'; readonly min: number | undefined; readonly max: number | undefined }
+  | { readonly kind: 'undated' }
+  | { readonly kind: 'derived'; readonly is: boolean }
+  | { readonly kind: 'rids'; readonly rids: readonly bigint[] }
+  | { readonly kind: 'types'; readonly types: readonly number[] }
+  /** The patient column: in this compartment and no other. */
+  | { readonly kind: 'patient'; readonly pkey: bigint }
+  /** In this compartment: by the patient column, or by `shared` where the resource is in several. */
+  | { readonly kind: 'compartment'; readonly pkey: bigint; readonly shared: bigint }
+  | { readonly kind: 'chain'; readonly param: bigint; readonly targetType: number; readonly of: Condition }
+  | { readonly kind: 'has'; readonly sourceType: number; readonly param: bigint; readonly of: Condition }
+  | { readonly kind: 'and'; readonly of: readonly Condition[] }
+  | { readonly kind: 'or'; readonly of: readonly Condition[] }
+  | { readonly kind: 'not'; readonly of: Condition }
+  | { readonly kind: 'everything' }
+  | { readonly kind: 'nothing' };
+
+/** Bounds on an index row's `lo` and `hi`; all given ones hold. */
+export interface Bounds {
+  readonly loMin?: number;
+  readonly loMax?: number;
+  readonly hiMin?: number;
+  readonly hiMax?: number;
+}
+
+export const ALWAYS: Condition = { kind: 'everything' };
+export const NEVER: Condition = { kind: 'nothing' };
+
+export function every(of: readonly Condition[]): Condition {
+  return of.length === 1 ? of[0]! : { kind: 'and', of };
+}
+
+/** Applies `step` bottom-up to every condition of the tree. */
+function rewrite(condition: Condition, step: (c: Condition) => Condition): Condition {
+  switch (condition.kind) {
+    case 'and':
+    case 'or':
+      return step({ ...condition, of: condition.of.map((c) => rewrite(c, step)) });
+    case 'not':
+    case 'chain':
+    case 'has':
+      return step({ ...condition, of: rewrite(condition.of, step) } as Condition);
+    default:
+      return step(condition);
+  }
+}
+
+/** Flattens nested conjunctions and disjunctions, and lets `everything` and `nothing` take effect. */
+export function simplify(condition: Condition): Condition {
+  return rewrite(condition, (c) => {
+    if (c.kind === 'and') {
+      const of = c.of.flatMap((x) => (x.kind === 'and' ? x.of : [x])).filter((x) => x.kind !== 'everything');
+      if (of.some((x) => x.kind === 'nothing')) return NEVER;
+      return of.length === 0 ? ALWAYS : every(of);
+    }
+    if (c.kind === 'or') {
+      const of = c.of.flatMap((x) => (x.kind === 'or' ? x.of : [x])).filter((x) => x.kind !== 'nothing');
+      if (of.some((x) => x.kind === 'everything')) return ALWAYS;
+      return of.length === 0 ? NEVER : of.length === 1 ? of[0]! : { kind: 'or', of };
+    }
+    if (c.kind === 'not') {
+      if (c.of.kind === 'not') return c.of.of;
+      if (c.of.kind === 'everything') return NEVER;
+      if (c.of.kind === 'nothing') return ALWAYS;
+    }
+    if (c.kind === 'terms' && c.terms.length === 0) return c.all ? ALWAYS : NEVER;
+    if (c.kind === 'rids' && c.rids.length === 0) return NEVER;
+    if ((c.kind === 'chain' || c.kind === 'has') && c.of.kind === 'nothing') return NEVER;
+    return c;
+  });
+}
+
+/**
+ * One GIN lookup for all terms AND'ed together, and one for single terms OR'ed together: `@>` intersects the posting
+ * lists inside the index instead of fetching rows for each.
+ */
+export function mergeTerms(condition: Condition): Condition {
+  return rewrite(condition, (c) => {
+    if (c.kind === 'and') {
+      const exact = c.of.filter((x) => x.kind === 'terms' && (x.all || x.terms.length === 1));
+      if (exact.length < 2) return c;
+      const terms = [...new Set(exact.flatMap((x) => (x.kind === 'terms' ? x.terms : [])))];
+      return every([{ kind: 'terms', all: true, terms }, ...c.of.filter((x) => !exact.includes(x))]);
+    }
+    if (c.kind === 'or') {
+      const single = c.of.filter((x) => x.kind === 'terms' && (!x.all || x.terms.length === 1));
+      if (single.length < 2) return c;
+      const terms = [...new Set(single.flatMap((x) => (x.kind === 'terms' ? x.terms : [])))];
+      const rest = c.of.filter((x) => !single.includes(x));
+      const merged: Condition = { kind: 'terms', all: false, terms };
+      return rest.length === 0 ? merged : { kind: 'or', of: [merged, ...rest] };
+    }
+    return c;
+  });
+}
+
+/** Several bounds on `_lastUpdated` or on the clinical time become one range. */
+export function mergeRanges(condition: Condition): Condition {
+  return rewrite(condition, (c) => {
+    if (c.kind !== 'and') return c;
+    let of = c.of;
+    for (const kind of ['updated', 'clinical'] as const) {
+      const ranges = of.filter((x) => x.kind === kind);
+      if (ranges.length < 2) continue;
+      const mins = ranges.flatMap((x) => ('min' in x && x.min !== undefined ? [x.min] : []));
+      const maxs = ranges.flatMap((x) => ('max' in x && x.max !== undefined ? [x.max] : []));
+      const merged: Condition = {
+        kind,
+        min: mins.length ? Math.max(...mins) : undefined,
+        max: maxs.length ? Math.min(...maxs) : undefined,
+      };
+      of = [...of.filter((x) => x.kind !== kind), merged];
+    }
+    return every(of);
+  });
+}
+
+/** The rewrites in the order that lets each see what the one before it made. */
+export function optimize(condition: Condition): Condition {
+  return simplify(mergeRanges(mergeTerms(simplify(condition))));
+}
+
+/** The conjuncts of a condition. */
+export function conjuncts(condition: Condition): readonly Condition[] {
+  return condition.kind === 'and' ? condition.of : condition.kind === 'everything' ? [] : [condition];
+}
+
+function printBounds(b: Bounds): string {
+  const parts: string[] = [];
+  if (b.loMin !== undefined) parts.push(`lo>=${b.loMin}`);
+  if (b.loMax !== undefined) parts.push(`lo<=${b.loMax}`);
+  if (b.hiMin !== undefined) parts.push(`hi>=${b.hiMin}`);
+  if (b.hiMax !== undefined) parts.push(`hi<=${b.hiMax}`);
+  return parts.join(' ');
+}
+
+/** The condition as one line, for tests and logs: it holds blind numbers only. */
+export function printCondition(c: Condition): string {
+  switch (c.kind) {
+    case 'and':
+    case 'or':
+      return `(${c.kind} ${c.of.map(printCondition).join(' ')})`;
+    case 'not':
+      return `(not ${printCondition(c.of)})`;
+    case 'terms':
+      return `${c.all ? 'all' : 'any'}[${c.terms.join(' ')}]`;
+    case 'date':
+      return `date[${c.param} ${printBounds(c)}]`;
+    case 'quantity':
+      return `quantity[${c.term}${c.unit === undefined ? '' : ` unit=${c.unit}`} ${printBounds(c)}]`;
+    case 'reference':
+      return `reference[${c.param} ${c.targetType ?? '*'}/${c.target ?? '*'}]`;
+    case 'updated':
+    case 'clinical':
+      return `${c.kind}[${c.min ?? ''}..${c.max ?? ''}]`;
+    case 'derived':
+      return c.is ? 'derived' : 'recorded';
+    case 'rids':
+      return `rids[${c.rids.join(' ')}]`;
+    case 'types':
+      return `types[${c.types.join(' ')}]`;
+    case 'patient':
+    case 'compartment':
+      return `${c.kind}[${c.pkey}]`;
+    case 'chain':
+      return `(chain ${c.param} ${c.targetType} ${printCondition(c.of)})`;
+    case 'has':
+      return `(has ${c.sourceType} ${c.param} ${printCondition(c.of)})`;
+    default:
+      return c.kind;
+  }
+}

@@ -1,0 +1,179 @@
+import { Fault, invalid } from '../core/fault.js';
+import { isFhirId } from '../core/ids.js';
+import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
+import { isResourceType } from '../fhir/resource-types.js';
+import type { ParameterQuery } from '../indexing/parameter-type.js';
+import { MAX_CHAIN_STEPS } from './request.js';
+import { parseName, parseValues } from './syntax.js';
+import { allOf, anyOf, EVERYTHING, type Node } from './tree.js';
+
+/** Raised for a parameter the resource type does not have: fatal when strict, else a warning. */
+export class UnknownParameter extends Fault {
+  constructor(type: string, code: string) {
+    super('invalid', `${type} has no search parameter "${code.slice(0, 64)}".`, {
+      at: code.slice(0, 64),
+      remedy: `See the CapabilityStatement for the search parameters of ${type}.`,
+      issueCode: 'not-supported',
+    });
+  }
+}
+
+/**
+ * One search parameter of a type as a tree.
+ * @throws UnknownParameter, or Fault `invalid` for a name or value that cannot be understood.
+ */
+export function parseFilter(type: string, name: string, value: string): Node {
+  return parseStep(type, name, value, 0);
+}
+
+function parseStep(type: string, name: string, value: string, depth: number): Node {
+  if (depth > MAX_CHAIN_STEPS)
+    throw invalid(`The chain has more than ${MAX_CHAIN_STEPS} steps.`, name.slice(0, 64), 'Shorten it.');
+  const parsed = parseName(name);
+  if (parsed.kind === 'has') {
+    requireType(parsed.source, '_has');
+    const parameter = referenceParameter(parsed.source, parsed.code);
+    if (parameter.targets.length > 0 && !parameter.targets.includes(type))
+      throw invalid(
+        `${parsed.source}.${parsed.code} cannot point at ${type}.`,
+        '_has',
+        `It points at ${parameter.targets.join(', ')}.`,
+      );
+    const of = parseStep(parsed.source, parsed.rest, value, depth + 1);
+    return { kind: 'has', source: parsed.source, query: bare(parameter), of };
+  }
+  if (parsed.kind === 'chain') return parseChain(type, parsed, value, depth);
+  return parseLeaf(type, parsed.code, parsed.modifier, value);
+}
+
+/** Without `:Type` the chain goes to every target that has the rest of it. */
+function parseChain(
+  type: string,
+  step: { code: string; target: string | undefined; rest: string },
+  value: string,
+  depth: number,
+): Node {
+  const parameter = referenceParameter(type, step.code);
+  if (step.target !== undefined) {
+    requireType(step.target, step.code);
+    if (parameter.targets.length > 0 && !parameter.targets.includes(step.target))
+      throw invalid(
+        `${type}.${step.code} cannot point at ${step.target}.`,
+        step.code,
+        `It points at ${parameter.targets.join(', ')}.`,
+      );
+    const of = parseStep(step.target, step.rest, value, depth + 1);
+    return { kind: 'chain', query: bare(parameter), target: step.target, of };
+  }
+  if (parameter.targets.length === 0)
+    throw invalid(
+      `${type}.${step.code} may point at any type.`,
+      step.code,
+      `Name one: ${step.code}:Patient.${step.rest.slice(0, 64)}`,
+    );
+  const ways: Node[] = [];
+  let unknown: UnknownParameter | undefined;
+  for (const target of parameter.targets) {
+    try {
+      ways.push({
+        kind: 'chain',
+        query: bare(parameter),
+        target,
+        of: parseStep(target, step.rest, value, depth + 1),
+      });
+    } catch (error) {
+      if (!(error instanceof UnknownParameter)) throw error;
+      unknown = error;
+    }
+  }
+  if (ways.length === 0 && unknown) throw unknown;
+  return anyOf(ways);
+}
+
+function parseLeaf(type: string, code: string, modifier: string | undefined, value: string): Node {
+  if (code === '_id') return parseIds(modifier, value);
+  const parameter = findSearchParameter(type, code);
+  if (!parameter) throw new UnknownParameter(type, code);
+  const values = parseValues(parameter.type, value, code);
+  if (values.length === 0) return EVERYTHING;
+  if (code === '_lastUpdated') {
+    if (modifier !== undefined) throw unsupportedModifier(code, modifier);
+    return { kind: 'updated', query: { parameter, modifier: undefined, values } };
+  }
+  if (modifier !== undefined && parameter.type === 'reference' && isResourceType(modifier))
+    return { kind: 'parameter', query: ofTargetType(parameter, modifier, values) };
+  return { kind: 'parameter', query: { parameter, modifier, values } };
+}
+
+/** `_id`, with `:not` as an addition. */
+function parseIds(modifier: string | undefined, value: string): Node {
+  const ids = value.split(',').filter((id) => id !== '');
+  if (modifier !== undefined && modifier !== 'not') throw unsupportedModifier('_id', modifier);
+  // An id that can be no id matches nothing; it is not worth an error, since clients pass on what they were given.
+  const node: Node = { kind: 'id', ids: [...new Set(ids)].filter(isFhirId) };
+  return modifier === 'not' ? { kind: 'not', of: node } : node;
+}
+
+/** `subject:Patient=123` says the same as `subject=Patient/123`. */
+function ofTargetType(
+  parameter: SearchParameter,
+  target: string,
+  values: ParameterQuery['values'],
+): ParameterQuery {
+  if (parameter.targets.length > 0 && !parameter.targets.includes(target))
+    throw invalid(
+      `${parameter.base}.${parameter.code} cannot point at ${target}.`,
+      parameter.code,
+      `It points at ${parameter.targets.join(', ')}.`,
+    );
+  const typed = values.map((v) => {
+    if (!v.text.includes('/')) return { ...v, text: `${target}/${v.text}` };
+    const last = v.text.split('/').at(-2);
+    if (last !== target)
+      throw invalid(
+        `The reference is not to a ${target}.`,
+        `${parameter.code}:${target}`,
+        'Leave the modifier out, or name the type once.',
+      );
+    return v;
+  });
+  return { parameter, modifier: undefined, values: typed };
+}
+
+function referenceParameter(type: string, code: string): SearchParameter {
+  const parameter = findSearchParameter(type, code);
+  if (!parameter) throw new UnknownParameter(type, code);
+  if (parameter.type !== 'reference')
+    throw invalid(
+      `${type}.${code} is of type ${parameter.type}; only references can be chained.`,
+      code,
+      'Chain on a reference parameter.',
+    );
+  return parameter;
+}
+
+function requireType(type: string, at: string): void {
+  if (!isResourceType(type))
+    throw invalid(
+      `"${String(type).slice(0, 64)}" is no FHIR R4 resource type.`,
+      at,
+      'Name a resource type such as Patient.',
+    );
+}
+
+export function unsupportedModifier(code: string, modifier: string): Fault {
+  return new Fault('invalid', `The modifier ":${modifier.slice(0, 32)}" does not apply to ${code}.`, {
+    at: code,
+    remedy: 'Leave it out.',
+    issueCode: 'not-supported',
+  });
+}
+
+function bare(parameter: SearchParameter): ParameterQuery {
+  return { parameter, modifier: undefined, values: [] };
+}
+
+/** AND of the filters of one type. */
+export function parseFilters(type: string, filters: readonly (readonly [string, string])[]): Node {
+  return allOf(filters.map(([name, value]) => parseFilter(type, name, value)));
+}

@@ -1,0 +1,36 @@
+import type { StoredResource } from '../core/resource.js';
+import type { RowKey, Store, StoreTransaction } from '../store/contract.js';
+import type { Tenant } from '../tenancy/tenant.js';
+import type { Statement } from './statement.js';
+
+/** How search talks to the database: on the tenant's pool, or inside a write transaction so as to see its writes. */
+export interface Reader {
+  readonly tenant: Tenant;
+  query(statement: Statement): Promise<Record<string, unknown>[]>;
+  /** Opens bodies, in the order of the rows. */
+  open(rows: readonly RowKey[]): Promise<StoredResource[]>;
+  /** Current resources by id, in the order asked; undefined where absent or deleted. */
+  resolve(keys: readonly { type: string; id: string }[]): Promise<(StoredResource | undefined)[]>;
+}
+
+export function poolReader(store: Store, tenant: Tenant): Reader {
+  return {
+    tenant,
+    query: async ({ text, values }) => (await tenant.pool.query(text, values as unknown[])).rows,
+    open: (rows) => (rows.length === 0 ? Promise.resolve([]) : store.readRows(tenant, rows)),
+    resolve: (keys) => (keys.length === 0 ? Promise.resolve([]) : store.readMany(tenant, keys)),
+  };
+}
+
+export function transactionReader(tenant: Tenant, tx: StoreTransaction): Reader {
+  return {
+    tenant,
+    query: async ({ text, values }) => (await tx.query(text, values)).rows,
+    open: (rows) => (rows.length === 0 ? Promise.resolve([]) : tx.readRows(rows)),
+    resolve: async (keys) => {
+      const found: (StoredResource | undefined)[] = [];
+      for (const { type, id } of keys) found.push((await tx.read(type, id))?.resource);
+      return found;
+    },
+  };
+}

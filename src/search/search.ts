@@ -1,0 +1,194 @@
+import type { Clock } from '../core/clock.js';
+import { Fault } from '../core/fault.js';
+import type { Resource, StoredResource } from '../core/resource.js';
+import { RESOURCE_TYPES, typeNumber } from '../fhir/resource-types.js';
+import type { IndexContext } from '../indexing/parameter-type.js';
+import type { Store, StoreTransaction } from '../store/contract.js';
+import type { Tenant } from '../tenancy/tenant.js';
+import { sortedPage } from './body-sort.js';
+import { type CursorScope, openCursor, type Position, sealCursor } from './cursor.js';
+import { fillPage, type Recheck, streamMatches } from './fill.js';
+import { includeFor } from './include.js';
+import { START } from './order.js';
+import { type ParsedSearch, parseSearch } from './parse-search.js';
+import { planSearch } from './plan.js';
+import { poolReader, type Reader, transactionReader } from './reader.js';
+import { recheckerOf } from './recheck.js';
+import type { Page, PageEntry, SearchRequest } from './request.js';
+import { shape } from './shape.js';
+import { countStatement, estimateStatement, type Find } from './statement.js';
+import { queryString } from './syntax.js';
+import { planRows } from './walk.js';
+
+/** Where `findMatches` looks: the tenant, or inside a write transaction, whose own writes it then sees. */
+export type MatchScope = Tenant | { readonly tenant: Tenant; readonly tx: StoreTransaction };
+
+export interface Search {
+  /**
+   * One page of a search.
+   * @throws Fault `invalid` for parameters that cannot be understood (all unknown ones, when strict) and for page links
+   * that are not ours, `timeout` when the database takes longer than allowed.
+   */
+  search(tenant: Tenant, request: SearchRequest): Promise<Page>;
+  /**
+   * Up to `limit` current resources of a type that match a query string, for conditional operations. Unknown
+   * parameters and empty criteria are faults: they would select far more than was meant.
+   */
+  findMatches(
+    scope: MatchScope,
+    type: string,
+    query: string,
+    limit: number,
+    base: string,
+  ): Promise<StoredResource[]>;
+  /** All matches in row order, in batches of bounded size; `_count`, `_sort` and includes are not heeded. */
+  stream(tenant: Tenant, request: SearchRequest): AsyncGenerator<StoredResource[]>;
+  /** What a search was understood as, for callers that work on its rows in SQL (cohorts). */
+  plan(tenant: Tenant, request: SearchRequest): PlannedSearch;
+}
+
+export interface PlannedSearch {
+  readonly find: Find;
+  /** The index alone decides; no body need be opened. */
+  readonly exact: boolean;
+  readonly recheck: Recheck;
+  readonly reader: Reader;
+  readonly warnings: readonly Fault[];
+}
+
+export function createSearch(parts: { readonly store: Store; readonly clock: Clock }): Search {
+  const { store, clock } = parts;
+
+  function prepare(reader: Reader, parsed: ParsedSearch, base: string) {
+    const context: IndexContext = { blind: reader.tenant.keys.blind, base, now: clock.now() };
+    const { find, exact } = planSearch(parsed, reader.tenant.keys, context);
+    const recheck = recheckerOf(parsed.trees, reader, context);
+    return { context, find, exact, recheck };
+  }
+
+  return {
+    async search(tenant, request) {
+      const scope: CursorScope = { kind: 'search', type: request.type, compartment: request.compartment?.id };
+      const cursorText = request.params.find(([name]) => name === '_cursor')?.[1];
+      const cursor = cursorText === undefined ? undefined : openCursor(tenant.keys, scope, cursorText);
+      const parsed = parseSearch(cursor ? { ...request, params: cursor.params } : request);
+      const reader = poolReader(store, tenant);
+      const { context, find, exact, recheck } = prepare(reader, parsed, request.base);
+      const { controls } = parsed;
+      const self =
+        cursorText === undefined ? queryString(parsed.used) : queryString([['_cursor', cursorText]]);
+
+      if (controls.summary === 'count' || controls.count === 0) {
+        const total =
+          controls.summary !== 'count' && controls.total === 'estimate'
+            ? await estimateTotal(reader, find)
+            : await countMatches(reader, find, exact, recheck);
+        return { entries: [], total, self, warnings: parsed.warnings };
+      }
+      const from = cursor?.position ?? START;
+      const page =
+        find.order.kind === 'bodies'
+          ? await sortedPage(reader, find, find.order.keys, from, controls.count, recheck)
+          : await fillPage(reader, find, from, controls.count, exact, recheck);
+      const included = await includeFor(reader, page.matches, controls.includes, context);
+      const total =
+        cursor?.total ?? (await totalOf(reader, find, exact, recheck, controls.total, from, page));
+      const warnings = [...parsed.warnings, ...included.warnings];
+      return {
+        entries: entriesOf(page.matches, included.resources, parsed),
+        ...(total === undefined ? {} : { total }),
+        self,
+        ...(page.next ? { next: nextLink(tenant, scope, parsed, page.next, total) } : {}),
+        warnings,
+      };
+    },
+
+    async findMatches(scope, type, query, limit, base) {
+      const reader = 'tx' in scope ? transactionReader(scope.tenant, scope.tx) : poolReader(store, scope);
+      const params = [...new URLSearchParams(query)];
+      const parsed = parseSearch({ type, params, strict: true, base });
+      if (parsed.filters === 0)
+        throw new Fault('precondition', 'The condition has no search parameter with a value.', {
+          remedy: 'Name the resource by its identifier, such as identifier=system|value.',
+        });
+      const { find, exact, recheck } = prepare(reader, parsed, base);
+      const { matches } = await fillPage(
+        reader,
+        { ...find, order: { kind: 'row' } },
+        START,
+        limit,
+        exact,
+        recheck,
+      );
+      return [...matches];
+    },
+
+    async *stream(tenant, request) {
+      const reader = poolReader(store, tenant);
+      const { find, recheck } = prepare(reader, parseSearch(request), request.base);
+      yield* streamMatches(reader, { ...find, order: { kind: 'row' } }, recheck);
+    },
+
+    plan(tenant, request) {
+      const reader = poolReader(store, tenant);
+      const parsed = parseSearch(request);
+      const { find, exact, recheck } = prepare(reader, parsed, request.base);
+      return { find, exact, recheck, reader, warnings: parsed.warnings };
+    },
+  };
+}
+
+function nextLink(
+  tenant: Tenant,
+  scope: CursorScope,
+  parsed: ParsedSearch,
+  position: Position,
+  total: number | undefined,
+): string {
+  const cursor = { params: parsed.used, position, ...(total === undefined ? {} : { total }) };
+  return queryString([['_cursor', sealCursor(tenant.keys, scope, cursor)]]);
+}
+
+function entriesOf(
+  matches: readonly StoredResource[],
+  included: readonly StoredResource[],
+  parsed: ParsedSearch,
+): PageEntry[] {
+  const { summary, elements } = parsed.controls;
+  const entry = (resource: Resource, mode: PageEntry['mode']): PageEntry => ({ resource, mode });
+  return [
+    ...matches.map((r) => entry(shape(r, summary, elements), 'match')),
+    ...included.map((r) => entry(shape(r, summary, elements), 'include')),
+  ];
+}
+
+async function totalOf(
+  reader: Reader,
+  find: Find,
+  exact: boolean,
+  recheck: Recheck,
+  wanted: 'none' | 'estimate' | 'accurate',
+  from: Position,
+  page: { matches: readonly StoredResource[]; next: Position | undefined; total?: number },
+): Promise<number | undefined> {
+  if (wanted === 'none') return undefined;
+  if (page.total !== undefined) return page.total;
+  // The first page holds them all: they are counted already.
+  if (from === START && !page.next) return page.matches.length;
+  return wanted === 'estimate' ? estimateTotal(reader, find) : countMatches(reader, find, exact, recheck);
+}
+
+async function countMatches(reader: Reader, find: Find, exact: boolean, recheck: Recheck): Promise<number> {
+  if (exact) return Number((await reader.query(countStatement(find)))[0]!.n);
+  let n = 0;
+  for await (const batch of streamMatches(reader, { ...find, order: { kind: 'row' } }, recheck))
+    n += batch.length;
+  return n;
+}
+
+async function estimateTotal(reader: Reader, find: Find): Promise<number> {
+  return planRows(await reader.query(estimateStatement(find)));
+}
+
+/** Types a search over several types may name: all of them. */
+export const ALL_TYPE_NUMBERS: readonly number[] = RESOURCE_TYPES.map(typeNumber);
