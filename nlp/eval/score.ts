@@ -44,3 +44,29 @@ export function scores(counts: Counts): Scores {
   const recall = counts.gold ? counts.goldFound / counts.gold : 0;
   return { precision, recall, f1: precision + recall ? (2 * precision * recall) / (precision + recall) : 0 };
 }
+
+/** One line of the printed table and of `nlp/SCORES.md`. Shares are 0..1. */
+export interface ScoreRow {
+  /** What is measured, as people name it: "Medication", "negation". */
+  readonly what: string;
+  /** The set and how it was used: "case-reports, 5-fold". */
+  readonly data: string;
+  readonly documents: number;
+  /** The matching rule: "exact span", "overlapping span", "accuracy", "code". */
+  readonly rule: string;
+  /** F1 where precision and recall are given, else the measure named by `rule`. */
+  readonly value: number;
+  readonly precision?: number;
+  readonly recall?: number;
+  /** Anything a reader must know beside the number, such as the coverage of the tables. */
+  readonly note?: string;
+}
+
+/** A row from counts. */
+export function scoreRow(what: string, data: string, documents: number, rule: string, counts: Counts): ScoreRow {
+  const { precision, recall, f1 } = scores(counts);
+  return { what, data, documents, rule, precision, recall, value: f1 };
+}
+
+/** A check that `run.ts` calls: reads its sets below `folder` and returns its rows. */
+export type Evaluation = (folder: string) => ScoreRow[] | Promise<ScoreRow[]>;
