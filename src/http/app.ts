@@ -5,7 +5,7 @@ import { Fault, invalid } from '../core/fault.js';
 import { parsePartialDate } from '../fhir/dates.js';
 import type { Search } from '../search/search.js';
 import type { Store } from '../store/contract.js';
-import { bundleDeps } from '../tasks/bundle-deps.js';
+import type { BundleDeps } from '../tasks/bundle.js';
 import { basicCheck, type Check } from '../tasks/bundle-entry.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import type { VerifyToken } from './auth.js';
@@ -28,6 +28,9 @@ export interface HttpSystem {
   readonly tenants: Tenants;
   readonly store: Store;
   readonly search: Search;
+  readonly bundles: BundleDeps;
+  /** The base the index knows references to ourselves by: the configured one, whatever address a caller used. */
+  baseOf(tenant: Tenant): string;
 }
 
 export interface AppOptions {
@@ -162,15 +165,14 @@ function record(metrics: Metrics, { log }: AppOptions, seen: Seen, start: number
 }
 
 function buildRouter(system: HttpSystem, options: AppOptions): Router {
-  const { store, search, clock } = system;
-  const bundles = bundleDeps(store, search, (tenant) => baseOf(options, tenant));
+  const { search, bundles, clock } = system;
   const check: Check = basicCheck;
   const decorate = withAnnotationStatus;
   const multipleDelete = options.multipleDelete ?? false;
   const started = clock.now();
   const routes: Route[] = interactionRoutes({
     bundles,
-    search: (tenant, request) => search.search(tenant, { ...request, base: baseOf(options, tenant) }),
+    search: (tenant, request) => search.search(tenant, { ...request, base: system.baseOf(tenant) }),
     decorate,
     check,
     multipleDelete,
@@ -204,9 +206,4 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
   });
   const router = createRouter(routes);
   return router;
-}
-
-/** The base the index knows references to ourselves by: the configured one, whatever address the caller used. */
-function baseOf({ baseUrl }: AppOptions, tenant: Tenant): string {
-  return `${baseUrl}/fhir/${tenant.record.name}`;
 }

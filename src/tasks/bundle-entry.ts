@@ -34,9 +34,13 @@ export interface Entry {
 }
 
 /** How an entry's resource is checked; the levels of validation are chosen by the caller. */
-export type Check = (value: unknown, type: string | undefined) => Resource;
+export type Check = (value: unknown, type: string | undefined, where?: CheckedIn) => Resource;
 
-export const basicCheck: Check = (value, type) => withoutAnnotationStatus(checkResource(value, { type }));
+/** Inside a bundle a reference may still be a search (`Practitioner?identifier=…`). */
+export type CheckedIn = 'bundle';
+
+export const basicCheck: Check = (value, type, where) =>
+  withoutAnnotationStatus(checkResource(value, { type, conditionalReferences: where === 'bundle' }));
 
 /** Entries one HTTP bundle holds at most. */
 export const MAX_HTTP_ENTRIES = 20_000;
@@ -127,7 +131,7 @@ function entryResource(value: unknown, entry: Entry, check: Check): Resource | u
   }
   // An operation's input is its own to check.
   if (entry.url.includes('$')) return value as Resource;
-  const resource = within(at, () => check(value, entry.type));
+  const resource = within(at, () => check(value, entry.type, 'bundle'));
   if (entry.method === 'PUT' && entry.id !== undefined && resource.id !== entry.id) {
     throw invalid('The id of the resource is not the one in request.url.', `${at}.id`, 'Make both the same.');
   }

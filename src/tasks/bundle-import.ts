@@ -145,7 +145,7 @@ function itemOf(
   }
   let checked: Resource;
   try {
-    checked = check(resource, undefined);
+    checked = check(resource, undefined, 'bundle');
   } catch (error) {
     throw isFault(error) ? moved(error, `${at}.resource`) : error;
   }

@@ -1,6 +1,7 @@
 import { Fault, invalid } from '../core/fault.js';
 import { parseJson } from '../core/json.js';
 import type { Resource, StoredResource } from '../core/resource.js';
+import { compileFhirPathPatch } from '../fhir/patch/fhirpath-patch.js';
 import { compileJsonPatch } from '../fhir/patch/json-patch.js';
 import { basicCheck, type Check, isObject } from './bundle-entry.js';
 import type { Patch } from './bundle-interactions.js';
@@ -31,11 +32,10 @@ export function jsonPatch(document: unknown, check: Check = basicCheck): Patch {
   return (current) => accepted(current, apply(current), check);
 }
 
-export function fhirPathPatch(_document: Resource, _check: Check): Patch {
-  throw new Fault('unsupported', 'FHIRPath Patch is not served.', {
-    at: 'patch',
-    remedy: 'Send a JSON Patch.',
-  });
+/** A FHIRPath Patch (R4 fhirpatch.html) as what it does to a stored resource. */
+export function fhirPathPatch(document: Resource, check: Check = basicCheck): Patch {
+  const apply = compileFhirPathPatch(document);
+  return (current) => accepted(current, apply(current), check);
 }
 
 /** A patch may change neither identity nor type (R4 http.html#patch). */

@@ -69,7 +69,7 @@ function readOperation(item: unknown, at: string): Operation {
     type,
     path,
     name: text('name'),
-    value: parts.has('value') ? valueOf(parts.get('value')!, `${at}.part.where(name='value')`) : undefined,
+    value: parts.has('value') ? readValue(parts.get('value')!, `${at}.part.where(name='value')`) : undefined,
     index: whole('index'),
     source: whole('source'),
     destination: whole('destination'),
@@ -88,7 +88,7 @@ function readOperation(item: unknown, at: string): Operation {
 }
 
 /** A value[x], or an anonymous element spelt out in parts. */
-function valueOf(part: Json, at: string): PatchValue {
+function readValue(part: Json, at: string): PatchValue {
   const key = Object.keys(part).find((name) => name.startsWith('value'));
   if (key !== undefined) return { json: part[key], type: key.slice(5) };
   if (!Array.isArray(part.part)) throw invalid('The value is empty.', at);
@@ -97,7 +97,7 @@ function valueOf(part: Json, at: string): PatchValue {
     const name = item?.name;
     if (typeof name !== 'string' || name === '' || name === '__proto__')
       throw invalid('A part of the value has no name.', at);
-    const value = valueOf(item, at);
+    const value = readValue(item, at);
     // An element that repeats is given by several parts of one name; whether one alone is a list, its type says later.
     const before = json[name];
     json[name] = before === undefined ? new Named([value]) : (before as Named).with(value);
