@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/core/clock.js';
+import { openTenants } from '../../src/tenancy/catalog.js';
+import { asAdmin } from '../../src/tenancy/database.js';
+import { openKeyFiles } from '../../src/tenancy/key-file.js';
+import { findPostmaster } from '../../src/tenancy/postgres/cluster.js';
+import { type EmbeddedServer, removeEmbedded } from '../../src/tenancy/postgres/embedded.js';
+import { findPlace } from '../../src/tenancy/postgres/place.js';
+import { openTokenSecret, verifyToken } from '../../src/tenancy/tokens.js';
+import { testServer } from '../support/system.js';
+import { cenote } from './command-line.js';
+
+describe('with DATABASE_URL', () => {
+  let server: EmbeddedServer;
+  let env: Record<string, string>;
+  const database = `cli_${randomBytes(5).toString('hex')}`;
+  const dir = mkdtempSync(join(tmpdir(), 'cenote-cli-'));
+  beforeAll(async () => {
+    server = await testServer();
+    const { user, password, port } = server.address;
+    await asAdmin(server.address, (c) => c.query(`create database ${database} template template0`));
+    env = {
+      DATABASE_URL: `postgres://${user}:${password}@127.0.0.1:${port}/${database}`,
+      CENOTE_DATA_DIR: dir,
+    };
+  });
+  afterAll(async () => {
+    const address = { ...server.address, database };
+    const tenants = await openTenants({
+      server: address,
+      keys: openKeyFiles(join(dir, 'keys')),
+      clock: systemClock,
+    });
+    await tenants.removeAll();
+    await tenants.close();
+    await asAdmin(server.address, (c) => c.query(`drop database ${database} (force)`));
+    await server.release();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  test('a tenant is created, listed, shown, suspended and resumed', async () => {
+    expect((await cenote(['tenant', 'create', 'real'], env)).status).toBe(0);
+    expect((await cenote(['tenant', 'list'], env)).out).toMatch(/^name .*\n-.*\nreal +active /);
+    const shown = JSON.parse((await cenote(['tenant', 'show', 'real', '--json'], env)).out);
+    expect(shown).toMatchObject({
+      name: 'real',
+      state: 'active',
+      epoch: 1,
+      databaseBytes: expect.any(Number),
+    });
+    expect((await cenote(['tenant', 'suspend', 'real'], env)).out).toContain('suspended');
+    expect((await cenote(['tenant', 'resume', 'real'], env)).out).toContain('active');
+    // The embedded server is not needed, so none was made.
+    expect(existsSync(join(dir, 'postgres.json'))).toBe(false);
+  });
+
+  const wrong = [
+    ['tenant', 'create', 'Real'],
+    ['tenant', 'create', 'real'],
+    ['tenant', 'show', 'nobody'],
+    ['tenant', 'suspend', 'nobody'],
+    ['token', '--tenant', 'nobody', '--scope', 'system/*.rs'],
+    ['token', '--tenant', 'real', '--scope', 'nonsense'],
+    ['token', '--tenant', 'real', '--scope', 'system/*.rs', '--expires', 'soon'],
+    ['token', '--tenant', 'real', '--scope', 'patient/*.rs'],
+  ];
+  test.each(wrong.map((args) => [args.join(' '), args] as const))(
+    'cenote %s says why not',
+    async (_, args) => {
+      const { status, out, err } = await cenote(args, env);
+      expect({ status, out }).toEqual({ status: 2, out: '' });
+      expect(err).toMatch(/^cenote: [^\n]+\n$/);
+      expect(err).not.toContain('defect');
+    },
+  );
+
+  test('a token is printed alone on a line and counts for its tenant', async () => {
+    const args = [
+      'token',
+      '--tenant',
+      'real',
+      '--scope',
+      'user/Observation.rs',
+      '--subject',
+      'me',
+      '--expires',
+      '8h',
+    ];
+    const { out } = await cenote(args, env);
+    const { id, name } = JSON.parse((await cenote(['tenant', 'show', 'real', '--json'], env)).out);
+    const secret = openTokenSecret(join(dir, 'token.secret'));
+    const token = verifyToken(secret, systemClock, out.trim(), { id, name });
+    expect(token).toMatchObject({ subject: 'me', scopes: ['user/Observation.rs'] });
+    expect(token.expiresAt - Date.now()).toBeGreaterThan(7.9 * 3_600_000);
+  });
+
+  test('migrate says what it did and may be repeated', async () => {
+    const { status, out } = await cenote(['migrate'], env);
+    expect({ status, out }).toEqual({ status: 0, out: 'control database: current\ntenant real: current\n' });
+  });
+
+  const urls = [
+    ['mysql://x/y', 'DATABASE_URL is not a URL'],
+    ['postgres://nobody:secret-word@127.0.0.1:1/x', 'nothing listens'],
+  ];
+  test.each(urls)('DATABASE_URL=%s is refused in one line without its password', async (url, why) => {
+    const { status, err } = await cenote(['tenant', 'list'], { ...env, DATABASE_URL: url as string });
+    expect(status).toBe(2);
+    expect(err).toMatch(/^cenote: [^\n]+\n$/);
+    expect(err).toContain(why);
+    expect(err).not.toContain('secret-word');
+  });
+});
+
+describe('with a data folder', () => {
+  const base = mkdtempSync(join(tmpdir(), 'cenote-cli-'));
+  chmodSync(base, 0o755);
+  const dir = join(base, 'data');
+  const env = { CENOTE_DATA_DIR: dir };
+  afterAll(async () => {
+    await removeEmbedded(dir);
+    rmSync(base, { recursive: true, force: true });
+  });
+
+  test('commands at once share one server, which the last one stops, and the data stays', async () => {
+    const made = await Promise.all(
+      ['one', 'two', 'one'].map((name) => cenote(['tenant', 'create', name], env)),
+    );
+    expect(made.map((m) => m.status).sort()).toEqual([0, 0, 2]);
+    expect(findPostmaster(findPlace(dir)!)).toBeUndefined();
+    const { out } = await cenote(['tenant', 'list', '--json', '--data-dir', dir]);
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).name),
+    ).toEqual(['one', 'two']);
+    expect(findPostmaster(findPlace(dir)!)).toBeUndefined();
+  });
+});
