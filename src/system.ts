@@ -1,3 +1,4 @@
+import { type Cohorts, createCohorts } from './cohort/cohort.js';
 import type { Config } from './config.js';
 import { type Clock, systemClock } from './core/clock.js';
 import type { AppOptions } from './http/app.js';
@@ -15,6 +16,7 @@ import { makeDataDir } from './tenancy/postgres/place.js';
 import { embeddedServer, foreignServer } from './tenancy/server.js';
 import type { Tenant } from './tenancy/tenant.js';
 import { openTokenSecret, type TokenTenant, verifyToken } from './tenancy/tokens.js';
+import { createTimeline, type Timeline } from './timeline/timeline.js';
 import type { Worker } from './worker/worker.js';
 
 /** Everything a shell needs, wired. What it opens it closes, last first. */
@@ -45,6 +47,8 @@ export interface Rooms {
   readonly tenants: Catalog;
   readonly store: Store;
   readonly search: Search;
+  readonly timeline: Timeline;
+  readonly cohorts: Cohorts;
   readonly jobs: Jobs;
   readonly bundles: BundleDeps;
   /** FHIR base of a tenant, absolute, without trailing slash. */
@@ -74,6 +78,8 @@ export function wireRooms({ clock, tenants, baseUrl }: Foundation): Rooms {
     tenants,
     store,
     search,
+    timeline: createTimeline({ store, clock }),
+    cohorts: createCohorts({ store, search, clock }),
     jobs: createJobs({ control: tenants.control, clock }),
     bundles: bundleDeps(store, search, baseOf),
     baseOf,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { packageRoot } from '../core/package-root.js';
+import type { System } from '../system.js';
 import { configOf, print, type SharedOptions, withAddress, withDataDir, withSystem } from './shell.js';
 
 interface ServeOptions extends SharedOptions {
@@ -27,23 +28,33 @@ async function serve(options: ServeOptions): Promise<void> {
   await checkServe(config, dev);
   await withSystem(options, async (system, interrupted) => {
     if (dev && !(await system.tenants.find(DEV_TENANT))) await system.tenants.create(DEV_TENANT);
-    const log = (line: object) =>
-      process.stderr.write(
-        `${JSON.stringify({ time: new Date(system.clock.now()).toISOString(), ...line })}\n`,
-      );
-    const worker = options.worker ? await system.work((category) => log({ worker: category })) : undefined;
-    const server = await system.serve({ version: version(), dev, log });
-    const shown = config.port === 0 ? config.baseUrl.replace(/:0$/, `:${server.port}`) : config.baseUrl;
-    print(`Cenote ${version()} listens on ${shown}`);
-    print(
-      dev
-        ? `FHIR base: ${shown}/fhir/${DEV_TENANT} (no token asked for)`
-        : `FHIR bases: ${shown}/fhir/{tenant}`,
-    );
-    await stopped(interrupted);
-    await server.stop();
-    await worker?.stop();
+    await serveUntilStopped(system, interrupted, { dev, worker: options.worker });
   });
+}
+
+/** Runs the API, and a worker beside it where wanted, until the signal; prints where it listens. */
+export async function serveUntilStopped(
+  system: System,
+  interrupted: AbortSignal,
+  { dev, worker: withWorker }: { dev: boolean; worker: boolean },
+): Promise<void> {
+  const { config } = system;
+  const log = (line: object) =>
+    process.stderr.write(
+      `${JSON.stringify({ time: new Date(system.clock.now()).toISOString(), ...line })}\n`,
+    );
+  const worker = withWorker ? await system.work((category) => log({ worker: category })) : undefined;
+  const server = await system.serve({ version: version(), dev, log });
+  const shown = config.port === 0 ? config.baseUrl.replace(/:0$/, `:${server.port}`) : config.baseUrl;
+  print(`Cenote ${version()} listens on ${shown}`);
+  print(
+    dev
+      ? `FHIR base: ${shown}/fhir/${DEV_TENANT} (no token asked for)`
+      : `FHIR bases: ${shown}/fhir/{tenant}`,
+  );
+  await stopped(interrupted);
+  await server.stop();
+  await worker?.stop();
 }
 
 function version(): string {

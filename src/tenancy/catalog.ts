@@ -41,7 +41,9 @@ export interface Catalog extends Tenants {
   migrateRecord(record: TenantRecord): Promise<string[]>;
   /** Bytes a tenant's database takes on the disk. */
   diskBytes(record: TenantRecord): Promise<bigint>;
-  /** Removes every tenant: databases, roles, keys, rows. For tests and `--reset`. */
+  /** Removes a tenant where there is one: database, role, keys, rows. For tests and `demo --reset`. */
+  remove(name: string): Promise<void>;
+  /** Removes every tenant. For tests. */
   removeAll(): Promise<void>;
 }
 
@@ -231,6 +233,15 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     }
   }
 
+  async function removeTenant(found: CatalogRow): Promise<void> {
+    await forget(found.name);
+    await dropTenantDatabase(server, found.database, found.role ?? found.database);
+    await keys.destroyKey(found.key_ref).catch(() => {});
+    await control.query('delete from job where tenant_id = $1', [found.id]);
+    await control.query('delete from tenant_key where tenant_id = $1', [found.id]);
+    await control.query('delete from tenant where id = $1', [found.id]);
+  }
+
   return {
     control,
     server,
@@ -298,16 +309,16 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       return rows[0]?.bytes ?? 0n;
     },
 
+    async remove(name) {
+      const { rows } = await control.query<CatalogRow>(`select ${COLUMNS} from tenant where name = $1`, [
+        name,
+      ]);
+      for (const found of rows) await removeTenant(found);
+    },
+
     async removeAll() {
       const { rows } = await control.query<CatalogRow>(`select ${COLUMNS} from tenant`);
-      for (const found of rows) {
-        await forget(found.name);
-        await dropTenantDatabase(server, found.database, found.role ?? found.database);
-        await keys.destroyKey(found.key_ref).catch(() => {});
-        await control.query('delete from job where tenant_id = $1', [found.id]);
-        await control.query('delete from tenant_key where tenant_id = $1', [found.id]);
-        await control.query('delete from tenant where id = $1', [found.id]);
-      }
+      for (const found of rows) await removeTenant(found);
     },
 
     async close() {
