@@ -39,9 +39,7 @@ const PREFIX = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)(?=[-+.\d])/;
 
 /** Undoes `\,` alone; all other escapes stay. */
 function unescapeComma(text: string): string {
-  return text.includes('\\')
-    ? text.replace(/\\(.)/gs, (escape, c: string) => (c === ',' ? c : escape))
-    : text;
+  return text.includes('\\') ? text.replace(/\\(.)/gs, (whole, c: string) => (c === ',' ? c : whole)) : text;
 }
 
 /** Types whose values have parts joined by `|` or `$`: those escapes are left for the parameter type to undo. */
