@@ -58,9 +58,60 @@ describe('SipHash-2-4', () => {
       'x'.repeat(5000),
       `${'y'.repeat(4095)}é`,
       'ä'.repeat(4096),
+      'ö'.repeat(21_821),
+      `${'z'.repeat(65_463)}é`,
+      'long '.repeat(60_000),
     ];
     for (const t of texts) expect(hash.text(t)).toBe(hash.bytes(Buffer.from(t, 'utf8')));
   });
+
+  /** The definition, word by word. */
+  function reference(message: Uint8Array): bigint {
+    const mask = (1n << 64n) - 1n;
+    const rotl = (x: bigint, n: bigint) => ((x << n) | (x >> (64n - n))) & mask;
+    const key = Buffer.from(Uint8Array.from({ length: 16 }, (_, i) => i));
+    const [k0, k1] = [key.readBigUInt64LE(0), key.readBigUInt64LE(8)];
+    let [a, b, c, d] = [
+      k0 ^ 0x736f6d6570736575n,
+      k1 ^ 0x646f72616e646f6dn,
+      k0 ^ 0x6c7967656e657261n,
+      k1 ^ 0x7465646279746573n,
+    ];
+    const round = () => {
+      a = (a + b) & mask;
+      c = (c + d) & mask;
+      b = rotl(b, 13n) ^ a;
+      d = rotl(d, 16n) ^ c;
+      a = rotl(a, 32n);
+      c = (c + b) & mask;
+      a = (a + d) & mask;
+      b = rotl(b, 17n) ^ c;
+      d = rotl(d, 21n) ^ a;
+      c = rotl(c, 32n);
+    };
+    const padded = Buffer.alloc(message.length - (message.length % 8) + 8);
+    padded.set(message);
+    padded[padded.length - 1] = message.length;
+    for (let i = 0; i < padded.length; i += 8) {
+      const word = padded.readBigUInt64LE(i);
+      d ^= word;
+      round();
+      round();
+      a ^= word;
+    }
+    c ^= 0xffn;
+    for (let i = 0; i < 4; i++) round();
+    return BigInt.asIntN(64, a ^ b ^ c ^ d);
+  }
+
+  test.each([64, 799, 65_456, 65_457, 65_464, 65_465, 130_921, 200_000])(
+    'agrees with the definition for %i bytes, however the input is cut into pieces',
+    (length) => {
+      const message = randomBytes(length);
+      expect(hash.bytes(message)).toBe(reference(message));
+      expect(hash.bytes(message)).toBe(reference(message));
+    },
+  );
 
   test('a 10,000 value sample has no collision and uses both signs', () => {
     const seen = new Set<bigint>();
