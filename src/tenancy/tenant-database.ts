@@ -69,6 +69,8 @@ export async function createTenantDatabase(server: ServerAddress, place: TenantP
     await admin.query(
       `create role ${role} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls password ${password}`,
     );
+    // So that an administrator who is no superuser may end the role's connections, which dropping takes.
+    await admin.query(`grant ${role} to current_user`);
     await admin.query(`create database ${database} template ${quote(template)}`);
     await admin.query(`revoke all on database ${database} from public`);
     await admin.query(`grant connect, temporary on database ${database} to ${role}`);
