@@ -127,6 +127,8 @@ function hasChildren(d, path) {
 }
 
 function typeText(e) {
+  // The package says string here; the specification says id.
+  if (e.path === 'Resource.id') return 'id';
   if (e.contentReference) return e.contentReference.slice(1);
   return e.type
     .map((t) => {

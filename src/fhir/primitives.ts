@@ -30,7 +30,7 @@ function isText(text: string): boolean {
 }
 
 function isSpace(c: number): boolean {
-  return c === 32 || (c >= 9 && c <= 13) || c === 0xa0;
+  return c === 32 || (c >= 9 && c <= 13);
 }
 
 /** No space at either end, and never two in a row. */
@@ -163,7 +163,7 @@ export const PRIMITIVES: Readonly<Record<string, PrimitiveRule>> = {
 
 /** That it is markup at all (two of R4's own begin with a comment); what stands in it is the validator's. */
 function isXhtml(text: string): boolean {
-  return text.length <= MAX_STRING_UNITS && text.trimStart().startsWith('<');
+  return text.trimStart().startsWith('<');
 }
 
 /** The JSON type of a parsed value as `PrimitiveRule.json` names it. */
