@@ -1,4 +1,12 @@
-import type { AnnotatedText, Assertion, Mention, MentionType, Sentence, Token } from '../model.js';
+import type {
+  AnnotatedText,
+  Assertion,
+  Mention,
+  MentionType,
+  SectionKind,
+  Sentence,
+  Token,
+} from '../model.js';
 import type { NlpStage } from '../pipeline.js';
 import { ContextJudge } from './context.js';
 import type { LexiconHit } from './lexicon.js';
@@ -29,9 +37,12 @@ export function findMentions(
   for (const sentence of input.sentences) {
     const tokens = input.tokens.slice(sentence.firstToken, sentence.lastToken);
     if (tokens.length === 0) continue;
+    const section = input.sections[sentence.section];
     for (const candidate of candidatesOf(input, sentence, tokens, tagger)) {
       const start = tokens[candidate.first]!.start;
       const end = tokens[candidate.last - 1]!.end;
+      // The words of a header name the section; only a test or procedure in it ("CXR:") is also a mention.
+      if (section && end <= section.bodyStart && !isHeaderMention(candidate, section.kind)) continue;
       mentions.push({
         start,
         end,
@@ -48,6 +59,13 @@ export function findMentions(
     }
   }
   return mentions;
+}
+
+function isHeaderMention(candidate: Candidate, kind: SectionKind): boolean {
+  if (candidate.source === 'tagger') return false;
+  if (candidate.type === 'test' || candidate.type === 'procedure')
+    return kind === 'imaging' || kind === 'results' || kind === 'other';
+  return kind === 'other' || kind === 'none';
 }
 
 function candidatesOf(

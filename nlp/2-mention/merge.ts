@@ -24,6 +24,28 @@ const TAGGED_MINIMUM: Readonly<Partial<Record<MentionType, number>>> = {
 };
 /** A lexicon row that is also an ordinary word needs this much support where its section does not vouch for it. */
 const ORDINARY_WORD_SUPPORT = 0.4;
+/** Heads of spans that name nothing by themselves. The tagger learned from case reports and trusts them too much. */
+const EMPTY_HEADS = new Set(
+  (
+    'issue issues problem problems complication complications condition conditions state status time times plan plans ' +
+    'question questions instruction instructions risk risks benefit benefits concern concerns result results history ' +
+    'well normal stable unremarkable negative positive good better worse regular active care management visit ' +
+    'evaluation consultation admission discharge follow-up followup appointment support activity activities signed ' +
+    'examination exam physical vitals room air technique position fashion prep site sites side patient family ' +
+    'medication medications meds drugs procedure procedures treatment treatments therapy course regimen diagnosis ' +
+    'finding findings symptom symptoms sign signs disease illness episode level levels test tests lab labs study studies ' +
+    'lesion-free safety catheter catheters sheath wire needle suture sutures pad work-up workup diet exercise'
+  ).split(' '),
+);
+/** See `isNeutral`. */
+const NEUTRAL_TAIL = new Set(
+  (
+    'level levels test tests testing value values therapy treatment treatments study studies scan scans count counts ' +
+    'disease syndrome disorder stage grade type class symptom symptoms attack attacks episode episodes exacerbation flare ' +
+    'pain surgery procedure exam examination imaging series panel screen screening tablet tablets capsule capsules ' +
+    'injection infusion inhaler cream ointment solution drops of the in and with s measurement measurements findings'
+  ).split(' '),
+);
 /** A tagged span displaces a lexicon phrase inside it of another type from this likelihood on. */
 const DISPLACING_SCORE = 0.6;
 const MAX_MERGED_TOKENS = 10;
@@ -64,7 +86,8 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
     const hinted = hintedByNumbers(row.type, hit, context);
     const vouched = home || hinted || support >= ORDINARY_WORD_SUPPORT;
     if ((row.flags & FLAG.needsContext) !== 0 && !vouched) continue;
-    let score = 0.8 + 0.15 * support + (home ? 0.05 : 0) + (hinted ? 0.1 : 0);
+    const exactly = context.believed(hit.firstToken, hit.lastToken, row.type);
+    let score = 0.8 + 0.1 * support + 0.05 * exactly + (home ? 0.05 : 0) + (hinted ? 0.1 : 0);
     if ((row.flags & FLAG.ambiguous) !== 0) score -= vouched ? 0.1 : 0.3;
     if ((row.flags & FLAG.abbreviation) !== 0 && !vouched) score -= 0.1;
     if (hit.corrected !== undefined) score -= 0.1;
@@ -120,46 +143,70 @@ export function mergeCandidates(
     const span = trim(raw, context);
     if (!span) continue;
     const inside = lexicon.filter((hit) => hit.first < span.last && span.first < hit.last && !gone.has(hit));
-    const agreeing = inside.filter((hit) => compatible(hit.type, span.type));
-    if (agreeing.length === 1 && inside.length === 1) {
-      const hit = agreeing[0]!;
-      const first = Math.min(hit.first, span.first);
-      const last = Math.max(hit.last, span.last);
-      gone.add(hit);
-      if (last - first > MAX_MERGED_TOKENS) kept.push(hit);
-      else {
-        kept.push({
-          ...hit,
-          first,
-          last,
-          score: Math.max(hit.score, 1 - (1 - hit.score) * (1 - span.score)),
-          because: `${hit.because}, ${span.because}`,
-          source: 'both',
-        });
-      }
+    if (inside.length === 0) {
+      if (standsAlone(span, context)) kept.push(span);
       continue;
     }
-    if (agreeing.length > 1) continue; // several names in one span: the lexicon's boundaries stand
-    if (inside.length > 0) {
-      const covers = inside.every((hit) => hit.first >= span.first && hit.last <= span.last);
-      const larger = inside.every((hit) => hit.last - hit.first < span.last - span.first);
-      const sameWords = inside.length === 1 && !larger;
-      // "iron deficiency" over "iron"; a name that the tagger reads as a test over one it reads as a drug.
-      if (
-        covers &&
-        agreeing.length === 0 &&
-        span.score >= DISPLACING_SCORE &&
-        (larger || (sameWords && isTestNotDrug(inside[0]!, span, context)))
-      ) {
-        for (const hit of inside) gone.add(hit);
+    if (inside.length > 1) {
+      // Several names in one span: the lexicon's boundaries stand.
+      continue;
+    }
+    const hit = inside[0]!;
+    const agree = compatible(hit.type, span.type);
+    const covers = hit.first >= span.first && hit.last <= span.last;
+    const modifies = covers && hit.last < span.last && !isNeutral(context, hit.last, span.last);
+    if (
+      modifies ||
+      (covers &&
+        !agree &&
+        (hit.last - hit.first < span.last - span.first || isTestNotDrug(hit, span, context)))
+    ) {
+      // The head of an English name is its last word: in "iron deficiency" and "weight management" the phrase of
+      // the lexicon only modifies another name. And a level of a substance is no drug.
+      if (span.score >= DISPLACING_SCORE && standsAlone(span, context)) {
+        gone.add(hit);
         kept.push(span);
       }
       continue;
     }
-    if (span.score >= (TAGGED_MINIMUM[span.type] ?? 1)) kept.push(span);
+    if (!agree) continue;
+    gone.add(hit);
+    kept.push(joined(hit, span));
   }
   for (const hit of lexicon) if (!gone.has(hit)) kept.push(hit);
   return withoutOverlaps(kept);
+}
+
+/** One candidate of a phrase and the span that agrees with it. Drug names keep the lexicon's boundaries. */
+function joined(hit: Candidate, span: Candidate): Candidate {
+  const wide = hit.type !== 'medication' && hit.type !== 'allergen';
+  const first = wide ? Math.min(hit.first, span.first) : hit.first;
+  const last = wide ? Math.max(hit.last, span.last) : hit.last;
+  const keep = last - first > MAX_MERGED_TOKENS;
+  return {
+    ...hit,
+    first: keep ? hit.first : first,
+    last: keep ? hit.last : last,
+    score: Math.max(hit.score, 1 - (1 - hit.score) * (1 - span.score)),
+    because: `${hit.because}, ${span.because}`,
+    source: 'both',
+  };
+}
+
+/** Whether a tagged span that the lexicon does not know is believed. */
+function standsAlone(span: Candidate, context: ContextJudge): boolean {
+  if (span.score < (TAGGED_MINIMUM[span.type] ?? 1)) return false;
+  const head = context.tokens[span.last - 1]!.norm;
+  return !EMPTY_HEADS.has(head) && !EMPTY_HEADS.has(context.words(span.first, span.last));
+}
+
+/** Words after a name that do not make another name of it: "hemoglobin levels", "CKD stage 3". */
+function isNeutral(context: ContextJudge, from: number, to: number): boolean {
+  for (let t = from; t < to; t++) {
+    const { norm } = context.tokens[t]!;
+    if (!NEUTRAL_TAIL.has(norm) && !/^[^a-z]+$/.test(norm)) return false;
+  }
+  return true;
 }
 
 /** "Potassium was 4.2" is no drug, whatever the lexicon lists potassium as. */

@@ -31,6 +31,9 @@ export interface CrfWeights {
   readonly start: Float64Array;
 }
 
+/** Gradients of a token and label below this are not applied. */
+const IGNORED_GRADIENT = 0.003;
+
 /** Features that occur often enough, numbered in order of first sight. */
 function numberFeatures(data: readonly TrainingSentence[], minCount: number): Map<number, number> {
   const counts = new Map<number, number>();
@@ -75,6 +78,8 @@ export function trainCrf(data: readonly TrainingSentence[], options: TrainingOpt
   const gold = new Float64Array(L);
   const keptRows: Int32Array[] = [];
   const expected = new Float64Array(L * L);
+  const stepLabel = new Int32Array(L);
+  const stepGradient = new Float64Array(L);
 
   for (let epoch = 0; epoch < options.epochs; epoch++) {
     shuffle(order, random);
@@ -181,16 +186,23 @@ export function trainCrf(data: readonly TrainingSentence[], options: TrainingOpt
             S[y] = S[y]! - (rate * g) / Math.sqrt(SG[y]!);
           }
         }
-        let worth = false;
-        for (let y = 0; y < L; y++) if (Math.abs(gold[y]!) > 1e-3) worth = true;
-        if (!worth) continue;
-        const use = keptRows[t]!;
+        // Tokens that are right and sure teach next to nothing, and are most of them after the first epochs.
+        let steps = 0;
         for (let y = 0; y < L; y++) {
-          const base = gold[y]! * weight;
-          if (base < 1e-4 && base > -1e-4) continue;
-          for (let i = 0; i < use.length; i++) {
-            const k = use[i]! + y;
-            const g = base + l2 * W[k]!;
+          const g = gold[y]! * weight;
+          if (g > IGNORED_GRADIENT || g < -IGNORED_GRADIENT) {
+            stepLabel[steps] = y;
+            stepGradient[steps] = g;
+            steps++;
+          }
+        }
+        if (steps === 0) continue;
+        const use = keptRows[t]!;
+        for (let i = 0; i < use.length; i++) {
+          const row = use[i]!;
+          for (let s = 0; s < steps; s++) {
+            const k = row + stepLabel[s]!;
+            const g = stepGradient[s]! + l2 * W[k]!;
             const acc = G[k]! + g * g;
             G[k] = acc;
             W[k] = W[k]! - (rate * g) / Math.sqrt(acc);

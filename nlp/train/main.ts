@@ -14,11 +14,12 @@ import {
   Hinter,
   packTagger,
   readCorpora,
+  terminologyBeside,
   trainingSentences,
   trainModel,
 } from './tagger-trainer.js';
 
-const [folder, terminology = folder ? join(folder, '..', 'terminology') : ''] = process.argv.slice(2);
+const [folder, terminology = folder ? terminologyBeside(folder) : ''] = process.argv.slice(2);
 if (!folder || !existsSync(folder) || !existsSync(terminology)) {
   process.stderr.write(
     'usage: npm run train:nlp -- CORPORA [TERMINOLOGY]   (folders of the open sets and of the code tables)\n',

@@ -1,0 +1,70 @@
+/**
+ * `npm run eval:nlp -- CORPORA [NAME…]`: every evaluation, or those named, on the open sets; prints one line per
+ * figure and, when all have run, writes `nlp/SCORES.md`.
+ */
+import { existsSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { nlpRoot } from '../rules/load.js';
+import type { Evaluation, ScoreRow } from './score.js';
+
+/** Modules beside this one, each exporting `evaluate`. */
+const EVALUATIONS = ['mentions', 'negation', 'sections', 'signatures', 'codes', 'icd10'] as const;
+
+const percent = (share: number | undefined): string => (share === undefined ? '' : (share * 100).toFixed(1));
+
+function line(row: ScoreRow): string[] {
+  return [
+    row.what,
+    row.data,
+    String(row.documents),
+    row.rule,
+    percent(row.precision),
+    percent(row.recall),
+    percent(row.value),
+    row.note ?? '',
+  ];
+}
+
+const HEADER = ['what', 'data', 'documents', 'rule', 'P', 'R', 'F1 or value', 'note'];
+
+function markdown(rows: readonly ScoreRow[]): string {
+  const table = [HEADER, HEADER.map(() => '---'), ...rows.map(line)]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
+  return `# Scores
+
+Written by \`npm run eval:nlp -- CORPORA\`; in percent. Exact: same first and last character and type.
+Overlapping: at least one character in common with a span of the same type. Where a set trains the model,
+figures are by folds over documents or on its held-out part, with the weights quantised as they ship.
+
+${table}
+`;
+}
+
+const [folder, ...names] = process.argv.slice(2);
+if (!folder || !existsSync(folder)) {
+  process.stderr.write(`usage: npm run eval:nlp -- CORPORA [${EVALUATIONS.join('|')}]…\n`);
+  process.exit(2);
+}
+const here = dirname(fileURLToPath(import.meta.url));
+const rows: ScoreRow[] = [];
+const missing: string[] = [];
+for (const name of names.length > 0 ? names : EVALUATIONS) {
+  const file = join(here, `${name}.js`);
+  if (!existsSync(file)) {
+    missing.push(name);
+    continue;
+  }
+  const { evaluate } = (await import(pathToFileURL(file).href)) as { evaluate: Evaluation };
+  for (const row of await evaluate(folder)) {
+    rows.push(row);
+    process.stdout.write(`${line(row).filter(Boolean).join('  ')}\n`);
+  }
+}
+if (missing.length > 0) process.stderr.write(`no such evaluation: ${missing.join(', ')}\n`);
+if (names.length === 0) {
+  const file = join(nlpRoot(), 'SCORES.md');
+  writeFileSync(file, markdown(rows));
+  process.stdout.write(`written: ${file}\n`);
+}
