@@ -1,8 +1,5 @@
-import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { Fault } from '../core/fault.js';
 import { packageRoot } from '../core/package-root.js';
 import type { System } from '../system.js';
 import type { Tenant } from '../tenancy/tenant.js';
@@ -53,17 +50,8 @@ async function reset(options: DemoOptions): Promise<void> {
     await withSystem(options, ({ tenants }) => tenants.remove(TENANT));
     return;
   }
-  if (!existsSync(dataDir)) return;
-  const { findPlace } = await import('../tenancy/postgres/place.js');
-  const { removeEmbedded } = await import('../tenancy/postgres/embedded.js');
-  // A mistyped folder is not emptied.
-  if (!findPlace(dataDir) && (await readdir(dataDir)).length > 0) {
-    throw new Fault('conflict', 'The folder to empty is no data folder of cenote.', {
-      remedy: 'Check --data-dir.',
-    });
-  }
-  await removeEmbedded(dataDir);
-  await rm(dataDir, { recursive: true, force: true });
+  const { emptyDataDir } = await import('../tenancy/data-dir.js');
+  await emptyDataDir(dataDir);
 }
 
 async function demoTenant(system: System): Promise<Tenant> {

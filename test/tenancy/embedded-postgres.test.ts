@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packageRoot } from '../../src/core/package-root.js';
+import { emptyDataDir } from '../../src/tenancy/data-dir.js';
 import { asAdmin } from '../../src/tenancy/database.js';
 import { packagedNative } from '../../src/tenancy/postgres/binaries.js';
 import { dataFolder, findPostmaster, freePort } from '../../src/tenancy/postgres/cluster.js';
@@ -271,4 +272,14 @@ test.runIf(canHaveOwnEtc)('root on a machine without a postgres user makes an un
   const ran = spawnSync('unshare', ['--mount', 'sh', '-c', script], { encoding: 'utf8' });
   expect(ran.stderr).toBe('');
   expect(ran.stdout).toMatch(/^cenote-postgres:/);
+});
+
+test('emptying a data folder leaves what others put into it, and refuses a folder that is none', async () => {
+  const dir = dataDir('emptied');
+  await works(dir);
+  writeFileSync(join(dir, 'thesis.txt'), 'mine');
+  await emptyDataDir(dir);
+  expect(readdirSync(dir)).toEqual(['thesis.txt']);
+  await expect(emptyDataDir(dir)).rejects.toMatchObject({ category: 'conflict' });
+  expect(readdirSync(dir)).toEqual(['thesis.txt']);
 });
