@@ -16,14 +16,17 @@ import type { BundleDeps } from './bundle-options.js';
 export function bundleDeps(store: Store, search: Search, baseOf: (tenant: Tenant) => string): BundleDeps {
   return {
     store,
-    find: (tenant, criteria, limit, tx) =>
-      search.findMatches(
+    find: async (tenant, criteria, limit, tx) => {
+      // Whether there is one match, or more than one, is the common question, and one statement answers it.
+      if (limit <= 2) return (await findMany(store, search, tenant, [criteria], tx, baseOf(tenant)))[0] ?? [];
+      return search.findMatches(
         tx ? { tenant, tx } : tenant,
         criteria.type,
         queryOf(criteria),
         limit,
         baseOf(tenant),
-      ),
+      );
+    },
     findMany: (tenant, criteria, tx) => findMany(store, search, tenant, criteria, tx, baseOf(tenant)),
     satisfies: (tenant, criteria, resource) => satisfies(tenant, criteria, resource, baseOf(tenant)),
   };

@@ -273,7 +273,7 @@ describe('a transaction', () => {
     [
       'two updates of one resource',
       [
-        entry('PUT', 'Basic/dup', { resourceType: 'Basic', id: 'dup', code: {} }),
+        entry('PUT', 'Basic/dup', { resourceType: 'Basic', id: 'dup', code: { text: 'x' } }),
         entry('DELETE', 'Basic/dup'),
       ],
     ],
@@ -389,7 +389,12 @@ describe('a batch', () => {
           entry('POST', 'Patient', patient({ birthDate: 'soon' })),
           entry('GET', 'Patient/nobody'),
           entry('GET', 'Patient?_count=1'),
-          entry('PUT', 'Basic/b-1', { resourceType: 'Basic', id: 'b-1', code: {} }, { ifMatch: 'W/"5"' }),
+          entry(
+            'PUT',
+            'Basic/b-1',
+            { resourceType: 'Basic', id: 'b-1', code: { text: 'x' } },
+            { ifMatch: 'W/"5"' },
+          ),
           entry('DELETE', 'Basic/b-1'),
           { resource: patient() },
         ),
@@ -402,7 +407,10 @@ describe('a batch', () => {
   });
 
   it('answers conditional reads', async () => {
-    await http().put(`${BASE}/Basic/b-2`).send({ resourceType: 'Basic', id: 'b-2', code: {} }).expect(201);
+    await http()
+      .put(`${BASE}/Basic/b-2`)
+      .send({ resourceType: 'Basic', id: 'b-2', code: { text: 'x' } })
+      .expect(201);
     const { body } = await http()
       .post(BASE)
       .send(bundle('batch', entry('GET', 'Basic/b-2', undefined, { ifNoneMatch: 'W/"1"' })))
