@@ -1,0 +1,118 @@
+import type { Attribute, AttributeType, Mention } from '../model.js';
+import { readRules } from '../rules/load.js';
+import { alternatives } from './quantity.js';
+
+interface CodedRow {
+  readonly words: readonly string[];
+  readonly code?: string;
+  readonly example: string;
+}
+
+export interface ClinicalRules {
+  readonly laterality: readonly CodedRow[];
+  readonly severity: readonly CodedRow[];
+  readonly acuity: readonly CodedRow[];
+  readonly bodySites: readonly string[];
+  readonly relatives: readonly CodedRow[];
+  readonly reactions: readonly string[];
+}
+
+export const clinicalRules = readRules<ClinicalRules>('attributes-clinical.json');
+
+function finder(rows: readonly CodedRow[]): { pattern: RegExp; codes: Map<string, string | undefined> } {
+  const codes = new Map<string, string | undefined>();
+  for (const row of rows) for (const word of row.words) codes.set(word, row.code);
+  return { pattern: new RegExp(`(?<![a-z])(?:${alternatives([...codes.keys()])})(?![a-z])`, 'gi'), codes };
+}
+
+const laterality = finder(clinicalRules.laterality);
+const severity = finder(clinicalRules.severity);
+const acuity = finder(clinicalRules.acuity);
+const relatives = finder(clinicalRules.relatives);
+const SITE = new RegExp(`(?<![a-z])(?:${alternatives(clinicalRules.bodySites)})(?![a-z])`, 'gi');
+const REACTION = new RegExp(`(?<![a-z])(?:${alternatives(clinicalRules.reactions)})(?![a-z])`, 'gi');
+
+/** Words before a finding that qualify it: up to four, no punctuation. */
+const LEAD = /(?:[a-z-]+[ ]+){0,4}$/i;
+/** Words after a finding that place it: "of the left knee", "in both legs", ", right". */
+const TRAIL =
+  /^(?:[ ]*,?[ ]*\(?(?:of|in|on|at|to|over|involving|affecting|radiating to)[ ]+(?:the |his |her |both |a )?(?:[a-z-]+[ ]?){0,4}|[ ]*[,(]?[ ]*(?:left|right|bilateral|bilaterally|both)\b[a-z ]{0,20}|[ ]+bilaterally)/i;
+
+/** Side, severity, acuity and body site of a diagnosis, symptom, procedure or device, between its neighbours. */
+export function qualifiersOf(text: string, mention: Mention, from: number, to: number): Attribute[] {
+  const lead = LEAD.exec(text.slice(Math.max(from, mention.start - 50), mention.start));
+  const start = mention.start - (lead?.[0].length ?? 0);
+  const trail = TRAIL.exec(text.slice(mention.end, Math.min(to, mention.end + 60)));
+  const end = mention.end + (trail?.[0].length ?? 0);
+  const result: Attribute[] = [];
+  const add = (
+    type: AttributeType,
+    found: { pattern: RegExp; codes: Map<string, string | undefined> },
+    a: number,
+    b: number,
+  ): void => {
+    let best: { start: number; words: string } | undefined;
+    for (const match of text.slice(a, b).matchAll(found.pattern))
+      best = { start: a + match.index, words: match[0] };
+    if (!best) return;
+    const code = found.codes.get(best.words.toLowerCase().replace(/\s+/g, ' '));
+    result.push({
+      type,
+      text: best.words,
+      start: best.start,
+      end: best.start + best.words.length,
+      ...(code ? { normalized: code } : {}),
+    });
+  };
+  add('laterality', laterality, start, end);
+  if (mention.type === 'diagnosis' || mention.type === 'symptom') {
+    add('severity', severity, start, mention.end);
+    add('acuity', acuity, start, mention.end);
+  }
+  let site: Attribute | undefined;
+  for (const match of text.slice(start, end).matchAll(SITE)) {
+    site = {
+      type: 'body-site',
+      text: match[0],
+      start: start + match.index,
+      end: start + match.index + match[0].length,
+    };
+  }
+  if (site) result.push(site);
+  return result;
+}
+
+/** Who in the family a finding is said of: the nearest such word before it in the sentence, else after. */
+export function relativeOf(text: string, mention: Mention, from: number, to: number): Attribute | undefined {
+  const find = (a: number, b: number, lastOne: boolean): Attribute | undefined => {
+    let found: Attribute | undefined;
+    for (const match of text.slice(a, b).matchAll(relatives.pattern)) {
+      const code = relatives.codes.get(match[0].toLowerCase().replace(/\s+/g, ' '));
+      const next: Attribute = {
+        type: 'relative',
+        text: match[0],
+        start: a + match.index,
+        end: a + match.index + match[0].length,
+        ...(code ? { normalized: code } : {}),
+      };
+      if (found && found.normalized !== 'FAMMEMB' && next.normalized === 'FAMMEMB') continue;
+      found = next;
+      if (!lastOne && next.normalized !== 'FAMMEMB') break;
+    }
+    return found;
+  };
+  const before = find(from, mention.start, true);
+  if (before && before.normalized !== 'FAMMEMB') return before;
+  const after = find(mention.end, to, false);
+  return after && after.normalized !== 'FAMMEMB' ? after : (before ?? after);
+}
+
+/** What an allergen does to the patient, from the words between it and the next allergen. */
+export function reactionsOf(text: string, mention: Mention, to: number): Attribute[] {
+  const result: Attribute[] = [];
+  for (const match of text.slice(mention.end, Math.min(to, mention.end + 120)).matchAll(REACTION)) {
+    const start = mention.end + match.index;
+    result.push({ type: 'reaction', text: match[0], start, end: start + match[0].length });
+  }
+  return result;
+}

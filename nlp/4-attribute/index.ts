@@ -1,0 +1,77 @@
+import type { AnnotatedText, Attribute, Mention } from '../model.js';
+import type { NlpStage } from '../pipeline.js';
+import { qualifiersOf, reactionsOf, relativeOf } from './clinical.js';
+import { attachDates } from './dating.js';
+import { attachSignatures, signatureRegions } from './signature.js';
+import { resultOf } from './values.js';
+
+const QUALIFIED = new Set(['diagnosis', 'symptom', 'procedure', 'device']);
+const MEASURED = new Set(['test', 'vital-sign']);
+
+/**
+ * Stage `attribute`: what the note says of each mention. Medications get strength, dose, form, route, frequency,
+ * duration, reason, status and "as needed"; findings side, severity, acuity and site; tests their value; family
+ * findings who; allergens the reaction; all of them their date.
+ */
+export const attributeStage: NlpStage = {
+  name: 'attribute',
+  needs: ['sections', 'sentences', 'tokens', 'mentions', 'mentions.assertion'],
+  adds: ['mentions.attributes'],
+  run: (input) => ({ ...input, mentions: withAttributes(input) }),
+};
+
+/** The mentions with their attributes, each list in order of place. */
+export function withAttributes(input: AnnotatedText): Mention[] {
+  const { text, sentences, tokens, mentions } = input;
+  const isDrug = (mention: Mention): boolean => mention.type === 'medication' || mention.type === 'vaccine';
+  const result = attachSignatures(
+    text,
+    mentions,
+    signatureRegions(text, sentences, tokens, mentions, isDrug),
+  );
+  const give = (index: number, attribute: Attribute): void => {
+    const list = result.get(index);
+    if (list) list.push(attribute);
+    else result.set(index, [attribute]);
+  };
+  let at = 0;
+  for (const sentence of sentences) {
+    if (sentence.lastToken <= sentence.firstToken) continue;
+    const start = tokens[sentence.firstToken]!.start;
+    const end = tokens[sentence.lastToken - 1]!.end;
+    const inside: number[] = [];
+    while (at < mentions.length && mentions[at]!.start < end) {
+      if (mentions[at]!.start >= start) inside.push(at);
+      at++;
+    }
+    if (inside.length === 0) continue;
+    attachDates(text, start, end, inside, mentions, input.context.date, result);
+    const allergies = input.sections[sentence.section]?.kind === 'allergies';
+    for (const [place, index] of inside.entries()) {
+      const mention = mentions[index]!;
+      const from = place === 0 ? start : mentions[inside[place - 1]!]!.end;
+      const to = place + 1 < inside.length ? mentions[inside[place + 1]!]!.start : end;
+      if (QUALIFIED.has(mention.type))
+        for (const each of qualifiersOf(text, mention, from, to)) give(index, each);
+      if (MEASURED.has(mention.type))
+        for (const each of resultOf(text, mention, Math.max(to, mention.end))) give(index, each);
+      if (mention.assertion.experiencer === 'family') {
+        const relative = relativeOf(text, mention, start, end);
+        if (relative) give(index, relative);
+      }
+      if (mention.type === 'allergen' || (allergies && mention.type === 'medication')) {
+        const next = inside
+          .slice(place + 1)
+          .find((other) => mentions[other]!.type === 'allergen' || mentions[other]!.type === 'medication');
+        for (const each of reactionsOf(text, mention, next === undefined ? end : mentions[next]!.start))
+          give(index, each);
+      }
+    }
+  }
+  return mentions.map((mention, index) => {
+    const attributes = result.get(index);
+    return attributes
+      ? { ...mention, attributes: attributes.sort((a, b) => a.start - b.start || a.end - b.end) }
+      : mention;
+  });
+}

@@ -1,0 +1,298 @@
+import type { Attribute, AttributeType } from '../model.js';
+import { NUMBER, RANGE, rangeOf, rangeText } from './numbers.js';
+import { alternatives, COUNTED, countedText, MEASURED, measuredText, medicationRules } from './quantity.js';
+import { FREQUENCY, timingOf } from './timing.js';
+
+/** An attribute of a medication before it is known whose it is. */
+export interface Found extends Attribute {
+  /** A measured amount: strength of the product or dose, which its place decides. */
+  readonly measured?: boolean;
+}
+
+const routeCode = new Map<string, string | undefined>();
+for (const row of medicationRules.routes) for (const word of row.words) routeCode.set(word, row.code);
+const formWords = [
+  ...medicationRules.forms.flatMap((row) => row.words),
+  ...medicationRules.doseForms.filter((row) => row.form !== '').flatMap((row) => row.words),
+];
+
+const PERIOD = '(?:days?|d|weeks?|wks?|w|months?|mos?|years?|yrs?|yr|hours?|hrs?|h|minutes?|mins?)';
+const COURSE = '(?:cycles?|doses?|courses?|infusions?|treatments?)';
+const SEVERAL = '(?:several|a few|many|a couple of|few)';
+
+/** What pharmacies write and no one takes: quantities to dispense, refills, supplies, maximum doses. */
+const NOISE = new RegExp(
+  [
+    `#\\s?\\d+`,
+    `\\b(?:disp(?:ense)?|qty|quantity|dispensed)\\s?[:.#]?\\s?${NUMBER}(?:\\s?(?:tablets?|tabs?|caps?|capsules?|ml|pills?))?`,
+    `\\b${NUMBER}\\s?(?:day|days|month)s?['’]?\\s?supply\\b`,
+    `\\b${NUMBER}\\s?(?:ds)\\b`,
+    `\\b(?:refills?|rf|ref)\\s?[:#x]?\\s?(?:${NUMBER}|none|prn)`,
+    `\\b(?:${NUMBER}|no)\\s?refills?\\b`,
+    `\\bmdd\\s?[:=]?\\s?\\d[\\d.]*\\s?(?:mg|tabs?|tablets?|caps?|capsules?)?(?:\\s?(?:per|a)\\sday|\\/day)?`,
+    `\\b(?:max(?:imum)?(?:\\sof)?(?:\\sdaily)?(?:\\sdose)?|not\\sto\\sexceed|do\\snot\\s(?:take\\smore\\sthan|exceed))\\s?[:=]?\\s?${NUMBER}\\s?(?:mg|g|grams?|milligrams?|tabs?|tablets?|capsules?|caps?|pills?|doses?|puffs?)?(?:\\s?(?:\\/|per|a|in(?:\\sa)?|every)\\s?(?:24\\s?(?:hours?|hrs?|h)|day|week))?`,
+  ].join('|'),
+  'gi',
+);
+
+const MEASURED_RE = new RegExp(MEASURED, 'gi');
+const COUNTED_RE = new RegExp(COUNTED, 'gi');
+const FREQUENCY_RE = new RegExp(FREQUENCY, 'gi');
+const ROUTE_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives([...routeCode.keys()])})(?![a-z0-9])`, 'gi');
+const FORM_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives(formWords)})(?![a-z0-9])`, 'gi');
+const DOSE_WORDS_RE =
+  /(?<![a-z])(?:(?:very |extremely |single |ultra-?)?(?:high|low|moderate|standard|full|lower|higher|reduced|small|large|therapeutic|prophylactic|maintenance|loading|intermediate|escalating|increasing|decreasing|cumulative|maximal|maximum|minimal|conventional|normal|usual|toxic|stable|test|stress|single|double|multiple|massive|excessive)[- ](?:doses?|dosages?)|overdos(?:e|es|age)|sliding scale)(?![a-z])/gi;
+const DURATION_RES = [
+  new RegExp(
+    `(?<![a-z0-9.])(?:for|over|during|x|times|of|lasting|continued|received|with)\\s?(?:a\\s(?:total\\s(?:of\\s)?|period\\sof\\s|duration\\sof\\s)?)?(?:the\\s)?(?:next|past|last|first|following|approximately|about|almost|nearly|at\\sleast|more\\sthan|another|up\\sto|over|total\\sof|additional|preceding|previous|entire)?\\s?(?:the\\s)?(?:next\\s|past\\s|last\\s)?(${RANGE}(?:\\s?and\\sa\\shalf)?\\s?-?\\s?(?:more\\s)?(?:${PERIOD}|${COURSE})|${SEVERAL}\\s${PERIOD}|an?\\s(?:day|week|month|year|hour))(?![a-z])`,
+    'gi',
+  ),
+  new RegExp(
+    `(?<![a-z0-9.])(${RANGE}\\s?-?\\s?${PERIOD})(?:['’]?\\s?(?:course|history|period|trial|regimen|duration|treatment|therapy|of\\s(?:treatment|therapy)))(?![a-z])`,
+    'gi',
+  ),
+  new RegExp(
+    `(?<![a-z0-9.])(${RANGE}\\s?-?\\s?(?:${PERIOD}|${COURSE}))\\s(?:of|on|after\\s(?:starting|initiation))(?=\\s)`,
+    'gi',
+  ),
+  new RegExp(`[a-z]x\\s?(${NUMBER}\\s?(?:days?|d|weeks?|wks?|months?|doses?))(?![a-z])`, 'gi'),
+  /(?<![a-z])(long[- ]term|short[- ]term|prolonged|chronic(?:ally)?|lifelong|life-long|indefinitely|short course|long course)(?![a-z])/gi,
+];
+const BARE_DURATION_RE = new RegExp(
+  `^\\s*,?\\s*(?:x\\s?)?(${RANGE}\\s?(?:days?|weeks?|wks?|months?|d))(?![a-z])`,
+  'i',
+);
+const PRN_RE =
+  /(?<![a-z])(?:as[- ]needed|as required|prns?|p\.r\.n\.?|if needed|when needed|as necessary)(?![a-z])|prn(?=as needed)/gi;
+const PRN_REASON_RE =
+  /^[\s,:(]*(?:as needed\s)?(?:(?:for|of|with|to (?:treat|help with|relieve))\s+|if\s+)?([a-z][a-z'/ -]{2,60}?)(?=\s*(?:[.,;:()\n\d]|$|\bmdd\b|\bmax\b|\bx\b|\bfor\b|\bor\b(?= as)|\btake\b|\bdo not\b|\bplease\b|\b(?:disp|refills?|qty)\b))/i;
+
+/**
+ * Everything in `text[start, end)` that may belong to a medication, in order of place, not overlapping except
+ * that a dose holds its form ("1 tablet"). Dispensing noise is left out.
+ */
+export function scanSignature(
+  text: string,
+  start: number,
+  end: number,
+  drugs: readonly { start: number; end: number }[] = [],
+): Found[] {
+  const touchesDrug = (at: number): boolean =>
+    drugs.some(
+      (drug) =>
+        drug.start >= at &&
+        drug.start - at < 30 &&
+        /^[\s(-]*(?:(?:of|the|a|use|dose|doses|therapy|treatment|with|and|administration|injections?|infusions?|daily|weekly|once|twice|[a-z]+-(?:release|acting))[\s(-]*)*$/i.test(
+          text.slice(at, drug.start),
+        ),
+    );
+  const region = blankNoise(text.slice(start, end));
+  const found: Found[] = [];
+  const add = (
+    type: AttributeType,
+    from: number,
+    to: number,
+    normalized: string | undefined,
+    measured?: boolean,
+  ): void => {
+    found.push({
+      type,
+      start: start + from,
+      end: start + to,
+      text: text.slice(start + from, start + to),
+      ...(normalized === undefined ? {} : { normalized }),
+      ...(measured ? { measured } : {}),
+    });
+  };
+  const taken: [number, number][] = [];
+  const free = (from: number, to: number): boolean => taken.every(([a, b]) => to <= a || from >= b);
+  const each = (
+    pattern: RegExp,
+    group: number,
+    visit: (match: RegExpMatchArray, from: number, to: number) => boolean,
+  ): void => {
+    pattern.lastIndex = 0;
+    for (const match of region.matchAll(pattern)) {
+      const words = match[group];
+      if (words === undefined || words.trim() === '') continue;
+      const from = match.index! + match[0].lastIndexOf(words);
+      const to = from + words.length;
+      if (free(from, to) && visit(match, from, to)) taken.push([from, to]);
+    }
+  };
+  each(PRN_RE, 0, (match, from, to) => {
+    add('prn', from, to, 'true');
+    const reason = PRN_REASON_RE.exec(region.slice(to));
+    if (reason && reason[1] !== undefined && !NOT_A_REASON.test(reason[1])) {
+      const at = to + reason[0].lastIndexOf(reason[1]);
+      add('reason', at, at + reason[1].trimEnd().length, undefined);
+      taken.push([at, at + reason[1].length]);
+    }
+    return match[0].length > 0;
+  });
+  for (const pattern of DURATION_RES) {
+    each(pattern, 1, (_match, from, to) => {
+      const words = region.slice(from, to);
+      if (/^-?\s?old\b/i.test(region.slice(to))) return false;
+      if (
+        /^(?:chronic|chronically|prolonged)/i.test(words) &&
+        !/^\s(?:\w+[\s/-]){0,3}(?:use|usage|user|users|therapy|treatment|administration|ingestion|exposure|intake|abuse|course|oral|intravenous|dosing|infusion|steroid|steroids|medication)\b/i.test(
+          region.slice(to),
+        ) &&
+        !touchesDrug(start + to)
+      )
+        return false;
+      // "every 4 hours" and "in 24 hours" are no durations; an amount per day is none either.
+      if (/(?:every|each|q|\/)\s?$/i.test(region.slice(Math.max(0, from - 6), from))) return false;
+      if (
+        /^\s?(?:before|after|prior|later|ago|earlier|old)\b/i.test(region.slice(to)) &&
+        !/\b(?:for|x)\s?$/i.test(region.slice(Math.max(0, from - 8), from))
+      )
+        return false;
+      add('duration', from, to, durationOf(words));
+      return true;
+    });
+  }
+  each(FREQUENCY_RE, 0, (match, from, to) => {
+    const words = trimEnd(match[0]);
+    if (/^on\sdays?\s\d+$/i.test(words)) return false;
+    if (
+      /^(?:continuous|continuously|intermittent|intermittently|single)$/i.test(words) &&
+      !/^\s(?:\w+[\s-]){0,2}(?:infusion|infusions|i\.?v|intravenous|oral|dose|dosing|administration|treatment|therapy)\b/i.test(
+        region.slice(from + words.length),
+      ) &&
+      !touchesDrug(start + from + words.length)
+    )
+      return false;
+    if (
+      /^once$/i.test(words) &&
+      /^\s(?:the|he|she|it|they|a|patient|daily dose|again|more|you)\b/i.test(region.slice(to))
+    )
+      return false;
+    add('frequency', from, from + words.length, timingOf(words));
+    const bare = BARE_DURATION_RE.exec(region.slice(from + words.length));
+    if (
+      bare &&
+      free(from + words.length, from + words.length + bare[0].length) &&
+      !/supply/i.test(
+        region.slice(from + words.length + bare[0].length, from + words.length + bare[0].length + 9),
+      )
+    ) {
+      const at = from + words.length + bare[0].length - bare[1]!.length;
+      add('duration', at, at + bare[1]!.length, durationOf(bare[1]!));
+      taken.push([at, at + bare[1]!.length]);
+    }
+    return true;
+  });
+  each(MEASURED_RE, 0, (match, from) => {
+    const words = trimEnd(match[0]);
+    if (
+      isNoDose(
+        words,
+        region.slice(Math.max(0, from - 24), from),
+        region.slice(from + words.length, from + words.length + 40),
+      )
+    )
+      return false;
+    add('dose', from, from + words.length, measuredText(words), true);
+    return true;
+  });
+  each(COUNTED_RE, 0, (match, from, to) => {
+    if (/^\d{2,}\s?-?\s?doses?$/i.test(match[0])) return false;
+    add('dose', from, to, countedText(match[0]));
+    const form = FORM_AT_END.exec(match[0]);
+    if (form) add('form', from + form.index, to, undefined);
+    return true;
+  });
+  each(DOSE_WORDS_RE, 0, (_match, from, to) => {
+    add('dose', from, to, undefined);
+    return true;
+  });
+  each(FORM_RE, 0, (match, from, to) => {
+    if (
+      /^(?:injection|injections|liquid|drops?|vial|vials|inhalation|inhalations|dose|powder|film|ring|strip|strips|pens?|shots?)$/i.test(
+        match[0],
+      )
+    )
+      return false;
+    add('form', from, to, undefined);
+    return true;
+  });
+  each(ROUTE_RE, 0, (match, from, to) => {
+    // "oral ulcers" and "rectal bleeding" are findings, "oral metformin" is a route.
+    if (
+      ADJECTIVE_ROUTE.test(match[0]) &&
+      !touchesDrug(start + to) &&
+      !/^\s?(?:[),;.]|$)/.test(region.slice(to)) &&
+      !AFTER_ROUTE.test(region.slice(to)) &&
+      !found.some((other) => other.end <= start + from && start + from - other.end < 3)
+    )
+      return false;
+    const code = routeCode.get(match[0].toLowerCase().replace(/\s+/g, ' '));
+    if (/^(?:im|sc|iv|pr|sl|ou|pv|po)$/i.test(match[0]) && /['’]/.test(region[to] ?? '')) return false;
+    add('route', from, to, code);
+    return true;
+  });
+  return found.sort((a, b) => a.start - b.start || b.end - a.end);
+}
+
+const ADJECTIVE_ROUTE =
+  /^(?:oral|nasal|rectal|vaginal|ophthalmic|otic|buccal|epidural|systemic|sublingual|topical|parenteral|intravenous|subcutaneous|right eye|left eye|right ear|left ear|pr|im|sc|pv|po|ou|sl|neb|nebs|inhaled|inhalation|cutaneous|irrigation|intake|drip)$/i;
+const AFTER_ROUTE =
+  /^[\s-]?(?:administration|administrations|therapy|treatment|dose|doses|dosing|route|form|formulation|preparation|medication|medications|infusion|infusions|injection|injections|bolus|push|tablets?|capsules?|solution|suspension|daily|twice|once|three|every|q\d|q|bid|tid|qid|prn|as needed|for|at|x|and|or|with|in|on|over|steroids?|corticosteroids?|antibiotics?|application|intake|use|loading|challenge|load|ingestion|exposure|drops?|spray|cream|gel|ointment|\d|per|up|until|each|then|to)\b/i;
+
+/** Percentages of patients, laboratory values and fluids that came out are no doses. */
+function isNoDose(words: string, before: string, after: string): boolean {
+  if (/%|percent/i.test(words))
+    return (
+      /(?:\b(?:in|to|of|by|than|about|was|were|with|to|and|from|CI,?|vs\.?|or|only|least|as many as|approximately)\s?|[(<>=]\s?)$/i.test(
+        before,
+      ) ||
+      /^\s?(?:of|for|to|in|CI|vs|confidence|had|were|was|improvement|reduction|increase|decrease|risk|survival|response)\b/i.test(
+        after,
+      )
+    );
+  if (/\/\s?(?:l|dl|ul|mm3)$/i.test(words.replace(/\s+/g, '')) && !/\/ml$/i.test(words)) return true;
+  if (/^\s?of\s(?:\w+\s)?(?:blood|urine|fluid|bile|pus|ascites|effusion|stool|serum)\b/i.test(after))
+    return true;
+  return (
+    /\b(?:weigh(?:s|ed|ing|t)|levels?|concentrations?|size|measuring|calcium|glucose|creatinine|urea|bilirubin|sodium|potassium|hemoglobin|protein)(?:\s(?:of|was|is|were|to|=|:))?\s?$/i.test(
+      before,
+    ) && !/potassium$|sodium$|calcium$|protein$/i.test(before.trim())
+  );
+}
+
+const NOT_A_REASON =
+  /^(?:and|or|as|at|by|do|every|if|in|may|no|of|on|per|po|qhs|the|to|up to|daily|needed|with food|bid|tid|qid|directed|shower|take|use|mouth|a|an|this|days?|weeks?)\b/i;
+const FORM_AT_END = new RegExp(
+  `(?<![a-z])(?:${alternatives(medicationRules.doseForms.filter((row) => row.form !== '' && row.form !== 'liquid').flatMap((row) => row.words))})$`,
+  'i',
+);
+
+function trimEnd(words: string): string {
+  return words.replace(/[\s,]+(?:and)?\s*$/, '');
+}
+
+function blankNoise(region: string): string {
+  return region.replace(NOISE, (match) => ' '.repeat(match.length));
+}
+
+const DURATION_UNIT: Readonly<Record<string, string>> = { d: 'd', w: 'wk', m: 'mo', y: 'a', h: 'h' };
+
+/** `7 d`, `2-3 wk`; undefined for courses and for words without a number. */
+export function durationOf(words: string): string | undefined {
+  const text = words
+    .toLowerCase()
+    .replace(/\s+/g, ' ')
+    .replace(/^an? (?=day|week|month|year|hour)/, '1 ');
+  const match = new RegExp(`^(.*?)\\s?-?\\s?(?:more )?(${PERIOD})$`).exec(text);
+  if (!match) return undefined;
+  const range = rangeOf(match[1]!.replace(/ ?and a half/, ''));
+  if (!range) return undefined;
+  if (/and a half/.test(text)) {
+    range.low += 0.5;
+    range.high += 0.5;
+  }
+  const unit = match[2]!.startsWith('min') ? 'min' : DURATION_UNIT[match[2]![0]!];
+  return unit === undefined ? undefined : `${rangeText(range)} ${unit}`;
+}

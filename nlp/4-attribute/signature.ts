@@ -1,0 +1,235 @@
+import type { Attribute, Mention, Sentence, Token } from '../model.js';
+import { type Found, scanSignature } from './signature-scan.js';
+import { statusOf } from './status.js';
+
+/** A stretch of text whose medications share one signature line. */
+export interface SignatureRegion {
+  readonly start: number;
+  readonly end: number;
+  /** Indices into the mentions, in order of place. */
+  readonly drugs: readonly number[];
+}
+
+/** Words between an attribute and a drug that keep them together: "10 mg of oral prednisone". */
+const BINDING =
+  /^[\s(-]*(?:(?:of|the|a|an|his|her|dose|doses|dosage|dosages|therapy|treatment|treatments|administration|administrations|use|course|courses|cycles?|injections?|infusions?|tablets?|with|by|using|and|or|plus|regimen|intake|ingestion|application|bolus|total|combination|usage|agent|drug|exposure|from|total|taking|receiving|combined|bottles?|in|added|continued|daily|each|including|intermittent|concomitant|adjuvant|systemic|generic|long-acting|short-acting|iv|initiation|dosing|antibiotic|chemotherapy|monotherapy|started|starting|on|her|to)[\s(-]*)*$/i;
+/** What may stand between two drugs given alike: "aspirin and clopidogrel daily". */
+const COORDINATED = /^\s*(?:,|and|or|\/|\+|plus|with|,\s*and|&|-)\s*$/i;
+const SHARED = new Set(['route', 'frequency', 'duration', 'prn']);
+const LEFT_LIMIT = 90;
+const NEAR_LIMIT = 70;
+const FAR_LIMIT = 240;
+/** What stands between a drug and directions that are clearly its own: a new row, a colon, a verb of taking. */
+const SIGNATURE_ROW = /\n|\b(?:sig|take|takes|use|apply|inject|instill|inhale|dose|dosage)\b/i;
+
+/** Ties what the directions say to the right drug; the result is by index of mention. */
+export function attachSignatures(
+  text: string,
+  mentions: readonly Mention[],
+  regions: readonly SignatureRegion[],
+): Map<number, Attribute[]> {
+  const result = new Map<number, Attribute[]>();
+  for (const region of regions) attachRegion(text, mentions, region, result);
+  return result;
+}
+
+function attachRegion(
+  text: string,
+  mentions: readonly Mention[],
+  region: SignatureRegion,
+  result: Map<number, Attribute[]>,
+): void {
+  const drugs = region.drugs.map((index) => ({
+    index,
+    start: mentions[index]!.start,
+    end: mentions[index]!.end,
+  }));
+  const found = scanSignature(text, region.start, region.end, drugs).filter(
+    (each) =>
+      !drugs.some(
+        (drug) =>
+          each.start < drug.end &&
+          each.end > drug.start &&
+          !(each.end > drug.end && each.start >= drug.start),
+      ),
+  );
+  const owners = new Map<Found, number>();
+  found.forEach((each, at) => {
+    const owner = ownerOf(text, each, at, found, drugs, owners);
+    if (owner === undefined || isFar(text, each, drugs[owner]!, found, owners, owner)) return;
+    owners.set(each, owner);
+    give(result, drugs[owner]!.index, typed(text, each, drugs[owner]!, found));
+    if (!SHARED.has(each.type)) return;
+    const forward = each.start < drugs[owner]!.start ? 1 : -1;
+    for (let other = owner + forward; other >= 0 && other < drugs.length; other += forward) {
+      const [left, right] =
+        forward > 0 ? [drugs[other - 1]!, drugs[other]!] : [drugs[other]!, drugs[other + 1]!];
+      if (!COORDINATED.test(text.slice(left.end, right.start))) break;
+      give(result, drugs[other]!.index, typed(text, each, drugs[other]!, found));
+    }
+  });
+  for (const [at, drug] of drugs.entries()) {
+    const before = at === 0 ? region.start : drugs[at - 1]!.end;
+    const after = at + 1 < drugs.length ? drugs[at + 1]!.start : region.end;
+    const status = statusOf(text, before, drug.start, drug.end, after);
+    if (status) give(result, drug.index, status);
+  }
+}
+
+/** In running text what stands far from the drug and from all else said of it belongs to something else. */
+function isFar(
+  text: string,
+  each: Found,
+  drug: DrugPlace,
+  found: readonly Found[],
+  owners: ReadonlyMap<Found, number>,
+  owner: number,
+): boolean {
+  if (each.start < drug.start) return drug.start - each.end > LEFT_LIMIT;
+  let near = drug.end;
+  for (const other of found)
+    if (owners.get(other) === owner && other.end <= each.start && other.end > near) near = other.end;
+  const gap = each.start - near;
+  if (gap <= NEAR_LIMIT) return false;
+  return gap > FAR_LIMIT || !SIGNATURE_ROW.test(text.slice(near, each.start));
+}
+
+interface DrugPlace {
+  readonly index: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Which drug an attribute speaks of: position in `drugs`. */
+function ownerOf(
+  text: string,
+  each: Found,
+  at: number,
+  found: readonly Found[],
+  drugs: readonly DrugPlace[],
+  owners: ReadonlyMap<Found, number>,
+): number | undefined {
+  let previous = -1;
+  for (const [place, drug] of drugs.entries())
+    if (drug.start < each.end && drug.end <= each.end) previous = place;
+  const next = previous + 1 < drugs.length ? previous + 1 : -1;
+  if (previous < 0 && next < 0) return undefined;
+  const gapToNext = next < 0 ? undefined : stripFound(text, each.end, drugs[next]!.start, found);
+  const bindsNext =
+    gapToNext !== undefined && drugs[next]!.start - each.end <= LEFT_LIMIT && BINDING.test(gapToNext);
+  if (previous < 0) return bindsNext || drugs[next]!.start - each.end < LEFT_LIMIT ? next : undefined;
+  const gap = text.slice(drugs[previous]!.end, each.start);
+  if (!bindsNext) {
+    // A full stop or a new row between closes what the drug before it may own, unless the row only says how to take it.
+    return previous;
+  }
+  const direct = stripFound(text, drugs[previous]!.end, each.start, found);
+  if (/\bof\b/i.test(gapToNext!) && !/\band\b/i.test(gapToNext!)) return next;
+  if (/^[\s(:,-]*$/.test(direct) && !/\n/.test(direct)) {
+    // "aspirin 81 mg, oral prednisone": what follows a comma and touches the next drug is the next drug's.
+    const touches = /^[\s]*$/.test(gapToNext!);
+    if (
+      touches &&
+      /,\s*$/.test(gap) &&
+      (each.type === 'route' || each.type === 'frequency' || each.type === 'duration')
+    )
+      return next;
+    if (
+      touches &&
+      each.type === 'route' &&
+      !found.slice(0, at).some((other) => owners.get(other) === previous)
+    )
+      return previous;
+    return previous;
+  }
+  return next;
+}
+
+/** The text between two places without the attributes that stand in it. */
+function stripFound(text: string, from: number, to: number, found: readonly Found[]): string {
+  let rest = '';
+  let at = from;
+  for (const each of found) {
+    if (each.start >= at && each.end <= to && each.start < to) {
+      rest += text.slice(at, each.start);
+      at = Math.max(at, each.end);
+    }
+  }
+  return at < to ? rest + text.slice(at, to) : rest;
+}
+
+/** A measured amount is the product's strength where it follows the name, and the dose elsewhere. */
+function typed(text: string, each: Found, drug: DrugPlace, found: readonly Found[]): Attribute {
+  const { measured, ...attribute } = each;
+  if (!measured) return attribute;
+  const perBody =
+    /\/(?:kg|m2|d|h|min|wk)\b/.test(each.normalized ?? '') ||
+    /\[iU\]$/.test(each.normalized ?? '') ||
+    (/mL$/.test(each.normalized ?? '') && !/\//.test(each.normalized ?? ''));
+  if (perBody || each.start < drug.end) return attribute;
+  const gap = stripFound(
+    text,
+    drug.end,
+    each.start,
+    found.filter((other) => other.type === 'form' || other.type === 'route'),
+  );
+  const first = !found.some(
+    (other) => other.measured && other !== each && other.start >= drug.end && other.start < each.start,
+  );
+  return first && /^[\s,(:*-]*$/.test(gap) ? { ...attribute, type: 'strength' } : attribute;
+}
+
+function give(result: Map<number, Attribute[]>, index: number, attribute: Attribute): void {
+  const list = result.get(index);
+  if (!list) result.set(index, [attribute]);
+  else if (!list.some((other) => other.type === attribute.type && other.start === attribute.start))
+    list.push(attribute);
+}
+
+const SIG_START =
+  /^\s*(?:[-*•]\s*)?(?:sig\b|take\b|takes\b|use\b|apply\b|inject\b|instill\b|inhale\b|place\b|give\b|\d+(?:\.\d+)?\s?(?:-|to)?\s?\d*\s?(?:tab|cap|puff|spray|drop|pill|ml|tablet|capsule|patch|unit)|by mouth|po\b|one\b|two\b|dose\b|dosage\b|route\b|frequency\b|daily\b|every\b)/i;
+
+/**
+ * Regions of a note: each sentence with medications, joined by following rows that only say how to take the
+ * last one ("Metformin 500 mg" / "Take 1 tablet by mouth twice daily").
+ */
+export function signatureRegions(
+  text: string,
+  sentences: readonly Sentence[],
+  tokens: readonly Token[],
+  mentions: readonly Mention[],
+  isDrug: (mention: Mention) => boolean,
+): SignatureRegion[] {
+  const regions: { start: number; end: number; drugs: number[] }[] = [];
+  let at = 0;
+  let open: { start: number; end: number; drugs: number[] } | undefined;
+  let openSection = -1;
+  for (const sentence of sentences) {
+    if (sentence.lastToken <= sentence.firstToken) continue;
+    const start = tokens[sentence.firstToken]!.start;
+    const end = tokens[sentence.lastToken - 1]!.end;
+    const drugs: number[] = [];
+    let others = 0;
+    while (at < mentions.length && mentions[at]!.start < end) {
+      if (mentions[at]!.start >= start) {
+        if (isDrug(mentions[at]!)) drugs.push(at);
+        else if (mentions[at]!.type === 'procedure') others++;
+      }
+      at++;
+    }
+    if (drugs.length > 0) {
+      open = { start, end, drugs };
+      openSection = sentence.section;
+      regions.push(open);
+    } else if (
+      open &&
+      openSection === sentence.section &&
+      others === 0 &&
+      end - open.start < 600 &&
+      SIG_START.test(text.slice(start, Math.min(end, start + 60)))
+    ) {
+      open.end = end;
+    } else open = undefined;
+  }
+  return regions;
+}

@@ -1,0 +1,206 @@
+import { NUMBER, numberOf, RANGE, rangeOf } from './numbers.js';
+
+/** The part of FHIR Timing.repeat that directions state. */
+export interface TimingRepeat {
+  frequency?: number;
+  frequencyMax?: number;
+  period?: number;
+  periodMax?: number;
+  periodUnit?: string;
+  when?: string[];
+  dayOfWeek?: string[];
+  count?: number;
+}
+
+const DAY =
+  '(?:mon(?:day)?|tues?(?:day)?|wed(?:nesday)?|thurs?(?:day)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)s?';
+const PERIOD = '(?:day|night|week|wk|month|mo|year|hour|hr|morning|evening|24 ?h(?:ours|rs?)?)';
+const TIMES = `(?:once|twice|thrice|${RANGE}\\s?(?:x|times?)|${NUMBER}x)`;
+
+/** One piece of a frequency; several may follow each other. Longest first. */
+const PIECES = [
+  `${TIMES}(?:\\s|-)?\\(?${NUMBER}?\\)?\\s?(?:(?:a|per|each|every|\\/|in a|-a-)[\\s-]?${PERIOD}(?:s)?|daily|weekly|monthly|yearly|annually|nightly|hourly)`,
+  `(?:once|twice|thrice|${NUMBER})[- ]?(?:times[- ])?(?:a|per)[- ]${PERIOD}`,
+  `once[- ]daily|twice[- ]daily|thrice[- ]daily|(?:two|three|four|six)[- ]times[- ]daily`,
+  `every\\s${RANGE}(?:\\s\\(?${NUMBER}\\)?)?\\s?-?\\s?(?:hours?|hrs?|h|days?|weeks?|wks?|months?|mos?|minutes?|mins?|years?)`,
+  `(?:every|each)\\s(?:other|second|third|alternate)\\s(?:day|night|week|month|morning|evening)`,
+  `(?:every|each)\\s(?:day|night|week|month|year|morning|evening|afternoon|hour|${DAY})(?:\\s(?:at|before)\\s(?:bedtime|bed))?`,
+  `alternate\\sdays`,
+  `q\\.?\\s?${RANGE}\\s?-?\\s?(?:hours?|hrs?|h|°|days?|d|weeks?|wks?|w|months?|mos?|minutes?|mins?)(?![a-z])\\.?`,
+  `q\\.?\\s?(?:a\\.?m\\.?|p\\.?m\\.?|hs|h\\.s\\.|day|daily|week|wk|weekly|month|monthly|night|noc|hour|hr|shift|mwf|morning|evening|bedtime|ac|meals?|other\\sday|mon(?:day)?|tues?(?:day)?|wed(?:nesday)?|thurs?(?:day)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)(?![a-z])`,
+  `b\\.?\\s?i\\.?\\s?d\\.?(?![a-z])|t\\.?\\s?i\\.?\\s?d\\.?(?![a-z])|q\\.?\\s?i\\.?\\s?d\\.?(?![a-z])|q\\.?\\s?o\\.?\\s?d\\.?(?![a-z])|q\\.?\\s?d\\.?(?![a-z])|q\\.?h\\.?s\\.?(?![a-z])|q\\.?\\s?h\\.?(?![a-z])`,
+  `t\\.?i\\.?w\\.?(?![a-z])|b\\.?i\\.?w\\.?(?![a-z])|bds|tds|qds|nocte|mane`,
+  `(?:${NUMBER}|one|two|three|six)[- ]?(?:hourly|weekly|monthly)`,
+  `(?:biweekly|bi-weekly|fortnightly|nightly|daily|weekly|monthly|hourly|yearly|annually|quarterly)`,
+  `(?:${NUMBER}\\s)?(?:days?|times?)\\s(?:per|a|each)\\s(?:week|month|day)`,
+  `(?:at|before|every|each|in\\sthe)\\s(?:bedtime|bed\\stime|bed|hs)|(?:hs|h\\.s\\.)(?![a-z])`,
+  `(?:in|every|each)\\s(?:the\\s)?(?:morning|mornings|evening|evenings|afternoon|am|a\\.m\\.|pm|p\\.m\\.)|at\\s(?:night|noon|lunch|breakfast|dinner|supper|lunchtime|dinnertime|suppertime)`,
+  `(?:with|before|after|prior\\sto|at)\\s(?:each\\s|every\\s|all\\s)?(?:meals?|breakfast|lunch|dinner|supper|food)(?:\\sand\\s(?:at\\s)?(?:bedtime|snacks|dinner|supper|lunch|breakfast))?`,
+  `(?:ac|pc|a\\.c\\.|p\\.c\\.|qac)(?![a-z])`,
+  `(?:on\\s)?${DAY}(?:(?:\\s?,\\s?(?:and\\s)?|\\s?\\/\\s?|\\s?and\\s?|\\s?-\\s?)${DAY})+|on\\s${DAY}|m\\/w\\/f|mwf|t\\/th\\/s|t\\/t\\/s`,
+  `on\\sdays?\\s\\d+(?:(?:\\s?,\\s?(?:and\\s)?|\\s?and\\s|\\s?-\\s?|\\s?to\\s)\\d+)*`,
+  `(?:as\\sa\\s)?(?:single|one[- ]time|one\\stime)(?:\\sdose)?|x\\s?1(?![\\d.]|\\s?(?:d|w|m|day|week|month))|once(?![a-z])|stat(?![a-z])`,
+  `continuous(?:ly)?|intermittent(?:ly)?`,
+];
+
+/** Source of a regular expression for a frequency in directions; no groups. Joined pieces are one frequency. */
+export const FREQUENCY = (() => {
+  const piece = `(?:${PIECES.join('|')})`;
+  return `(?<![a-z0-9.])${piece}(?:(?:\\s?,?\\s?(?:and\\s)?|\\s)${piece}){0,3}(?![a-z])`;
+})();
+
+const UNIT: Readonly<Record<string, string>> = { h: 'h', d: 'd', w: 'wk', m: 'mo', y: 'a' };
+
+function periodUnit(word: string): string {
+  const lower = word.toLowerCase();
+  if (lower.startsWith('min')) return 'min';
+  if (lower.startsWith('24')) return 'd';
+  if (lower === 'night' || lower === 'morning' || lower === 'evening') return 'd';
+  return UNIT[lower[0]!] ?? 'd';
+}
+
+const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+
+/** FHIR Timing of a frequency's words, as compact JSON; undefined where the words state no rhythm. */
+export function timingOf(words: string): string | undefined {
+  const text = ` ${words
+    .toLowerCase()
+    .replace(/\s+/g, ' ')
+    .replace(/([a-z])\.(?=[a-z]\b|\s|$|[a-z]\.)/g, '$1')} `;
+  const repeat: TimingRepeat = {};
+  const every =
+    new RegExp(
+      `\\b(?:every|q) ?(${RANGE})(?: \\(?${NUMBER}\\)?)? ?-? ?(hours?|hrs?|h|°|days?|d|weeks?|wks?|w|months?|mos?|minutes?|mins?|years?)\\b`,
+    ).exec(text) ?? new RegExp(`\\b(?:every|q) ?(${RANGE}) ?(°)`).exec(text);
+  const times = new RegExp(
+    `\\b(once|twice|thrice|${RANGE})(?:[ -]?(?:x|times?))?[ -]?(?:\\(?${NUMBER}\\)? ?(?:times )?)?(?:(?:a|per|each|every|in a|/)?[ /-]*(day|night|week|wk|month|mo|year|hour|hr|24 ?h)|(daily|weekly|monthly|yearly|annually|nightly|hourly))`,
+  ).exec(text);
+  const set = (frequency: number, period: number, unit: string, max?: number): void => {
+    repeat.frequency = frequency;
+    if (max !== undefined && max > frequency) repeat.frequencyMax = max;
+    repeat.period = period;
+    repeat.periodUnit = unit;
+  };
+  if (every) {
+    const range = rangeOf(every[1]!);
+    if (range) {
+      set(1, range.low, every[2] === '°' ? 'h' : periodUnit(every[2]!));
+      if (range.high > range.low) repeat.periodMax = range.high;
+    }
+  } else if (
+    times &&
+    !/^\s*\d+ ?(?:hourly|weekly|monthly)/.test(times[0]) &&
+    !/^(?:one|two|three|four|six|\d+)[- ](?:hourly|weekly|monthly)/.test(times[0].trim())
+  ) {
+    const word = times[1]!;
+    const range =
+      word === 'once'
+        ? { low: 1, high: 1 }
+        : word === 'twice'
+          ? { low: 2, high: 2 }
+          : word === 'thrice'
+            ? { low: 3, high: 3 }
+            : rangeOf(word);
+    if (range)
+      set(
+        range.low,
+        1,
+        times[3]
+          ? ({ daily: 'd', nightly: 'd', weekly: 'wk', monthly: 'mo', hourly: 'h' }[times[3]] ?? 'a')
+          : periodUnit(times[2]!),
+        range.high,
+      );
+  } else if (/\bq ?od\b|every other day|every second day|alternate days?|q other day/.test(text))
+    set(1, 2, 'd');
+  else if (/every other (?:night|morning|evening)/.test(text)) set(1, 2, 'd');
+  else if (/every third day/.test(text)) set(1, 3, 'd');
+  else if (/every (?:other|second) week|biweekly|bi-weekly|fortnightly/.test(text)) set(1, 2, 'wk');
+  else if (/every (?:other|second) month/.test(text)) set(1, 2, 'mo');
+  else if (/\b(?:qid|q i d|qds)\b/.test(text)) set(4, 1, 'd');
+  else if (/\b(?:bid|b i d|bds)\b/.test(text)) set(2, 1, 'd');
+  else if (/\b(?:tid|t i d|tds)\b/.test(text)) set(3, 1, 'd');
+  else if (/\btiw\b/.test(text)) set(3, 1, 'wk');
+  else if (/\bbiw\b/.test(text)) set(2, 1, 'wk');
+  else if (/\bq ?h\b(?! ?s)/.test(text) || /\bhourly\b/.test(text)) {
+    const hours = new RegExp(`(${NUMBER})[- ]?hourly`).exec(text);
+    set(1, hours ? numberOf(hours[1]!) : 1, 'h');
+  } else if (new RegExp(`(${NUMBER})[- ]?weekly`).test(text))
+    set(1, numberOf(new RegExp(`(${NUMBER})[- ]?weekly`).exec(text)![1]!), 'wk');
+  else if (/\b(?:weekly|q ?w(?:ee)?k(?:ly)?|every week|each week|a week|per week)\b/.test(text))
+    set(1, 1, 'wk');
+  else if (/\b(?:monthly|q ?month(?:ly)?|every month|each month|per month)\b/.test(text)) set(1, 1, 'mo');
+  else if (/\bquarterly\b/.test(text)) set(1, 3, 'mo');
+  else if (/\b(?:yearly|annually|every year|each year)\b/.test(text)) set(1, 1, 'a');
+  else if (/\b(?:every|each) hour\b/.test(text)) set(1, 1, 'h');
+  else if (
+    /\b(?:daily|q ?d|q ?day|qd|every day|each day|nightly|q ?hs|q ?am|q ?pm|q ?night|q ?noc|every (?:morning|evening|night|afternoon)|each (?:morning|evening|night)|per day|a day|hs|nocte|mane|q ?(?:morning|evening|bedtime))\b/.test(
+      text,
+    )
+  )
+    set(1, 1, 'd');
+  const when = whenOf(text);
+  if (when.length > 0) {
+    repeat.when = when;
+    if (repeat.frequency === undefined) set(1, 1, 'd');
+    // "In the morning and at bedtime" is twice a day; meals are as many as there are.
+    if (/\b(?:meals)\b/.test(text) && repeat.frequency === 1 && !/daily|once|day/.test(text)) {
+      delete repeat.frequency;
+      delete repeat.period;
+      delete repeat.periodUnit;
+    } else if (when.length > 1 && repeat.frequency === 1 && repeat.period === 1 && !/once|daily/.test(text))
+      repeat.frequency = 1;
+  }
+  const days = daysOf(text);
+  if (days.length > 0) {
+    repeat.dayOfWeek = days;
+    if (repeat.frequency === undefined || repeat.periodUnit === 'd')
+      set(repeat.frequency ?? 1, 1, repeat.periodUnit ?? 'd');
+    if (
+      repeat.frequencyMax === undefined &&
+      repeat.frequency === 1 &&
+      /\bevery|\bq/.test(text) &&
+      days.length === 1
+    )
+      set(1, 1, 'wk');
+  }
+  if (
+    repeat.frequency === undefined &&
+    repeat.when === undefined &&
+    /\b(?:single|once|x ?1|one[- ]time|stat)\b/.test(text)
+  )
+    repeat.count = 1;
+  return Object.keys(repeat).length === 0 ? undefined : JSON.stringify({ repeat });
+}
+
+function whenOf(text: string): string[] {
+  const when: string[] = [];
+  const add = (code: string, pattern: RegExp): void => {
+    if (pattern.test(text) && !when.includes(code)) when.push(code);
+  };
+  add('MORN', /\b(?:morning|mornings|q ?am|qam|in the am|every am|each am|mane)\b/);
+  add('NOON', /\b(?:noon)\b/);
+  add('AFT', /\bafternoon\b/);
+  add('EVE', /\b(?:evening|evenings|q ?pm|qpm|in the pm|every pm)\b/);
+  add('NIGHT', /\b(?:at night|every night|nightly|each night|q ?night|nocte|q ?noc|a night|per night)\b/);
+  add('HS', /\b(?:bedtime|bed ?time|before bed|q ?hs|hs|qhs|q h s|h s)\b/);
+  add('ACM', /\b(?:before|prior to) breakfast\b/);
+  add('CM', /\b(?:with|at) breakfast\b/);
+  add('PCM', /\bafter breakfast\b/);
+  add('CD', /\b(?:with|at) lunch(?:time)?\b/);
+  add('ACV', /\b(?:before|prior to) (?:dinner|supper)\b/);
+  add('CV', /\b(?:with|at) (?:dinner|supper)(?:time)?\b/);
+  add('AC', /\b(?:before|prior to) (?:each |every |all )?meals?\b|\b(?:ac|a c|qac|q ac)\b/);
+  add('PC', /\bafter (?:each |every |all )?meals?\b|\b(?:pc|p c)\b/);
+  add('C', /\bwith (?:each |every |all )?(?:meals?|food)\b/);
+  return when;
+}
+
+function daysOf(text: string): string[] {
+  if (/\bm\/w\/f\b|\bmwf\b/.test(text)) return ['mon', 'wed', 'fri'];
+  if (/\bt\/th\/s\b|\bt\/t\/s\b/.test(text)) return ['tue', 'thu', 'sat'];
+  return WEEKDAYS.filter((day) =>
+    new RegExp(
+      `\\b${day === 'tue' ? 'tues?' : day === 'thu' ? 'thurs?' : day}(?:day|nesday|urday)?s?\\b`,
+    ).test(text),
+  );
+}

@@ -1,0 +1,118 @@
+import type { Attribute, Mention } from '../model.js';
+import { readRules } from '../rules/load.js';
+import { alternatives } from './quantity.js';
+
+/** One row of `rules/attributes-value.json`: how a unit of results is written, and its UCUM code. */
+export interface ResultUnitRow {
+  readonly words: readonly string[];
+  readonly ucum: string;
+  readonly example: string;
+}
+
+export interface ValueRules {
+  readonly units: readonly ResultUnitRow[];
+  /** Unit where none is written, by the words of the test; `over` keeps a rule to plausible values. */
+  readonly defaults: readonly {
+    readonly tests: readonly string[];
+    readonly ucum: string;
+    readonly over?: number;
+    readonly under?: number;
+    readonly example: string;
+  }[];
+  /** Results in words. */
+  readonly words: readonly {
+    readonly words: readonly string[];
+    readonly value: string;
+    readonly example: string;
+  }[];
+}
+
+const rules = readRules<ValueRules>('attributes-value.json');
+const ucumOf = new Map<string, string>();
+for (const row of rules.units)
+  for (const word of row.words) ucumOf.set(word.toLowerCase().replace(/\s+/g, ''), row.ucum);
+const wordValue = new Map<string, string>();
+for (const row of rules.words) for (const word of row.words) wordValue.set(word, row.value);
+
+const UNIT = alternatives(rules.units.flatMap((row) => row.words.map((word) => word.toLowerCase())));
+const LINK =
+  '(?:\\s|:|=|-{1,2}|,|\\(|of|is|was|at|were|are|to|on admission|today|level|levels|count|result|results|value|measured|found to be|noted to be|currently|reading|about|approximately|around|between|showed|revealed|came back|returned|ranging from|stable|elevated|low|high|mildly|slightly|normal|increased|decreased|up|down|\\*|\\|){0,8}';
+const NUMERIC = new RegExp(
+  `^${LINK}(?<![\\d.])([<>≤≥]?=?\\s?\\d+(?:,\\d{3})*(?:\\.\\d+)?(?:\\s?(?:\\/|-|–|to)\\s?\\d+(?:\\.\\d+)?)?)(?![\\d])(?:\\s?-?\\s?(${UNIT})(?![a-z0-9/]))?(?!\\s?(?:\\/\\d{1,2}\\/|days?\\b|weeks?\\b|months?\\b|years?\\b|hours?\\b|times\\b|st\\b|nd\\b|rd\\b|th\\b|am\\b|pm\\b|:\\d))`,
+  'i',
+);
+const QUALITATIVE = new RegExp(
+  `^(?:\\s|:|=|-|\\(|is|was|were|are|came back|returned|test|tests|screen|result|results|remains?|remained|has been|levels?|found to be|within){0,6}(?<![a-z])(${alternatives([...wordValue.keys()])})(?![a-z])`,
+  'i',
+);
+const REACH = 60;
+
+/** Value and unit of a test or vital sign, from the words after it up to the next mention. */
+export function resultOf(text: string, mention: Mention, next: number): Attribute[] {
+  const region = text.slice(mention.end, Math.min(next, mention.end + REACH));
+  const line = region.split('\n', 1)[0]!;
+  const numeric = NUMERIC.exec(line);
+  if (numeric) {
+    const value = numeric[1]!;
+    const start =
+      mention.end +
+      numeric[0].indexOf(
+        value,
+        Math.max(0, numeric[0].length - value.length - (numeric[2]?.length ?? 0) - 3),
+      );
+    const plain = value
+      .replace(/,(?=\d{3})/g, '')
+      .replace(/\s/g, '')
+      .replace(/(?:–|to)/, '-');
+    const name = mention.text.toLowerCase();
+    if (
+      plain.includes('/') &&
+      !/^(?:bp|b\/p|blood pressure)/.test(name) &&
+      !numeric[2]?.toLowerCase().includes('hg')
+    ) {
+      if (!/^\d{1,2}\/(?:5|10|100|27|30)$/.test(plain)) return [];
+    }
+    const attributes: Attribute[] = [
+      { type: 'value', text: value, start, end: start + value.length, normalized: plain },
+    ];
+    if (numeric[2]) {
+      const unitStart =
+        start + value.length + text.slice(start + value.length, start + value.length + 4).search(/[^\s-]/);
+      attributes.push({
+        type: 'unit',
+        text: text.slice(unitStart, unitStart + numeric[2].length),
+        start: unitStart,
+        end: unitStart + numeric[2].length,
+        normalized: ucumOf.get(numeric[2].toLowerCase().replace(/\s+/g, ''))!,
+      });
+    } else {
+      const assumed = defaultUnit(name, Number.parseFloat(plain.replace(/^[<>≤≥=]+/, '')));
+      // The unit stands in no word of its own, so it points at the number it was read from.
+      if (assumed)
+        attributes.push({ type: 'unit', text: value, start, end: start + value.length, normalized: assumed });
+    }
+    return attributes;
+  }
+  const words = QUALITATIVE.exec(line);
+  if (!words) return [];
+  const start = mention.end + words[0].length - words[1]!.length;
+  return [
+    {
+      type: 'value',
+      text: words[1]!,
+      start,
+      end: start + words[1]!.length,
+      normalized: wordValue.get(words[1]!.toLowerCase().replace(/\s+/g, ' '))!,
+    },
+  ];
+}
+
+function defaultUnit(name: string, value: number): string | undefined {
+  for (const row of rules.defaults) {
+    if (!row.tests.includes(name)) continue;
+    if (row.over !== undefined && value <= row.over) continue;
+    if (row.under !== undefined && value >= row.under) continue;
+    return row.ucum;
+  }
+  return undefined;
+}
