@@ -43,7 +43,7 @@ export function matchesParameter(query: ParameterQuery, resource: Resource, cont
   const type = parameterType(parameter);
   if (!type) throw new Fault('internal', `The parameter ${parameter.code} cannot be matched on a resource.`);
   const values = valuesOf(parameter, resource);
-  if (modifier === 'missing') return hasValue(parameter, values) !== wantsMissing(query);
+  if (modifier === 'missing') return hasValue(parameter, values, resource) !== wantsMissing(query);
   return type.matches(query, values, resource, context);
 }
 
@@ -90,7 +90,12 @@ function presence(parameter: SearchParameter, context: IndexContext): Clause {
   }
 }
 
-function hasValue(parameter: SearchParameter, values: readonly unknown[]): boolean {
+function hasValue(parameter: SearchParameter, values: readonly unknown[], resource: Resource): boolean {
+  if (parameter.type === 'composite') {
+    return values.some((element) =>
+      componentsOf(parameter).every((c) => hasValue(c.parameter, c.path.from(element, resource), resource)),
+    );
+  }
   if (parameter.type === 'date') return values.some((v) => rangesOf(v).length > 0);
   if (parameter.type === 'number' || parameter.type === 'quantity')
     return values.some((v) => measuredOf(v) !== undefined);

@@ -98,7 +98,7 @@ export const referenceParameter: ParameterType = {
       }
       if (parsed?.kind === 'local') {
         to.reference({ param, targetType: parsed.type, targetId: parsed.id });
-        if (needsIdTerm(parameter)) to.term(term(context, 'targetId', parameter, parsed.id));
+        if (targetsTried(parameter) === undefined) to.term(term(context, 'targetId', parameter, parsed.id));
         continue;
       }
       addElsewhere(parameter, parsed, type, to, context);
@@ -127,7 +127,7 @@ export const referenceParameter: ParameterType = {
           (p) => p.identifier?.value === value && (system === undefined || p.identifier.system === system),
         );
       }
-      return pointed.some((p) => pointsAt(p, text, query.modifier, context));
+      return pointed.some((p) => pointsAt(p, text, query, context));
     });
   },
 };
@@ -149,8 +149,9 @@ function addElsewhere(
   if (bar > 0) to.term(term(context, 'external', parameter, url.slice(0, bar)));
 }
 
-function needsIdTerm(parameter: SearchParameter): boolean {
-  return parameter.targets.length === 0 || parameter.targets.length > MAX_TARGETS_TRIED;
+/** The types an id without a type is looked for in; undefined means any. */
+function targetsTried({ targets }: SearchParameter): readonly string[] | undefined {
+  return targets.length === 0 || targets.length > MAX_TARGETS_TRIED ? undefined : targets;
 }
 
 function compileReference(
@@ -168,9 +169,10 @@ function compileReference(
     targetId,
   });
   const allowed = asked ?? only;
+  if (only !== undefined && allowed !== only) return { clause: { kind: 'nothing' }, exact: true };
   if (isFhirId(text)) {
-    const targets = allowed === undefined ? query.parameter.targets : [allowed];
-    if (targets.length > 0 && targets.length <= MAX_TARGETS_TRIED) {
+    const targets = allowed === undefined ? (targetsTried(query.parameter) ?? targetsTried(rows)) : [allowed];
+    if (targets) {
       return { clause: { kind: 'or', of: targets.map((t) => to(t, text)) }, exact: true };
     }
     // `#id` and URLs do not look like an id, so that these are the local ones.
@@ -191,12 +193,16 @@ function compileReference(
   };
 }
 
-function pointsAt(p: Pointed, text: string, asked: string | undefined, context: IndexContext): boolean {
+function pointsAt(p: Pointed, text: string, query: ParameterQuery, context: IndexContext): boolean {
+  const asked = query.modifier;
   if (!p.parsed) return false;
   const type = p.parsed.kind === 'local' ? p.parsed.type : p.type;
   if (asked !== undefined && type !== asked) return false;
   if (p.parsed.kind === 'local') {
-    if (isFhirId(text)) return p.parsed.id === text;
+    if (isFhirId(text)) {
+      const tried = asked === undefined ? targetsTried(query.parameter) : undefined;
+      return p.parsed.id === text && (tried?.includes(p.parsed.type) ?? true);
+    }
     const wanted = parseReference(text, context.base);
     return (
       wanted.kind === 'local' &&

@@ -36,12 +36,16 @@ export function contentWords(resource: Resource): Set<string> {
   return found;
 }
 
+/** A date, dateTime or instant. Its digits are no words, and would be a sixth of all terms of laboratory results. */
+const DATE_TIME = /^\d{4}-\d\d(-\d\d(T[\d:.]{5,20}(Z|[+-]\d\d:\d\d))?)?$/;
+
 function collect(node: object, found: Set<string>, depth: number): void {
   if (depth > 64) return;
   for (const [name, value] of Object.entries(node)) {
     if (NOT_WORDS.has(name)) continue;
-    if (typeof value === 'string') for (const word of words(fold(value))) found.add(word);
-    else if (typeof value === 'object' && value !== null) collect(value, found, depth + 1);
+    if (typeof value === 'string') {
+      if (!DATE_TIME.test(value)) for (const word of words(fold(value))) found.add(word);
+    } else if (typeof value === 'object' && value !== null) collect(value, found, depth + 1);
   }
 }
 
