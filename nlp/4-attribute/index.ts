@@ -69,7 +69,10 @@ export function withAttributes(input: AnnotatedText): Mention[] {
     }
   }
   return mentions.map((mention, index) => {
-    const attributes = result.get(index);
+    const found = result.get(index);
+    // The assertion stage says `stop` where its cue does; a status found here is the better one.
+    const earlier = mention.attributes.filter(({ type }) => !found?.some((each) => each.type === type));
+    const attributes = found && [...earlier, ...found];
     return attributes
       ? { ...mention, attributes: attributes.sort((a, b) => a.start - b.start || a.end - b.end) }
       : mention;

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { segmentText } from '../1-segment/index.js';
 import { assertMentions } from '../3-assertion/index.js';
 import type { Assertion, Mention } from '../model.js';
+import type { Evaluation } from './score.js';
 
 export interface NegationScore {
   readonly sentences: number;
@@ -80,3 +82,19 @@ function assertionOf(row: NegationRow): Assertion {
   const state = { context: { id: 'row' }, text, ...segmentText(text), mentions: [mention] };
   return assertMentions(state)[0]!.assertion;
 }
+
+export const evaluate: Evaluation = (folder) => {
+  const { sentences, precision, recall, f1 } = evaluateNegation(join(folder, 'negation', 'negation.tsv'));
+  const data = 'negation, evaluated only';
+  return [
+    {
+      what: 'Negation',
+      data,
+      documents: sentences,
+      rule: 'polarity of a given phrase',
+      value: f1,
+      precision,
+      recall,
+    },
+  ];
+};
