@@ -118,7 +118,7 @@ export function importReport(
     documents: total.documents,
     documentsWithoutPatient: total.withoutPatient,
     derived,
-    errors: files.flatMap(({ errors }) => errors),
+    errors: files.flatMap(({ errors }) => [...errors].sort((a, b) => (a.line ?? 0) - (b.line ?? 0))),
     seconds,
   };
 }
