@@ -127,10 +127,8 @@ describe('with a data folder', () => {
   });
 
   test('commands at once share one server, which the last one stops, and the data stays', async () => {
-    const made = await Promise.all(
-      ['one', 'two', 'one'].map((name) => cenote(['tenant', 'create', name], env)),
-    );
-    expect(made.map((m) => m.status).sort()).toEqual([0, 0, 2]);
+    const made = await Promise.all(['one', 'one'].map((name) => cenote(['tenant', 'create', name], env)));
+    expect(made.map((m) => m.status).sort()).toEqual([0, 2]);
     expect(findPostmaster(findPlace(dir)!)).toBeUndefined();
     const { out } = await cenote(['tenant', 'list', '--json', '--data-dir', dir]);
     expect(
@@ -138,7 +136,7 @@ describe('with a data folder', () => {
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line).name),
-    ).toEqual(['one', 'two']);
+    ).toEqual(['one']);
     expect(findPostmaster(findPlace(dir)!)).toBeUndefined();
   });
 });
