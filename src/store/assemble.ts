@@ -9,8 +9,11 @@ import { RowSet } from './row-set.js';
 import { type SegmentMember, sealSegment } from './segment.js';
 import { newSegmentId } from './segment-id.js';
 
-/** Versions per segment: a single read opens the whole of one. */
-const SEGMENT_MAX_MEMBERS = 8;
+/**
+ * Versions per segment: a single read opens the whole of one. Sixteen take a fifth less disk and time to compress than
+ * eight on the synthetic bundles; the limit below mostly comes first.
+ */
+const SEGMENT_MAX_MEMBERS = 16;
 /**
  * A segment row should stay under 2 KB, so that PostgreSQL keeps it in the page and does not put it into TOAST. How
  * far a body shrinks is only known afterwards; about six times is what the synthetic bundles show.
@@ -107,33 +110,18 @@ function addRows(
     }
   }
   const { sid, slot } = place ?? { sid: 0n, slot: 0 };
-  rows.add('version', part, rtype, rid, version, lastUpdated, OPS[write.op], sid, slot);
+  rows.values.version.push(part, rtype, rid, version, lastUpdated, OPS[write.op], sid, slot);
   if (write.type === 'DocumentReference')
     rows.add('annotation', part, rid, version, documentState(body?.resource), 0, 0, now);
+  const { resource } = rows.values;
   if (!body) {
-    rows.add('resource', part, rtype, rid, version, lastUpdated, true, false, null, null, 0n, sid, slot, []);
+    resource.push(part, rtype, rid, version, lastUpdated, true, false, null, null, 0n, sid, slot, []);
     return;
   }
   const { terms, at } = body.rows;
-  const day = at ?? null;
-  rows.add(
-    'resource',
-    ...[
-      part,
-      rtype,
-      rid,
-      version,
-      lastUpdated,
-      false,
-      body.derived,
-      body.pkey,
-      day,
-      body.digest,
-      sid,
-      slot,
-      terms,
-    ],
-  );
+  const { derived, pkey, digest } = body;
+  const when = at ?? null;
+  resource.push(part, rtype, rid, version, lastUpdated, false, derived, pkey, when, digest, sid, slot, terms);
   addIndexRows(keys, part, rtype, rid, body.rows, rows);
 }
 
@@ -146,15 +134,14 @@ export function addIndexRows(
   { dates, quantities, references, sorted, at }: IndexRows,
   rows: RowSet,
 ): void {
-  for (const d of dates) rows.add('date', part, rtype, rid, d.param, d.lo, d.hi);
-  for (const q of quantities) rows.add('quantity', part, rtype, rid, q.term, q.unit, q.lo, q.hi);
+  const { date, quantity, reference, sorted: order } = rows.values;
+  for (const d of dates) date.push(part, rtype, rid, d.param, d.lo, d.hi);
+  for (const q of quantities) quantity.push(part, rtype, rid, q.term, q.unit, q.lo, q.hi);
   for (const r of references) {
-    if (isResourceType(r.targetType)) {
-      const target = keys.rid(r.targetType, r.targetId);
-      rows.add('reference', part, rtype, rid, r.param, typeNumber(r.targetType), target);
-    }
+    if (!isResourceType(r.targetType)) continue;
+    reference.push(part, rtype, rid, r.param, typeNumber(r.targetType), keys.rid(r.targetType, r.targetId));
   }
-  if (at !== undefined) for (const term of sorted) rows.add('sorted', part, rtype, rid, term, at);
+  if (at !== undefined) for (const term of sorted) order.push(part, rtype, rid, term, at);
 }
 
 function addAudit(
