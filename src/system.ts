@@ -29,7 +29,7 @@ export interface System extends Rooms {
   close(): Promise<void>;
 }
 
-export interface ServeOptions extends Pick<AppOptions, 'version' | 'log'> {
+export interface ServeOptions extends Pick<AppOptions, 'version' | 'log' | 'wake'> {
   /** No tokens, loopback only. */
   readonly dev: boolean;
 }
@@ -132,7 +132,11 @@ export async function checkServe(config: Config, dev: boolean): Promise<void> {
   if (dev) requireLoopback(config.host);
 }
 
-async function serve(config: Config, rooms: Rooms, { dev, version, log }: ServeOptions): Promise<Serving> {
+async function serve(
+  config: Config,
+  rooms: Rooms,
+  { dev, version, log, wake }: ServeOptions,
+): Promise<Serving> {
   const [{ createApp }, { listen }] = await Promise.all([
     import('./http/app.js'),
     import('./http/server.js'),
@@ -140,7 +144,7 @@ async function serve(config: Config, rooms: Rooms, { dev, version, log }: ServeO
   const secret = dev ? undefined : openTokenSecret(config.tokenSecretFile);
   const verify =
     secret && ((token: string, tenant: TokenTenant) => verifyToken(secret, rooms.clock, token, tenant));
-  const app = createApp(rooms, { baseUrl: config.baseUrl, version, dev, verify, log });
+  const app = createApp(rooms, { baseUrl: config.baseUrl, version, dev, verify, log, wake });
   return listen(app, { host: config.host, port: config.port, dev });
 }
 

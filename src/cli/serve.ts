@@ -44,7 +44,8 @@ export async function serveUntilStopped(
       `${JSON.stringify({ time: new Date(system.clock.now()).toISOString(), ...line })}\n`,
     );
   const worker = withWorker ? await system.work((category) => log({ worker: category })) : undefined;
-  const server = await system.serve({ version: version(), dev, log });
+  const wake = worker && ((tenant: string) => worker.wake(tenant));
+  const server = await system.serve({ version: version(), dev, log, wake });
   const shown = config.port === 0 ? config.baseUrl.replace(/:0$/, `:${server.port}`) : config.baseUrl;
   print(`Cenote ${version()} listens on ${shown}`);
   print(

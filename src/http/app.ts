@@ -1,16 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type Express } from 'express';
+import type { Cohorts } from '../cohort/cohort.js';
 import type { Clock } from '../core/clock.js';
 import { Fault, invalid } from '../core/fault.js';
 import { parsePartialDate } from '../fhir/dates.js';
 import type { Search } from '../search/search.js';
 import type { Store } from '../store/contract.js';
+import type { AnnotateDeps } from '../tasks/annotate.js';
 import type { BundleDeps } from '../tasks/bundle.js';
 import { basicCheck, type Check } from '../tasks/bundle-entry.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
+import type { Timeline } from '../timeline/timeline.js';
+import { annotateRoute } from './annotate.js';
 import type { VerifyToken } from './auth.js';
 import { batchHandler } from './batch.js';
 import { capabilityStatement } from './capabilities.js';
+import { cohortRoute } from './cohort.js';
 import { annotationRoute, withAnnotationStatus } from './document-reference.js';
 import { authorise, createFhirEndpoint, type Seen } from './fhir-endpoint.js';
 import { isLoopback, parseHost, publicUrl } from './hosts.js';
@@ -21,6 +26,7 @@ import { createReadiness } from './readiness.js';
 import { requestId } from './request-id.js';
 import { respond, SECURITY_HEADERS } from './respond.js';
 import { createRouter, type Route, type Router } from './router.js';
+import { timelineRoutes } from './timeline.js';
 
 /** What the API needs of the system. */
 export interface HttpSystem {
@@ -29,6 +35,10 @@ export interface HttpSystem {
   readonly store: Store;
   readonly search: Search;
   readonly bundles: BundleDeps;
+  readonly timeline: Timeline;
+  readonly cohorts: Cohorts;
+  /** Starts what reads texts, at the first call. */
+  annotation(): Promise<AnnotateDeps>;
   /** The base the index knows references to ourselves by: the configured one, whatever address a caller used. */
   baseOf(tenant: Tenant): string;
 }
@@ -43,6 +53,8 @@ export interface AppOptions {
   readonly verify?: VerifyToken;
   /** Takes finished log lines; nothing is logged without it. */
   readonly log?: (line: Readonly<Record<string, unknown>>) => void;
+  /** Told of each tenant that may have a new document, so that it is read at once. */
+  readonly wake?: (tenant: string) => void;
   /** Whether a conditional delete may remove several resources. */
   readonly multipleDelete?: boolean;
   readonly requestTimeoutMs?: number;
@@ -89,6 +101,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     try {
       const seen = await endpoint(request, response, place[1]!, place[2] ?? '', place[3] ?? '');
       record(metrics, options, seen, start);
+      if (options.wake && bringsDocuments(seen)) options.wake(place[1]!);
     } finally {
       metrics.leave();
     }
@@ -151,6 +164,15 @@ function text(response: ServerResponse, status: number, body: string): void {
     .end(body);
 }
 
+const WRITES = new Set(['create', 'update', 'patch', 'delete']);
+
+/** Whether a request may have brought a document to read: one was written, or a bundle was. */
+function bringsDocuments({ status, interaction, type }: Seen): boolean {
+  if (status >= 400) return false;
+  if (interaction === 'batch' || interaction === 'transaction') return true;
+  return type === 'DocumentReference' && WRITES.has(interaction);
+}
+
 function record(metrics: Metrics, { log }: AppOptions, seen: Seen, start: number): void {
   const ms = performance.now() - start;
   metrics.observe(seen.interaction, seen.status, ms / 1000);
@@ -202,7 +224,12 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
         return matched.route.handle(request);
       },
     }),
-    operations: [annotationRoute],
+    operations: [
+      annotationRoute,
+      ...timelineRoutes(system.timeline),
+      cohortRoute(system.cohorts),
+      annotateRoute(async () => (await system.annotation()).reader),
+    ],
   });
   const router = createRouter(routes);
   return router;

@@ -120,7 +120,7 @@ export async function searchset(
 }
 
 /** What was ignored is told as warnings: the search itself succeeded (R4 search.html#errors). */
-function asWarning(first: Fault, others: readonly Fault[]): Resource {
+export function asWarning(first: Fault, others: readonly Fault[]): Resource {
   const outcome = operationOutcome(
     new Fault(first.category, first.message, {
       at: first.at,

@@ -100,16 +100,14 @@ describe('the CapabilityStatement', () => {
       ...(rest!.operation ?? []).map((o) => `$${o.name}`),
       ...rest!.resource.flatMap((r) => (r.operation ?? []).map((o) => `${r.type}$${o.name}`)),
     ]);
-    for (const { claim, path } of served.app.router.routes) {
-      if (claim.kind === 'type')
-        for (const codes of ofType.values()) expect(codes, path).toContain(claim.code);
-      if (claim.kind === 'system')
-        expect(
-          rest!.interaction.map((i) => i.code),
-          path,
-        ).toContain(claim.code);
-      if (claim.kind === 'operation') expect(operations, path).toContain(`${claim.type ?? ''}$${claim.name}`);
-    }
+    const everyType = (code: string) => [...ofType.values()].every((codes) => codes.has(code));
+    const ofSystem = new Set(rest!.interaction.map((i) => i.code));
+    const unclaimed = served.app.router.routes.filter(({ claim }) => {
+      if (claim.kind === 'type') return !everyType(claim.code);
+      if (claim.kind === 'system') return !ofSystem.has(claim.code);
+      return claim.kind === 'operation' && !operations.has(`${claim.type ?? ''}$${claim.name}`);
+    });
+    expect(unclaimed.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
   });
 
   it('claims no operation without a route', () => {
