@@ -52,12 +52,14 @@ export function controlPool(address: ServerAddress): pg.Pool {
 }
 
 /**
- * A pool for one tenant's database under its own role. Plans are always made for the values at hand: a generic plan
- * turned a 0.3 ms search by terms into 260 ms.
+ * A pool for one tenant's database under its own role. Plans: a statement without a name is always planned for the values
+ * at hand, and searches must stay so (a generic plan turned a 0.3 ms search by terms into 260 ms). The store names its
+ * few key look-ups and writes, which then are planned once per connection: planning a read by id takes 0.5 ms, running
+ * it 0.03.
  */
 export function tenantPool(address: ServerAddress): pg.Pool {
   return pool(address, MAX_TENANT_CONNECTIONS, 'cenote', [
-    'plan_cache_mode=force_custom_plan',
+    'plan_cache_mode=auto',
     `statement_timeout=${STATEMENT_TIMEOUT_MS}`,
     `lock_timeout=${LOCK_TIMEOUT_MS}`,
     `idle_in_transaction_session_timeout=${IDLE_IN_TRANSACTION_TIMEOUT_MS}`,
@@ -112,6 +114,18 @@ export async function checkServerVersion(client: pg.ClientBase): Promise<number>
       remedy: 'Set DATABASE_URL to such a server, or unset it to use the embedded one.',
     });
   return major;
+}
+
+const CONNECTION_CODES =
+  /^(?:E(?:CONN|PIPE|TIMEDOUT|NOTFOUND|AI_|HOSTUNREACH|NETUNREACH)|08|57P0[123]|53300|28|3D000)/;
+const CONNECTION_MESSAGES =
+  /connection terminated|timeout exceeded when trying to connect|client was closed|not queryable/i;
+
+/** Whether an error says that the database cannot be had now, rather than that a statement was wrong. */
+export function isConnectionError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? CONNECTION_CODES.test(code) : CONNECTION_MESSAGES.test(error.message);
 }
 
 /** What a failed connection means; names no host and no password. */

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import { systemClock } from '../../src/core/clock.js';
 import { newId } from '../../src/core/ids.js';
 import { parseJson } from '../../src/core/json.js';
@@ -196,8 +197,9 @@ function load(folder: string): Resource[] {
   if (!existsSync(folder)) throw new Error(`no folder ${folder}`);
   const out = new Map<string, Resource>();
   for (const name of readdirSync(folder).sort()) {
-    if (!name.endsWith('.json')) continue;
-    const text = readFileSync(join(folder, name), 'utf8');
+    if (!/\.json(\.gz)?$/.test(name)) continue;
+    const bytes = readFileSync(join(folder, name));
+    const text = (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
     const entries = (parseJson(text) as { entry?: { fullUrl?: string; resource: Resource }[] }).entry ?? [];
     const types = new Map(entries.map((e) => [e.fullUrl?.replace('urn:uuid:', ''), e.resource.resourceType]));
     const resolved = text.replace(/"urn:uuid:([0-9a-f-]{36})"/g, (all, id: string) =>

@@ -173,7 +173,7 @@ describe('a tenant connection', () => {
   });
 
   const settings = [
-    ['plan_cache_mode', 'force_custom_plan'],
+    ['plan_cache_mode', 'auto'],
     ['statement_timeout', '1min'],
     ['lock_timeout', '2s'],
     ['idle_in_transaction_session_timeout', '30s'],
