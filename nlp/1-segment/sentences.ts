@@ -228,7 +228,7 @@ function splitBlock(
     const ends =
       mark === '.'
         ? endsAtDot(tokens, i, from, last)
-        : mark === '?' ||
+        : (mark === '?' && !startsQuery(tokens, i)) ||
           mark === '!' ||
           (mark.startsWith('..') && endsAtEllipsis(tokens, i, last)) ||
           (token.text.length > 1 && endsAtInitialism(text, tokens, i, last));
@@ -326,6 +326,12 @@ function endsAtDot(tokens: readonly Token[], i: number, from: number, last: numb
     return !(name && !STARTERS.has(next.norm)) && !(next.text.length === 1);
   }
   return true;
+}
+
+/** `?pneumonia`: doubt, not the end of a question. */
+function startsQuery(tokens: readonly Token[], i: number): boolean {
+  const next = tokens[i + 1];
+  return next !== undefined && next.start === tokens[i]!.end && isLetter(next.text.charCodeAt(0));
 }
 
 function endsAtEllipsis(tokens: readonly Token[], i: number, last: number): boolean {

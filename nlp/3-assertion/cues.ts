@@ -50,10 +50,13 @@ interface Node {
 }
 
 const root: Node = { next: new Map() };
+const phrases: string[][] = [];
 for (const row of readRules<CueRow[]>('cues.json')) {
   for (const cue of row.cues) {
     let node = root;
-    for (const word of phraseWords(cue)) {
+    const words = phraseWords(cue);
+    phrases.push(words);
+    for (const word of words) {
       let next = node.next.get(word);
       if (!next) {
         next = { next: new Map() };
@@ -64,6 +67,26 @@ for (const row of readRules<CueRow[]>('cues.json')) {
     if (node.rows) node.rows.push(row);
     else node.rows = [row];
   }
+}
+
+const AUXILIARIES = new Set(['is', 'was', 'were', 'are', 'be', 'been', 'has', 'have', 'had']);
+
+// `was not prescribed` looks back only, but holds `not prescribed`, which looks ahead too: the longer phrase must not
+// take that away.
+for (const words of phrases) {
+  const rows = nodeOf(words)!.rows!;
+  for (let from = 1; from < words.length && AUXILIARIES.has(words[from - 1]!); from++) {
+    const shorter = nodeOf(words.slice(from))?.rows;
+    if (!shorter || rows.some((row) => row.scope === 'after')) continue;
+    rows.push(...shorter.filter((row) => row.scope === 'after' && !rows.includes(row)));
+    break;
+  }
+}
+
+function nodeOf(words: readonly string[]): Node | undefined {
+  let node: Node | undefined = root;
+  for (const word of words) node = node?.next.get(word);
+  return node;
 }
 
 /** Hyphens between words are as good as spaces: `status-post` is `status post`. */
@@ -79,33 +102,48 @@ export function findCues(tokens: readonly Token[], first: number, last: number):
   const cues: Cue[] = [];
   let at = first;
   while (at < last) {
-    let node: Node | undefined = root.next.get(tokens[at]!.norm);
-    let found: Node | undefined;
-    let end = at;
-    let i = at;
-    while (node) {
-      i++;
-      if (node.rows) {
-        found = node;
-        end = i;
+    let found = longestAt(tokens, at, last);
+    if (found && AUXILIARIES.has(tokens[at]!.norm)) {
+      // `was advised to avoid` holds a longer phrase than the `was advised` it begins with.
+      const inner = at + 1 < last ? longestAt(tokens, at + 1, last) : undefined;
+      if (inner && inner.end > found.end) {
+        at++;
+        found = inner;
       }
-      if (i >= last) break;
-      const norm = tokens[i]!.norm;
-      let next = node.next.get(norm);
-      if (!next && norm === '-' && i + 1 < last) {
-        next = node.next.get(tokens[i + 1]!.norm);
-        if (next) i++;
-      }
-      node = next;
     }
-    if (found) {
-      const text = tokens
-        .slice(at, end)
-        .map((token) => token.norm)
-        .join(' ');
-      cues.push({ first: at, last: end, rows: found.rows!, text });
-      at = end;
-    } else at++;
+    if (!found) {
+      at++;
+      continue;
+    }
+    const text = tokens
+      .slice(at, found.end)
+      .map((token) => token.norm)
+      .join(' ');
+    cues.push({ first: at, last: found.end, rows: found.rows, text });
+    at = found.end;
   }
   return cues;
+}
+
+function longestAt(
+  tokens: readonly Token[],
+  at: number,
+  last: number,
+): { rows: CueRow[]; end: number } | undefined {
+  let node: Node | undefined = root.next.get(tokens[at]!.norm);
+  let found: { rows: CueRow[]; end: number } | undefined;
+  let i = at;
+  while (node) {
+    i++;
+    if (node.rows) found = { rows: node.rows, end: i };
+    if (i >= last) break;
+    const norm = tokens[i]!.norm;
+    let next = node.next.get(norm);
+    if (!next && norm === '-' && i + 1 < last) {
+      next = node.next.get(tokens[i + 1]!.norm);
+      if (next) i++;
+    }
+    node = next;
+  }
+  return found;
 }

@@ -143,8 +143,10 @@ function carriedBy(clauses: Clauses): Carried {
 
 function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carried): void {
   for (const cue of clauses.cues) {
+    const side = targets.length > 0 ? sideOf(clauses, cue, targets) : 'both';
     for (const row of cue.rows) {
       if (row.effect === 'none' || row.effect === 'stop') continue;
+      if (side !== 'both' && side !== row.scope) continue;
       // A mention may begin inside the cue that denies it: `no known` + `known allergies`.
       const from = row.scope === 'after' ? cue.first + 1 : backwardStart(clauses, cue, row);
       const to = row.scope === 'after' ? forwardEnd(clauses, cue, row) : cue.first;
@@ -161,9 +163,26 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
   for (const { row, text } of carried) {
     for (const target of targets) {
       if (row.types && !row.types.includes(target.type)) continue;
-      target.hits.push({ row, text, distance: 1000 });
+      target.hits.push({ row, text, distance: CARRIED_DISTANCE });
     }
   }
+}
+
+/** Farther than any cue of the sentence itself. */
+const CARRIED_DISTANCE = 1000;
+
+/**
+ * Which way a cue looks that may look both ways: `metformin stopped` speaks of what is right before it, `, stopped
+ * metformin` of what comes after.
+ */
+function sideOf(clauses: Clauses, cue: Cue, targets: readonly Target[]): 'both' | 'after' | 'before' {
+  if (!cue.rows.some((row) => row.scope === 'before') || !cue.rows.some((row) => row.scope === 'after'))
+    return 'both';
+  const before = clauses.tokens[cue.first - 1]?.norm;
+  if (cue.first === clauses.first || before === ',' || before === 'and' || before === 'then') return 'after';
+  return targets.some((target) => target.last <= cue.first && cue.first - target.last <= 2)
+    ? 'before'
+    : 'both';
 }
 
 function touches(tokens: readonly Token[], cue: Cue, target: Target): boolean {

@@ -88,12 +88,12 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   const { polarity, temporality, experiencer } = mention.assertion;
   if (experiencer === 'other') return refuse('other-person');
   if (polarity === 'negated') return refuse('negated');
+  const beside = besideRule(mention, input.tokens);
+  if (beside) return beside;
   if (temporality === 'hypothetical') return refuse('hypothetical');
   if (temporality === 'conditional') return refuse('conditional');
   if (temporality === 'planned') return refuse('planned');
   if (polarity === 'possible') return refuse('uncertain');
-  const beside = besideRule(mention, input.tokens);
-  if (beside) return beside;
   if (experiencer === 'family' && mention.type !== 'diagnosis') return refuse('family');
   if (section?.kind === 'allergies' && (mention.type === 'diagnosis' || mention.type === 'symptom')) {
     return refuse('allergy-list');
