@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { createCohorts } from '../cohort/cohort.js';
 import { Fault } from '../core/fault.js';
 import { parseJson } from '../core/json.js';
 import { print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
@@ -44,7 +43,7 @@ export function register(program: Command): void {
     .action((options: CreateOptions) =>
       withSystem(options, async (system) => {
         const tenant = await system.tenants.open(options.tenant);
-        const { cohort: made } = await createCohorts(system).create(tenant, definitionFrom(options), {
+        const { cohort: made } = await system.cohorts.create(tenant, definitionFrom(options), {
           actor: { id: 'cli', kind: 'user' },
           base: system.baseOf(tenant),
           replace: options.replace,
@@ -62,7 +61,7 @@ export function register(program: Command): void {
     .action((options: ShowOptions) =>
       withSystem(options, async (system) => {
         const tenant = await system.tenants.open(options.tenant);
-        const cohorts = await createCohorts(system).list(tenant, system.baseOf(tenant));
+        const cohorts = await system.cohorts.list(tenant, system.baseOf(tenant));
         const rows = cohorts.map((c) => [
           c.name,
           c.size,
@@ -85,7 +84,7 @@ export function register(program: Command): void {
       withSystem(options, async (system) => {
         const tenant = await system.tenants.open(options.tenant);
         const base = system.baseOf(tenant);
-        const cohorts = createCohorts(system);
+        const cohorts = system.cohorts;
         const found = await cohorts.find(tenant, name, base);
         if (options.members) {
           for await (const ids of cohorts.members(tenant, found.id, base)) print(ids.join('\n'));

@@ -5,7 +5,7 @@ import type { Tenant } from '../tenancy/tenant.js';
 import { timelineBundle } from '../timeline/bundle.js';
 import { timelineHtml } from '../timeline/html.js';
 import { timelineTable } from '../timeline/table.js';
-import { createTimeline, type TimelinePage } from '../timeline/timeline.js';
+import type { TimelinePage } from '../timeline/timeline.js';
 import { print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
 
 interface TimelineOptions extends SharedOptions {
@@ -74,7 +74,7 @@ async function collect(
   patient: string,
   options: TimelineOptions,
 ): Promise<TimelinePage> {
-  const { timeline } = createTimeline({ store: system.store, clock: system.clock });
+  const { timeline } = system.timeline;
   const asked: [string, string | undefined][] = [
     ['_type', options.type],
     ['start', options.start],

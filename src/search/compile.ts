@@ -3,7 +3,7 @@ import { codeQuantityTerms, compileParameter, dateBounds, sharedCompartmentTerm 
 import type { Clause, IndexContext, ParameterQuery } from '../indexing/parameter-type.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import { ALWAYS, type Condition, every, NEVER } from './condition.js';
-import { parameterHash } from './index-terms.js';
+import { hasOneValue, parameterHash } from './index-terms.js';
 import type { Node } from './tree.js';
 
 /**
@@ -82,7 +82,8 @@ export function compartmentCondition(patient: string, keys: Keys, context: Index
 
 function compileQuery(query: ParameterQuery, keys: Keys, context: IndexContext): Compiled {
   const { clause, exact } = compileParameter(query, context);
-  return { condition: clauseToCondition(clause, keys), exact };
+  const single = query.parameter.type === 'date' && hasOneValue(query.parameter);
+  return { condition: clauseToCondition(clause, keys, single), exact };
 }
 
 /** Layout H: rows of code and quantity together; where the two are not of that form, each by itself. */
@@ -98,14 +99,14 @@ function compileCodedQuantity(
   return { condition: every(parts.map((p) => p.condition)), exact: parts.every((p) => p.exact) };
 }
 
-function clauseToCondition(clause: Clause, keys: Keys): Condition {
+function clauseToCondition(clause: Clause, keys: Keys, single = false): Condition {
   switch (clause.kind) {
     case 'all-terms':
       return { kind: 'terms', all: true, terms: clause.terms };
     case 'any-term':
       return { kind: 'terms', all: false, terms: clause.terms };
     case 'date':
-      return clause;
+      return single ? { ...clause, single } : clause;
     case 'quantity':
       return { ...clause, unit: clause.unit };
     case 'reference': {
@@ -120,9 +121,9 @@ function clauseToCondition(clause: Clause, keys: Keys): Condition {
     }
     case 'and':
     case 'or':
-      return { kind: clause.kind, of: clause.of.map((c) => clauseToCondition(c, keys)) };
+      return { kind: clause.kind, of: clause.of.map((c) => clauseToCondition(c, keys, single)) };
     case 'not':
-      return { kind: 'not', of: clauseToCondition(clause.of, keys) };
+      return { kind: 'not', of: clauseToCondition(clause.of, keys, single) };
     case 'everything':
     case 'nothing':
       return clause;

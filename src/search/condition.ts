@@ -3,15 +3,19 @@
  * Small named rewrites bring it into the form that has the best SQL; `render.ts` writes that SQL.
  */
 export type Condition =
-  /** The row has all (`all`) or any of the terms. */
-  | { readonly kind: 'terms'; readonly all: boolean; readonly terms: readonly bigint[] }
-  | ({ readonly kind: 'date'; readonly param: bigint } & Bounds)
-  | ({ readonly kind: 'quantity'; readonly term: bigint; readonly unit: bigint | undefined } & Bounds)
+  /** The row has all (`all`) or any of the terms. A term belongs to one resource type unless `anyType`. */
   | {
-      readonly kind: 'reference';
-      readonly param: bigint;
-      readonly targetType: number | undefined;
-      readonly target: bigint | undefined;
+      readonly kind: 'terms';
+      readonly all: boolean;
+      readonly terms: readonly bigint[];
+      readonly anyType?: boolean;
+    }
+  | RowTest
+  /** One row of an index table for which every list holds, each by any of its tests. */
+  | {
+      readonly kind: 'rows';
+      readonly table: RowTest['kind'];
+      readonly every: readonly (readonly RowTest[])[];
     }
   /** Instant of the last update, ms, inclusive bounds. */
   | { readonly kind: 'updated'; readonly min: number | undefined; readonly max: number | undefined }
@@ -32,6 +36,22 @@ export type Condition =
   | { readonly kind: 'not'; readonly of: Condition }
   | { readonly kind: 'everything' }
   | { readonly kind: 'nothing' };
+
+/** A test of one row of `idx_date`, `idx_quantity` or `idx_reference`. */
+export type RowTest =
+  | ({
+      readonly kind: 'date';
+      readonly param: bigint;
+      /** A resource has at most one row of the parameter. */
+      readonly single?: boolean;
+    } & Bounds)
+  | ({ readonly kind: 'quantity'; readonly term: bigint; readonly unit: bigint | undefined } & Bounds)
+  | {
+      readonly kind: 'reference';
+      readonly param: bigint;
+      readonly targetType: number | undefined;
+      readonly target: bigint | undefined;
+    };
 
 /** Bounds on an index row's `lo` and `hi`; all given ones hold. */
 export interface Bounds {
@@ -95,13 +115,13 @@ export function simplify(condition: Condition): Condition {
 export function mergeTerms(condition: Condition): Condition {
   return rewrite(condition, (c) => {
     if (c.kind === 'and') {
-      const exact = c.of.filter((x) => x.kind === 'terms' && (x.all || x.terms.length === 1));
+      const exact = c.of.filter((x) => x.kind === 'terms' && !x.anyType && (x.all || x.terms.length === 1));
       if (exact.length < 2) return c;
       const terms = [...new Set(exact.flatMap((x) => (x.kind === 'terms' ? x.terms : [])))];
       return every([{ kind: 'terms', all: true, terms }, ...c.of.filter((x) => !exact.includes(x))]);
     }
     if (c.kind === 'or') {
-      const single = c.of.filter((x) => x.kind === 'terms' && (!x.all || x.terms.length === 1));
+      const single = c.of.filter((x) => x.kind === 'terms' && !x.anyType && (!x.all || x.terms.length === 1));
       if (single.length < 2) return c;
       const terms = [...new Set(single.flatMap((x) => (x.kind === 'terms' ? x.terms : [])))];
       const rest = c.of.filter((x) => !single.includes(x));
@@ -110,6 +130,81 @@ export function mergeTerms(condition: Condition): Condition {
     }
     return c;
   });
+}
+
+/**
+ * One look into an index table for tests OR'ed together (`ge` alone is two: OR'ed EXISTS would each be run row by row),
+ * and for two bounds on a date that a resource has once (`date=ge2020&date=lt2021` is then one range of the index).
+ */
+export function gatherRows(condition: Condition): Condition {
+  return rewrite(condition, (c) => {
+    if (isRowTest(c)) return { kind: 'rows', table: c.kind, every: [[c]] };
+    if (c.kind === 'or')
+      return joined(c, (a, b) =>
+        a.every.length === 1 && b.every.length === 1 ? [[...a.every[0]!, ...b.every[0]!]] : undefined,
+      );
+    if (c.kind === 'and')
+      return joined(c, (a, b) => (ofOneRow(a) && ofOneRow(b) ? [...a.every, ...b.every] : undefined));
+    return c;
+  });
+}
+
+type Rows = Extract<Condition, { kind: 'rows' }>;
+
+/** Puts together those parts that look into the same table and that `join` can make one. */
+function joined(
+  c: Extract<Condition, { kind: 'and' | 'or' }>,
+  join: (a: Rows, b: Rows) => Rows['every'] | undefined,
+): Condition {
+  const of: Condition[] = [];
+  for (const part of c.of) {
+    const at =
+      part.kind === 'rows'
+        ? of.findIndex(
+            (x) => x.kind === 'rows' && x.table === part.table && sameParam(x, part) && join(x, part),
+          )
+        : -1;
+    const before = of[at];
+    if (before?.kind === 'rows' && part.kind === 'rows') of[at] = { ...before, every: join(before, part)! };
+    else of.push(part);
+  }
+  return of.length === 1 ? of[0]! : { kind: c.kind, of };
+}
+
+/** Tests of different parameters stay apart: their rows lie far from each other in the index. */
+function sameParam(a: Rows, b: Rows): boolean {
+  const params = new Set([...a.every, ...b.every].flat().map((t) => (t.kind === 'quantity' ? 0n : t.param)));
+  return params.size === 1;
+}
+
+function ofOneRow(rows: Rows): boolean {
+  return rows.every.flat().every((t) => t.kind === 'date' && t.single === true);
+}
+
+function isRowTest(c: Condition): c is RowTest {
+  return c.kind === 'date' || c.kind === 'quantity' || c.kind === 'reference';
+}
+
+/** Whether only rows of the type whose parameters were compiled can meet the condition. */
+export function impliesType(c: Condition): boolean {
+  switch (c.kind) {
+    case 'terms':
+      return c.anyType !== true;
+    case 'rids':
+    case 'date':
+    case 'quantity':
+    case 'reference':
+    case 'rows':
+    case 'chain':
+    case 'types':
+      return true;
+    case 'and':
+      return c.of.some(impliesType);
+    case 'or':
+      return c.of.every(impliesType);
+    default:
+      return false;
+  }
 }
 
 /** Several bounds on `_lastUpdated` or on the clinical time become one range. */
@@ -135,7 +230,7 @@ export function mergeRanges(condition: Condition): Condition {
 
 /** The rewrites in the order that lets each see what the one before it made. */
 export function optimize(condition: Condition): Condition {
-  return simplify(mergeRanges(mergeTerms(simplify(condition))));
+  return simplify(mergeRanges(gatherRows(mergeTerms(simplify(condition)))));
 }
 
 /** The conjuncts of a condition. */
@@ -168,6 +263,8 @@ export function printCondition(c: Condition): string {
       return `quantity[${c.term}${c.unit === undefined ? '' : ` unit=${c.unit}`} ${printBounds(c)}]`;
     case 'reference':
       return `reference[${c.param} ${c.targetType ?? '*'}/${c.target ?? '*'}]`;
+    case 'rows':
+      return `(row ${c.every.map((any) => any.map(printCondition).join(' or ')).join(' and ')})`;
     case 'updated':
     case 'clinical':
       return `${c.kind}[${c.min ?? ''}..${c.max ?? ''}]`;

@@ -5,8 +5,8 @@ import type { Reader } from './reader.js';
 import { type Find, type FoundRow, foundRow, rowsStatement } from './statement.js';
 import { walkLength } from './walk.js';
 
-/** Rows fetched at a time where matches must be opened to be known. */
-const RECHECK_BATCH = 200;
+/** Most rows fetched at a time where matches must be opened to be known. */
+const RECHECK_BATCH = 500;
 /** Rows a stream fetches and opens at a time; what bounds its memory. */
 const STREAM_BATCH = 500;
 
@@ -76,8 +76,10 @@ export async function fillPage(
   const matches: StoredResource[] = [];
   let last: Position | undefined;
   let position = from;
-  for (;;) {
-    const limit = exact ? count + 1 - matches.length : Math.max(count + 1 - matches.length, RECHECK_BATCH);
+  for (let round = 0; ; round++) {
+    // Where rows may turn out not to match, a few more than are wanted save a round; then ever more.
+    const wanted = count + 1 - matches.length;
+    const limit = exact ? wanted : Math.max(wanted, Math.min(RECHECK_BATCH, (wanted + 4) * 2 ** round));
     const rows = await fetchRows(reader, find, position, limit);
     // Where the index is exact, the row beyond the page proves a next one without being opened.
     const opened = exact ? rows.slice(0, count - matches.length) : rows;

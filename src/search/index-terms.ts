@@ -1,4 +1,5 @@
 import { CLINICAL_TIME_RULES } from '../fhir/clinical-time-rules.js';
+import { typeDefinition } from '../fhir/elements.js';
 import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
 import {
   primaryCodeParameter,
@@ -109,4 +110,27 @@ export function oneCoding(query: ParameterQuery | undefined): [system: string, c
     return undefined;
   const [system, code, more] = splitUnescaped(query.values[0]!.text, '|').map(unescapeText);
   return system && code && more === undefined ? [system, code] : undefined;
+}
+
+const single = new Map<SearchParameter, boolean>();
+
+/** Whether a resource has at most one value of the parameter: no element on its paths repeats. */
+export function hasOneValue(parameter: SearchParameter): boolean {
+  let one = single.get(parameter);
+  if (one === undefined) {
+    const element = elementOf(parameter.expression, parameter.base);
+    one = element !== undefined && repeatsNowhere(parameter.base, element.split('.'));
+    single.set(parameter, one);
+  }
+  return one;
+}
+
+function repeatsNowhere(type: string, path: readonly string[]): boolean {
+  let at = type;
+  for (const name of path) {
+    const element = typeDefinition(at)?.byName.get(name);
+    if (element?.max !== 1) return false;
+    at = element.types[0]?.code ?? '';
+  }
+  return true;
 }

@@ -1,4 +1,4 @@
-import type { Bounds, Condition } from './condition.js';
+import { type Bounds, type Condition, impliesType, type RowTest } from './condition.js';
 
 /** Collects the values of one statement; every value is bound, none is ever written into the text. */
 export class Binder {
@@ -80,30 +80,23 @@ export class Renderer {
         return `${r}.pkey = ${b.bigint(c.pkey)}`;
       case 'compartment':
         return `(${r}.pkey = ${b.bigint(c.pkey)} or ${r}.terms @> ${b.bigints([c.shared])})`;
-      case 'date': {
-        const d = this.#alias('d');
-        return `exists (select 1 from idx_date ${d} where ${this.#sameRow(d, r)} and ${d}.param = ${b.bigint(c.param)}${this.#bounds(d, c, 'bigint')})`;
-      }
-      case 'quantity': {
-        const q = this.#alias('q');
-        const unit = c.unit === undefined ? '' : ` and ${q}.unit = ${b.bigint(c.unit)}`;
-        return `exists (select 1 from idx_quantity ${q} where ${this.#sameRow(q, r)} and ${q}.term = ${b.bigint(c.term)}${unit}${this.#bounds(q, c, 'double')})`;
-      }
-      case 'reference': {
-        const f = this.#alias('f');
-        const type = c.targetType === undefined ? '' : ` and ${f}.ttype = ${b.smallint(c.targetType)}`;
-        const target = c.target === undefined ? '' : ` and ${f}.target = ${b.bigint(c.target)}`;
-        return `exists (select 1 from idx_reference ${f} where ${this.#sameRow(f, r)} and ${f}.param = ${b.bigint(c.param)}${type}${target})`;
-      }
+      case 'date':
+      case 'quantity':
+      case 'reference':
+        return this.#rows({ kind: 'rows', table: c.kind, every: [[c]] }, r);
+      case 'rows':
+        return this.#rows(c, r);
       case 'chain': {
         // The target is reached through the locator, since a reference knows its target's id but not its part.
         const f = this.#alias('f');
         const l = this.#alias('l');
         const t = this.#alias('t');
+        // Ids are hashed with their types: the type need be tested only where the condition is met by any type.
+        const type = impliesType(c.of) ? '' : ` and ${f}.ttype = ${b.smallint(c.targetType)}`;
         return (
           `exists (select 1 from idx_reference ${f} join locator ${l} on ${l}.rtype = ${f}.ttype and ${l}.rid = ${f}.target` +
-          ` join resource ${t} on ${this.#sameRow(t, l)}` +
-          ` where ${this.#sameRow(f, r)} and ${f}.param = ${b.bigint(c.param)} and ${f}.ttype = ${b.smallint(c.targetType)}` +
+          ` join resource ${t} on ${this.#sameRow(t, l)} and ${t}.rid = ${f}.target` +
+          ` where ${this.#sameRow(f, r)} and ${f}.param = ${b.bigint(c.param)}${type}` +
           ` and not ${t}.deleted and ${this.predicate(c.of, t, [c.targetType])})`
         );
       }
@@ -112,8 +105,8 @@ export class Renderer {
         const s = this.#alias('s');
         return (
           `exists (select 1 from idx_reference ${f} join resource ${s} on ${this.#sameRow(s, f)}` +
-          ` where ${f}.target = ${r}.rid and ${f}.ttype = ${r}.rtype and ${f}.param = ${b.bigint(c.param)}` +
-          ` and ${f}.rtype = ${b.smallint(c.sourceType)} and not ${s}.deleted and ${this.predicate(c.of, s, [c.sourceType])})`
+          ` where ${f}.target = ${r}.rid and ${f}.param = ${b.bigint(c.param)}` +
+          ` and not ${s}.deleted and ${this.predicate(c.of, s, [c.sourceType])})`
         );
       }
       case 'and':
@@ -131,8 +124,8 @@ export class Renderer {
   #union(of: readonly Condition[], r: string, types: readonly number[]): string {
     const branches = of.map((c) => {
       const x = this.#alias('x');
-      const ofType = this.predicate({ kind: 'types', types }, x, types);
-      return `select ${x}.part, ${x}.rtype, ${x}.rid from resource ${x} where ${ofType} and not ${x}.deleted and ${this.predicate(c, x, types)}`;
+      const ofType = impliesType(c) ? '' : `${this.predicate({ kind: 'types', types }, x, types)} and `;
+      return `select ${x}.part, ${x}.rtype, ${x}.rid from resource ${x} where ${ofType}not ${x}.deleted and ${this.predicate(c, x, types)}`;
     });
     return `(${r}.part, ${r}.rtype, ${r}.rid) in (${branches.join(' union all ')})`;
   }
@@ -152,14 +145,66 @@ export class Renderer {
     return parts.length === 0 ? 'true' : parts.length === 1 ? parts[0]! : `(${parts.join(' and ')})`;
   }
 
-  #bounds(alias: string, bounds: Bounds, as: 'bigint' | 'double'): string {
-    let out = '';
-    if (bounds.loMin !== undefined) out += ` and ${alias}.lo >= ${this.bind[as](bounds.loMin)}`;
-    if (bounds.loMax !== undefined) out += ` and ${alias}.lo <= ${this.bind[as](bounds.loMax)}`;
-    if (bounds.hiMin !== undefined) out += ` and ${alias}.hi >= ${this.bind[as](bounds.hiMin)}`;
-    if (bounds.hiMax !== undefined) out += ` and ${alias}.hi <= ${this.bind[as](bounds.hiMax)}`;
+  #rows(c: Extract<Condition, { kind: 'rows' }>, r: string): string {
+    const x = this.#alias(c.table[0]!);
+    return `exists (select 1 from idx_${c.table} ${x} where ${this.#sameRow(x, r)}${this.rowTests(c, x)})`;
+  }
+
+  /** The tests on one row of the table, each part preceded by ` and `. */
+  rowTests(c: Extract<Condition, { kind: 'rows' }>, x: string): string {
+    const [first] = c.every.flat();
+    const head = headOf(first!);
+    const common = c.every.flat().every((t) => headOf(t) === head);
+    let out = common ? this.#head(first!, x) : '';
+    for (const any of c.every) {
+      const tests = any.map((t) => [...(common ? [] : [this.#head(t, x).slice(5)]), ...this.#tests(t, x)]);
+      if (tests.some((t) => t.length === 0)) continue;
+      if (common && any.length > 1) out += this.#implied(any, x);
+      out +=
+        tests.length === 1
+          ? ` and ${tests[0]!.join(' and ')}`
+          : ` and (${tests.map((t) => `(${t.join(' and ')})`).join(' or ')})`;
+    }
     return out;
   }
+
+  /** The equality that enters the index. */
+  #head(t: RowTest, x: string): string {
+    if (t.kind !== 'quantity') return ` and ${x}.param = ${this.bind.bigint(t.param)}`;
+    const unit = t.unit === undefined ? '' : ` and ${x}.unit = ${this.bind.bigint(t.unit)}`;
+    return ` and ${x}.term = ${this.bind.bigint(t.term)}${unit}`;
+  }
+
+  #tests(t: RowTest, x: string): string[] {
+    if (t.kind === 'reference') {
+      if (t.target !== undefined) return [`${x}.target = ${this.bind.bigint(t.target)}`];
+      return t.targetType === undefined ? [] : [`${x}.ttype = ${this.bind.smallint(t.targetType)}`];
+    }
+    const as = t.kind === 'date' ? 'bigint' : 'double';
+    const tests: string[] = [];
+    if (t.loMin !== undefined) tests.push(`${x}.lo >= ${this.bind[as](t.loMin)}`);
+    if (t.loMax !== undefined) tests.push(`${x}.lo <= ${this.bind[as](t.loMax)}`);
+    if (t.hiMin !== undefined) tests.push(`${x}.hi >= ${this.bind[as](t.hiMin)}`);
+    if (t.hiMax !== undefined) tests.push(`${x}.hi <= ${this.bind[as](t.hiMax)}`);
+    return tests;
+  }
+
+  /** A bound that every alternative implies, since lo ≤ hi: it makes one range of the index of them. */
+  #implied(any: readonly RowTest[], x: string): string {
+    const as = any[0]!.kind === 'quantity' ? 'double' : 'bigint';
+    const bounds = any.map((t) => (t.kind === 'reference' ? {} : (t as Bounds)));
+    const least = bounds.map((b) => b.hiMin ?? b.loMin);
+    const most = bounds.map((b) => b.loMax ?? b.hiMax);
+    const given = (list: readonly (number | undefined)[]) => list.every((v) => v !== undefined);
+    let out = '';
+    if (given(least)) out += ` and ${x}.hi >= ${this.bind[as](Math.min(...(least as number[])))}`;
+    if (given(most)) out += ` and ${x}.lo <= ${this.bind[as](Math.max(...(most as number[])))}`;
+    return out;
+  }
+}
+
+function headOf(t: RowTest): string {
+  return t.kind === 'quantity' ? `${t.term} ${t.unit}` : `${t.param}`;
 }
 
 /** Whether the condition needs another table than `resource` itself. */
@@ -168,6 +213,7 @@ export function reachesOut(c: Condition): boolean {
     case 'date':
     case 'quantity':
     case 'reference':
+    case 'rows':
     case 'chain':
     case 'has':
       return true;
@@ -191,6 +237,7 @@ function selects(c: Condition): boolean {
     case 'date':
     case 'quantity':
     case 'reference':
+    case 'rows':
     case 'chain':
     case 'has':
       return true;

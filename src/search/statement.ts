@@ -1,5 +1,5 @@
 import type { RowKey } from '../store/contract.js';
-import { type Condition, conjuncts, every } from './condition.js';
+import { type Condition, conjuncts, every, impliesType } from './condition.js';
 import type { Position } from './cursor.js';
 import { type Order, phasesOf, type SqlKey } from './order.js';
 import { Binder, Renderer, type RenderStyle } from './render.js';
@@ -68,11 +68,22 @@ function done(bind: Binder, text: string): Statement {
   return { text, values: bind.values };
 }
 
-function where(find: Find, bind: Binder, style: RenderStyle = 'set', condition = find.condition): string {
+/**
+ * The type is tested only where the condition does not imply it. The planner takes the two for independent: it would
+ * expect far too few rows, and AND the terms' bitmap with one of the whole type.
+ */
+function where(
+  find: Find,
+  bind: Binder,
+  style: RenderStyle = 'set',
+  condition = find.condition,
+  typed = false,
+): string {
   const renderer = new Renderer(bind, style);
-  const types = renderer.predicate({ kind: 'types', types: find.types }, 'r', find.types);
-  const rest = conjuncts(condition).map((c) => ` and ${renderer.predicate(c, 'r', find.types)}`);
-  return `${types} and not r.deleted${rest.join('')}`;
+  const parts = conjuncts(condition).map((c) => renderer.predicate(c, 'r', find.types));
+  if (!typed && !impliesType(condition))
+    parts.unshift(renderer.predicate({ kind: 'types', types: find.types }, 'r', find.types));
+  return ['not r.deleted', ...parts].join(' and ');
 }
 
 /** The WHERE text of a find on the alias `r` of `resource`, for statements made elsewhere. */
@@ -176,12 +187,12 @@ function byClinicalTime(
     `${afterKeyed(bind, keys, 'r.at', '(r.rtype, r.rid)', descending)}` +
     ` order by r.at ${way}, r.rtype ${back}, r.rid ${back} limit ${max}`;
   const withTerm = (term: bigint, rest: readonly Condition[]) =>
-    select(every([{ kind: 'terms', all: true, terms: [term] }, ...rest]));
+    select(every([{ kind: 'terms', all: true, terms: [term], anyType: true }, ...rest]));
   if (find.sortedTerm !== undefined) {
     const sorted =
       `select ${COLUMNS}, s.at as k0, r.rtype as k1, s.rid as k2 from idx_sorted s` +
       ' join resource r on r.part = s.part and r.rtype = s.rtype and r.rid = s.rid' +
-      ` where s.term = ${bind.bigint(find.sortedTerm)} and ${where(find, bind)}` +
+      ` where s.term = ${bind.bigint(find.sortedTerm)} and ${where(find, bind, 'set', find.condition, true)}` +
       `${afterKeyed(bind, keys, 's.at', '(s.rtype, s.rid)', descending)}` +
       ` order by s.at ${way}, s.rid ${back} limit ${max}`;
     return find.sharedTerm === undefined

@@ -119,7 +119,7 @@ async function ofSeveralPatients(
   const found: StoredResource[] = [];
   const find = {
     types: query.types.map(typeNumber).sort((a, b) => a - b),
-    condition: { kind: 'terms' as const, all: true, terms: [compartment.shared] },
+    condition: { kind: 'terms' as const, all: true, terms: [compartment.shared], anyType: true },
     order: { kind: 'row' as const },
   };
   for await (const rows of streamRows(reader, find)) {

@@ -38,10 +38,10 @@ export interface TimelineEvent {
   readonly words: readonly Words[];
 }
 
-/** Reads an event out of a resource; undefined for a type that is no event. */
+/** Reads an event out of a resource; undefined for a type that is no event, and for what was entered in error. */
 export function eventOf(resource: StoredResource): TimelineEvent | undefined {
   const row = kindRow(resource.resourceType);
-  if (!row) return undefined;
+  if (!row || isMistake(resource)) return undefined;
   const time = clinicalTime(resource);
   const words = wordsIn(resource);
   const derived = isDerived(resource);
@@ -58,6 +58,14 @@ export function eventOf(resource: StoredResource): TimelineEvent | undefined {
     sources: derived && document ? [own, document] : [own],
     words,
   };
+}
+
+const MISTAKE = 'entered-in-error';
+
+/** A record that says of itself that it never happened. */
+function isMistake(resource: StoredResource): boolean {
+  const verification = resource.verificationStatus as { coding?: Coding[] } | undefined;
+  return resource.status === MISTAKE || verification?.coding?.some((c) => c.code === MISTAKE) === true;
 }
 
 interface Extension {

@@ -37,8 +37,8 @@ export interface Timeline {
 
 /** Rows looked at around a page for other tellings of its facts. More than that in three days are left as they are. */
 const MAX_NEARBY_ROWS = 5_000;
-/** How far apart two times of one written day can be: the widest time zones are 26 hours apart. */
-const DAY_SPREAD_MS = 26 * 3_600_000;
+/** How far apart two times of one written day can be: its 24 hours, and the 26 between the widest time zones. */
+const DAY_SPREAD_MS = 50 * 3_600_000;
 
 export function createTimeline(parts: { readonly store: Store; readonly clock: Clock }): Timeline {
   const { store } = parts;

@@ -1,8 +1,26 @@
 import type { Coding, Resource } from '../core/resource.js';
 import { conceptOf, kindRow } from './kinds.js';
 
+/** Statuses without which the title would say the opposite, with the words for them. */
+const NOT_SO: Readonly<Record<string, string>> = {
+  'not-done': 'not done',
+  'not-taken': 'not taken',
+  cancelled: 'cancelled',
+  refuted: 'ruled out',
+  noshow: 'did not come',
+  declined: 'declined',
+};
+
 /** The words a reader would call an event by: its text, display or code, and for a measurement its value. */
 export function titleOf(resource: Resource): string {
+  const verification = resource.verificationStatus as { coding?: Coding[] } | undefined;
+  const states = [resource.status, ...(verification?.coding ?? []).map((c) => c.code)];
+  const not = states.map((s) => (typeof s === 'string' ? NOT_SO[s] : undefined)).find((s) => s !== undefined);
+  const title = plainTitle(resource);
+  return not === undefined ? title : `${title} (${not})`;
+}
+
+function plainTitle(resource: Resource): string {
   const title = wordsOf(conceptOf(resource)) ?? kindRow(resource.resourceType)?.kind ?? resource.resourceType;
   const value = resource.resourceType === 'Observation' ? measuredValue(resource) : undefined;
   return value === undefined ? title : `${title}: ${value}`;

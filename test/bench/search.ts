@@ -1,0 +1,178 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readConfig } from '../../src/config.js';
+import type { Resource } from '../../src/core/resource.js';
+import { openSystem, type System } from '../../src/system.js';
+import type { Tenant } from '../../src/tenancy/tenant.js';
+import { line } from './figure.js';
+import { random, recordsOf } from './support/records.js';
+
+const VISITS = 10;
+const BATCH = 4_000;
+const actor = { id: 'bench', kind: 'job' as const };
+
+/**
+ * `cenote bench search [--sizes 20000,200000] [--rounds 50] [--data-dir FOLDER] [--only TEXT] [--explain]`: latency of
+ * each kind of search as the tenant grows, one client. With a data folder the tenants are kept and used again.
+ */
+export async function run(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      sizes: { type: 'string', default: '20000,200000' },
+      rounds: { type: 'string', default: '50' },
+      'data-dir': { type: 'string' },
+      only: { type: 'string' },
+      explain: { type: 'boolean', default: false },
+    },
+  });
+  const dataDir = values['data-dir'] ?? mkdtempSync(join(tmpdir(), 'cenote-bench-'));
+  const kept = values['data-dir'] !== undefined && existsSync(dataDir);
+  try {
+    const system = await openSystem(
+      readConfig({ dataDir, port: 0 }, { ...process.env, CENOTE_DATA_DIR: dataDir }),
+    );
+    try {
+      for (const size of values.sizes.split(',').map(Number)) {
+        const { tenant, patients } = await tenantOf(system, size);
+        for (const [name, query] of Object.entries(queries(patients)))
+          if (!values.only || name.includes(values.only))
+            await measure(system, tenant, size, name, query, Number(values.rounds), values.explain);
+      }
+    } finally {
+      await system.close();
+    }
+  } finally {
+    if (!kept && values['data-dir'] === undefined) rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+/** A tenant with about `size` resources, made where it is not there yet. */
+async function tenantOf(system: System, size: number): Promise<{ tenant: Tenant; patients: string[] }> {
+  const name = `search-${size}`;
+  const fresh = !(await system.tenants.find(name));
+  if (fresh) await system.tenants.create(name);
+  const tenant = await system.tenants.open(name);
+  const patients: string[] = [];
+  let pending: Resource[] = [];
+  let made = 0;
+  const flush = async () => {
+    if (fresh)
+      await system.store.commit(
+        tenant,
+        pending.map((resource) => ({
+          op: 'update',
+          type: resource.resourceType,
+          id: resource.id!,
+          resource,
+        })),
+        actor,
+      );
+    pending = [];
+  };
+  for (let n = 1; made < size; n++) {
+    const records = recordsOf(n, VISITS);
+    patients.push(records.find((r) => r.resourceType === 'Patient')!.id!);
+    made += records.length;
+    pending.push(...records);
+    if (pending.length >= BATCH) await flush();
+  }
+  await flush();
+  // What autovacuum does within a minute of such a load.
+  if (fresh) await tenant.pool.query('vacuum analyze');
+  return { tenant, patients };
+}
+
+type Query = (pick: <T>(from: readonly T[]) => T) => string;
+
+const LOINC = 'http://loinc.org|';
+const CODES = ['2339-0', '4548-4', '2160-0', '29463-7', '8867-4'];
+
+/** The kinds of search a clinical client makes. */
+function queries(patients: readonly string[]): Record<string, Query> {
+  return {
+    'read by patient, newest first': (pick) =>
+      `Observation?patient=Patient/${pick(patients)}&_sort=-date&_count=20`,
+    'patient, code and date, newest first': (pick) =>
+      `Observation?patient=Patient/${pick(patients)}&code=${LOINC}${pick(CODES)}&date=ge2015-01-01&_sort=-date&_count=20`,
+    'patient alone': (pick) => `Observation?patient=Patient/${pick(patients)}&_count=20`,
+    'code and quantity': () => `Observation?code=${LOINC}2339-0&value-quantity=gt215&_count=20`,
+    'code, newest first': (pick) => `Observation?code=${LOINC}${pick(CODES)}&_sort=-date&_count=20`,
+    'code alone': (pick) => `Observation?code=${LOINC}${pick(CODES)}&_count=20`,
+    'name and birth date': () => 'Patient?name=family1&birthdate=ge1960-01-01&_count=20',
+    'by id': (pick) => `Patient?_id=${pick(patients)}`,
+    'chain to the patient': () => 'Observation?patient.gender=female&_count=20',
+    'chain, selective': (pick) => `Observation?patient._id=${pick(patients)}&_count=20`,
+    'reverse chain': () => `Patient?_has:Observation:patient:code=${LOINC}4548-4&_count=20`,
+    'date range, no other': () => 'Observation?date=ge2020-01-01&date=lt2020-02-01&_count=20',
+    include: (pick) => `Observation?patient=Patient/${pick(patients)}&_include=Observation:patient&_count=20`,
+    'reverse include': (pick) => `Patient?_id=${pick(patients)}&_revinclude=Observation:patient`,
+    'accurate total of a code': () => `Observation?code=${LOINC}2339-0&_total=accurate&_count=20`,
+    'count of a type': () => 'Observation?_summary=count',
+    'newest of a type': () => 'Observation?_sort=-date&_count=20',
+    'last updated': () => 'Observation?_sort=-_lastUpdated&_count=20',
+    'first page of a type': () => 'Encounter?_count=20',
+    'text of a code': () => 'Condition?code:text=diab&_count=20',
+    'nothing found': () => `Observation?code=${LOINC}0000-0&_count=20`,
+  };
+}
+
+async function measure(
+  system: System,
+  tenant: Tenant,
+  size: number,
+  name: string,
+  query: Query,
+  rounds: number,
+  explain: boolean,
+): Promise<void> {
+  const next = random(7);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)]!;
+  const times: number[] = [];
+  let entries = 0;
+  for (let i = -3; i < rounds; i++) {
+    const [type = '', params = ''] = query(pick).split('?');
+    const request = {
+      type,
+      params: [...new URLSearchParams(params)],
+      strict: true,
+      base: system.baseOf(tenant),
+    };
+    if (explain && i === -3) await showPlans(system, tenant, request);
+    const from = performance.now();
+    const page = await system.search.search(tenant, request);
+    if (i >= 0) times.push(performance.now() - from);
+    entries = page.entries.length;
+  }
+  times.sort((a, b) => a - b);
+  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))]!;
+  const data = `${size} resources, generated`;
+  line('search', `${name}, median`, at(0.5), 'ms', data, `${entries} entries, one client`);
+  line('search', `${name}, 95th percentile`, at(0.95), 'ms', data, `${rounds} rounds`);
+}
+
+/** Prints the plan of every statement a search makes. */
+async function showPlans(
+  system: System,
+  tenant: Tenant,
+  request: Parameters<System['search']['search']>[1],
+): Promise<void> {
+  const pool = new Proxy(tenant.pool, {
+    get(target, property) {
+      if (property !== 'query') return Reflect.get(target, property);
+      return async (...args: [string | { text: string; values?: unknown[] }, unknown[]?]) => {
+        const [first, second] = args;
+        const text = typeof first === 'string' ? first : first.text;
+        const values = typeof first === 'string' ? second : first.values;
+        if (/^\s*select/i.test(text)) {
+          const { rows } = await target.query(`explain (analyze, buffers, costs) ${text}`, values);
+          process.stderr.write(`${text}\n${rows.map((r) => `  ${r['QUERY PLAN']}`).join('\n')}\n\n`);
+        }
+        return target.query(...(args as [string, unknown[]]));
+      };
+    },
+  });
+  await system.search.search({ ...tenant, pool }, request);
+}
