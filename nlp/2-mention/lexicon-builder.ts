@@ -117,8 +117,25 @@ export function createLexiconBuilder(options: LexiconBuilderOptions = {}): Lexic
       return undefined;
     },
     content(): LexiconContent {
-      const entries: LexiconEntry[] = [...drafts.values()];
-      return { concepts, entries, ordinaryWords: options.ordinaryWords ?? [] };
+      // By system and code, so that a reader finds a code, and the codes below it, by bisection.
+      const order = concepts.map((_concept, id) => id);
+      order.sort(
+        (a, b) =>
+          concepts[a]!.system - concepts[b]!.system || (concepts[a]!.code < concepts[b]!.code ? -1 : 1),
+      );
+      const place = new Int32Array(concepts.length);
+      order.forEach((id, at) => {
+        place[id] = at;
+      });
+      const entries: LexiconEntry[] = [...drafts.values()].map((draft) => ({
+        ...draft,
+        concepts: draft.concepts.map((id) => place[id]!),
+      }));
+      const sorted = order.map((id) => ({
+        ...concepts[id]!,
+        parts: concepts[id]!.parts.map((part) => place[part]!),
+      }));
+      return { concepts: sorted, entries, ordinaryWords: options.ordinaryWords ?? [] };
     },
   };
 }

@@ -1,0 +1,113 @@
+import type { Lexicon } from '../2-mention/lexicon.js';
+import type { LexiconConcept } from '../2-mention/lexicon-file.js';
+
+const ICD10CM = 2;
+const SIDE_WORDS: Readonly<Record<string, RegExp>> = {
+  '7771000': /\bleft\b/i,
+  '24028007': /\bright\b/i,
+  '51440002': /\bbilateral\b/i,
+};
+
+/** Moves between an ICD-10-CM code and the codes below and beside it. */
+export interface Icd10cm {
+  /**
+   * The code that says no more and no less: the named side (SNOMED CT code of laterality) where the code has
+   * sides, and the "unspecified" code below a heading where that is all it adds.
+   */
+  refine(concept: LexiconConcept, side: string | undefined): LexiconConcept;
+}
+
+export function createIcd10cm(lexicon: Lexicon): Icd10cm {
+  const { tables } = lexicon;
+  const cache = new Map<string, LexiconConcept>();
+
+  /** Number of the first concept that is not before (system, code). */
+  const place = (system: number, code: string): number => {
+    let low = 0;
+    let high = tables.conceptCount;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const concept = tables.concept(middle);
+      if (concept.system < system || (concept.system === system && concept.code < code)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+
+  const below = (prefix: string): LexiconConcept[] => {
+    const result: LexiconConcept[] = [];
+    for (let at = place(ICD10CM, prefix); at < tables.conceptCount && result.length < 300; at++) {
+      const concept = tables.concept(at);
+      if (concept.system !== ICD10CM || !concept.code.startsWith(prefix)) break;
+      result.push(concept);
+    }
+    return result;
+  };
+
+  const find = (concept: LexiconConcept, side: string | undefined): LexiconConcept => {
+    const pattern = side === undefined ? undefined : SIDE_WORDS[side];
+    if (pattern) {
+      const named =
+        /unspecified (?:ear|eye|side|limb|upper limb|lower limb|extremity|knee|hip|shoulder|elbow|wrist|hand|ankle|foot|arm|leg|breast|finger|toe|upper arm|forearm|thigh|lower leg|kidney|lung|ovary|femur)/i;
+      const parent =
+        concept.kind === 'header'
+          ? concept.code
+          : named.test(concept.display)
+            ? concept.code.slice(0, -1)
+            : undefined;
+      if (parent !== undefined && parent.length >= 3) {
+        const plain = sideless(concept.display);
+        const sided = below(parent).filter(
+          (other) =>
+            other.kind === 'billable' && pattern.test(other.display) && sideless(other.display) === plain,
+        );
+        if (sided.length === 1) return sided[0]!;
+      }
+    }
+    if (concept.kind !== 'header') return concept;
+    const plain = unspecific(concept.display);
+    const billable = below(concept.code).filter(
+      (other) =>
+        other.kind === 'billable' &&
+        unspecific(other.display) === plain &&
+        /unspecified|not specified|NOS/i.test(other.display),
+    );
+    return billable[0] ?? concept;
+  };
+
+  return {
+    refine(concept, side) {
+      if (concept.system !== ICD10CM) return concept;
+      const key = `${concept.code}|${side ?? ''}`;
+      let refined = cache.get(key);
+      if (!refined) {
+        refined = find(concept, side);
+        cache.set(key, refined);
+      }
+      return refined;
+    },
+  };
+}
+
+/** A name without its side. */
+function sideless(display: string): string {
+  return display
+    .toLowerCase()
+    .replace(/,? ?\b(?:unspecified|left|right|bilateral)\b(?: (?:side|ear|eye))?/g, ' ')
+    .replace(/\b(?:ears?|eyes?|side)\b/g, ' ')
+    .replace(/[^a-z0-9]+/g, ' ')
+    .trim();
+}
+
+/** A name without what "unspecified" adds. */
+function unspecific(display: string): string {
+  return display
+    .toLowerCase()
+    .replace(
+      /,? ?unspecified(?: (?:ear|eye|side|site|organism|type|severity|trimester|shoulder|knee|hip|joint|limb|part))?/g,
+      ' ',
+    )
+    .replace(/,? (?:not specified|uncomplicated|without complications?)/g, ' ')
+    .replace(/[^a-z0-9]+/g, ' ')
+    .trim();
+}

@@ -1,0 +1,317 @@
+import {
+  type Lexicon,
+  type LexiconHit,
+  type LexiconRow,
+  loadLexicon,
+  SYSTEMS,
+} from '../2-mention/lexicon.js';
+import { FLAG, type LexiconConcept } from '../2-mention/lexicon-file.js';
+import type { AnnotatedText, Concept, Mention, MentionType, Token } from '../model.js';
+import type { NlpStage } from '../pipeline.js';
+import { createIcd10cm, type Icd10cm } from './icd10cm.js';
+import { createProductIndex, type ProductIndex } from './products.js';
+import { createTermSearch, type TermSearch } from './terms.js';
+
+const RXNORM = 0;
+const SNOMED = 1;
+const ICD10CM = 2;
+const LOINC = 3;
+const CVX = 4;
+
+/** Systems that a type of mention is coded in. */
+const SYSTEMS_OF: Readonly<Partial<Record<MentionType, readonly number[]>>> = {
+  medication: [RXNORM],
+  allergen: [RXNORM, SNOMED],
+  vaccine: [CVX],
+  diagnosis: [ICD10CM, SNOMED],
+  symptom: [ICD10CM, SNOMED],
+  social: [SNOMED, ICD10CM],
+  procedure: [SNOMED],
+  test: [LOINC, SNOMED],
+  'vital-sign': [LOINC],
+  device: [SNOMED],
+};
+
+/** Types whose entries may code a mention: recognisers disagree on finding against disease. */
+const ENTRY_TYPES_OF: Readonly<Partial<Record<MentionType, readonly MentionType[]>>> = {
+  medication: ['medication'],
+  allergen: ['medication', 'allergen', 'vaccine'],
+  vaccine: ['vaccine'],
+  diagnosis: ['diagnosis', 'symptom', 'social'],
+  symptom: ['symptom', 'diagnosis', 'social'],
+  social: ['social', 'symptom', 'diagnosis'],
+  procedure: ['procedure', 'test'],
+  test: ['test', 'procedure', 'vital-sign'],
+  'vital-sign': ['vital-sign', 'test'],
+  device: ['device', 'procedure'],
+};
+
+const EXACT = 0.98;
+const SAME_WORDS = 0.95;
+const DOUBTFUL = 0.8;
+/** Lowest score of a code that is stated at all: measured on coded notes, no code beats a wrong one. */
+const THRESHOLD = 0.7;
+const CACHE_MAX = 20_000;
+const MAX_PER_SYSTEM = 3;
+const QUALIFIERS = new Set(['laterality', 'severity', 'acuity', 'body-site']);
+
+/** Finds the codes of mentions in one lexicon. */
+export interface Coder {
+  /** Ranked concepts, best first; the first of a system is its best. Empty beats wrong. */
+  code(input: AnnotatedText, mention: Mention): { concepts: Concept[]; because?: string };
+}
+
+/** Stage `code`: standard codes for mentions, at the level that their words support. */
+export function createCodeStage(lexicon?: Lexicon): NlpStage {
+  let coder: Coder | undefined;
+  return {
+    name: 'code',
+    needs: ['sentences', 'tokens', 'mentions', 'mentions.attributes'],
+    adds: ['mentions.concepts'],
+    run(input) {
+      coder ??= createCoder(lexicon ?? loadLexicon());
+      const found = coder;
+      return {
+        ...input,
+        mentions: input.mentions.map((mention) => {
+          const { concepts, because } = found.code(input, mention);
+          return concepts.length === 0
+            ? mention
+            : {
+                ...mention,
+                concepts,
+                because: { ...mention.because, ...(because ? { code: because } : {}) },
+              };
+        }),
+      };
+    },
+  };
+}
+
+/** The stage with the lexicon that the package ships. */
+export const codeStage: NlpStage = createCodeStage();
+
+interface Scored {
+  readonly concept: LexiconConcept;
+  readonly score: number;
+}
+
+export function createCoder(lexicon: Lexicon): Coder {
+  const products = createProductIndex(lexicon);
+  const terms = createTermSearch(lexicon);
+  const icd10cm = createIcd10cm(lexicon);
+  const cache = new Map<string, { concepts: Concept[]; because?: string }>();
+  return {
+    code(input, mention) {
+      const systems = SYSTEMS_OF[mention.type];
+      if (!systems) return { concepts: [] };
+      const first = tokenAt(input.tokens, mention.start);
+      let last = first;
+      while (last < input.tokens.length && input.tokens[last]!.end <= mention.end) last++;
+      if (last === first) return { concepts: [] };
+      if (mention.type === 'medication' || mention.type === 'allergen') {
+        const drug = codeDrug(lexicon, products, input, mention, first, last);
+        if (drug.concepts.length > 0 || mention.type === 'medication') return drug;
+      }
+      const own = input.tokens.slice(first, last);
+      const qualifiers = mention.attributes.filter((each) => QUALIFIERS.has(each.type));
+      const key = `${mention.type}|${mention.text}|${qualifiers.map((each) => each.text).join(',')}`;
+      const known = cache.get(key);
+      if (known) return known;
+      const support = qualifiers.flatMap((each) => tokensWithin(input.tokens, each.start, each.end));
+      const result = codeFinding(lexicon, terms, icd10cm, mention, own, support, systems);
+      if (cache.size < CACHE_MAX) cache.set(key, result);
+      return result;
+    },
+  };
+}
+
+/** Number of the first token that ends after `offset`. */
+function tokenAt(tokens: readonly Token[], offset: number): number {
+  let low = 0;
+  let high = tokens.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (tokens[middle]!.end <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function tokensWithin(tokens: readonly Token[], start: number, end: number): Token[] {
+  const result: Token[] = [];
+  for (let at = tokenAt(tokens, start); at < tokens.length && tokens[at]!.start < end; at++)
+    result.push(tokens[at]!);
+  return result;
+}
+
+function codeFinding(
+  lexicon: Lexicon,
+  terms: TermSearch,
+  icd10cm: Icd10cm,
+  mention: Mention,
+  own: readonly Token[],
+  support: readonly Token[],
+  systems: readonly number[],
+): { concepts: Concept[]; because?: string } {
+  const types = ENTRY_TYPES_OF[mention.type] ?? [mention.type];
+  const side = mention.attributes.find((each) => each.type === 'laterality')?.normalized;
+  const scored: Scored[] = [];
+  let because: string | undefined;
+  const take = (row: LexiconRow, score: number, why: string): void => {
+    const doubtful = (row.flags & FLAG.ambiguous) !== 0 ? Math.min(score, DOUBTFUL) : score;
+    row.concepts.forEach((concept, rank) => {
+      if (systems.includes(concept.system))
+        scored.push({ concept: icd10cm.refine(concept, side), score: doubtful - rank * 0.001 });
+    });
+    because ??= why;
+  };
+  const hit = wholeHit(lexicon.match(own), own.length);
+  if (hit) {
+    const rows = types.flatMap((type) => hit.rows.filter((row) => row.type === type));
+    for (const row of rows)
+      take(row, EXACT, `lexicon:${row.entry}${hit.corrected ? ` for ${hit.corrected}` : ''}`);
+  }
+  const covered = (): Set<number> => new Set(scored.map((each) => each.concept.system));
+  const exact = covered();
+  if (support.length > 0 || systems.some((system) => !exact.has(system))) {
+    for (const match of terms.find(own, support, types)) {
+      const row = lexicon.row(match.entry);
+      take(row, match.score >= 1 ? EXACT + 0.01 : match.score * SAME_WORDS, `words:${row.entry}`);
+    }
+  }
+  return { concepts: ranked(scored), ...(because ? { because } : {}) };
+}
+
+function wholeHit(hits: readonly LexiconHit[], length: number): LexiconHit | undefined {
+  return hits.length === 1 && hits[0]!.firstToken === 0 && hits[0]!.lastToken === length
+    ? hits[0]
+    : undefined;
+}
+
+/** Best first, one row a concept, few a system, nothing under the threshold. */
+function ranked(scored: readonly Scored[]): Concept[] {
+  const best = new Map<LexiconConcept, number>();
+  for (const { concept, score } of scored) {
+    if (score >= THRESHOLD && score > (best.get(concept) ?? 0)) best.set(concept, score);
+  }
+  const perSystem = new Map<number, number>();
+  return [...best]
+    .sort((a, b) => b[1] - a[1])
+    .filter(([concept]) => {
+      const count = (perSystem.get(concept.system) ?? 0) + 1;
+      perSystem.set(concept.system, count);
+      return count <= MAX_PER_SYSTEM;
+    })
+    .map(([concept, score]) => ({
+      system: SYSTEMS[concept.system]!,
+      code: concept.code,
+      display: concept.display,
+      score: Math.round(Math.min(score, 1) * 1000) / 1000,
+    }));
+}
+
+const PRODUCT_REACH_TOKENS = 40;
+
+/** RxNorm at the level of the words: product where strength and form are given, else brand or ingredient. */
+function codeDrug(
+  lexicon: Lexicon,
+  products: ProductIndex,
+  input: AnnotatedText,
+  mention: Mention,
+  first: number,
+  last: number,
+): { concepts: Concept[]; because?: string } {
+  const scored: Scored[] = [];
+  let because: string | undefined;
+  // The official name of a product around the mention: "24 HR metformin hydrochloride 500 MG ... Tablet".
+  const from = Math.max(0, first - 8);
+  for (let start = first; start >= from; start--) {
+    if (input.tokens[start]!.end <= lineStart(input.text, mention.start)) break;
+    const hit = lexicon.match(
+      input.tokens,
+      start,
+      Math.min(input.tokens.length, start + PRODUCT_REACH_TOKENS),
+    )[0];
+    if (!hit || hit.firstToken !== start || hit.lastToken < last) continue;
+    const row = hit.rows.find((each) => (each.flags & FLAG.product) !== 0);
+    if (!row) continue;
+    scored.length = 0;
+    row.concepts.forEach((concept, rank) => {
+      scored.push({ concept, score: EXACT + 0.01 - rank * 0.001 });
+    });
+    because = `lexicon:${row.entry}`;
+  }
+  const hits = lexicon
+    .match(input.tokens, first, last)
+    .filter((hit) => hit.rows.some((row) => row.type === 'medication'));
+  const main = hits[0];
+  if (main && (hits.length === 1 || sameDrug(hits))) {
+    const row = main.rows.find((each) => each.type === 'medication')!;
+    const concept = row.concepts[0];
+    if (concept) {
+      const { tables } = lexicon;
+      const whole = main.firstToken === first && main.lastToken === last;
+      const brand = concept.kind === 'BN' ? concept.display : undefined;
+      const ingredients = ingredientsOf(lexicon, concept);
+      const product =
+        because === undefined
+          ? products.find(
+              ingredients,
+              brand,
+              mention.attributes,
+              input.text.slice(mention.end, mention.end + 14),
+            )
+          : undefined;
+      if (product) {
+        scored.push({ concept: product, score: EXACT });
+        because = `product:${product.code}`;
+      }
+      const base = (row.flags & FLAG.ambiguous) !== 0 ? DOUBTFUL : whole ? EXACT - 0.03 : 0.9;
+      row.concepts.forEach((each, rank) => {
+        scored.push({ concept: each, score: base - rank * 0.01 - (main.corrected ? 0.05 : 0) });
+      });
+      if (brand !== undefined && ingredients.length === 1)
+        scored.push({ concept: tables.concept(ingredients[0]!), score: base - 0.1 });
+      because ??= `lexicon:${row.entry}${main.corrected ? ` for ${main.corrected}` : ''}`;
+    }
+  }
+  return { concepts: ranked(scored), ...(because ? { because } : {}) };
+}
+
+function lineStart(text: string, offset: number): number {
+  return text.lastIndexOf('\n', offset - 1) + 1;
+}
+
+/** Two names of one drug in one mention: "bevacizumab (Avastin)". */
+function sameDrug(hits: readonly LexiconHit[]): boolean {
+  const names = hits.map((hit) => hit.rows[0]!.concepts[0]);
+  return (
+    names.every(
+      (concept) =>
+        concept !== undefined &&
+        (concept === names[0] || concept.parts.length > 0 || names[0]!.parts.length > 0),
+    ) && hits.length === 2
+  );
+}
+
+/** Numbers of the ingredients of a drug's concept; itself where it is one. */
+function ingredientsOf(lexicon: Lexicon, concept: LexiconConcept): number[] {
+  if (concept.kind === 'IN') return [numberOf(lexicon, concept)];
+  return concept.parts.filter((part) => lexicon.tables.concept(part).kind === 'IN');
+}
+
+/** Number of a concept: by bisection, since concepts stand by system and code. */
+function numberOf(lexicon: Lexicon, wanted: LexiconConcept): number {
+  const { tables } = lexicon;
+  let low = 0;
+  let high = tables.conceptCount;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const concept = tables.concept(middle);
+    if (concept.system < wanted.system || (concept.system === wanted.system && concept.code < wanted.code))
+      low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
