@@ -150,7 +150,7 @@ function wrapWidth(lines: readonly Line[]): number {
 }
 
 const CARRIES_ON = new Set(
-  'a an the and or of with without to for in on at by from as is was were are be been has have had not no his her their which that who into over under due secondary per than'.split(
+  'a an the and or of with without to for in on at by from as is was were are be been has have had his her their which that who into over under due secondary per than'.split(
     ' ',
   ),
 );

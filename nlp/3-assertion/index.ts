@@ -313,8 +313,19 @@ function nearestAct(hits: readonly Hit[]): Hit | undefined {
     if (effect !== 'current' && effect !== 'planned' && effect !== 'past') continue;
     if (!best || hit.distance < best.distance) best = hit;
   }
+  // `discuss starting a statin`: what is only thought of does not begin.
+  if (best?.cue && best.row.effect === 'current' && BEGINNINGS.test(best.text)) {
+    const from = best.cue.first;
+    const thought = hits.find(
+      ({ row, cue }) =>
+        row.effect === 'planned' && row.scope === 'after' && cue && cue.last <= from && from - cue.last <= 2,
+    );
+    return thought ?? best;
+  }
   return best;
 }
+
+const BEGINNINGS = /^(?:start|begin|initiat|add|tak|us|giv|treat|receiv|switch|chang|on\b)/;
 
 /** In a plan, what is merely named is planned; a drug with a dose beside it is being taken. */
 function plannedBySection(
