@@ -10,7 +10,7 @@ import type {
 } from './parameter-type.js';
 import { addQuantityRows, measuredOf, quantityClause } from './quantity.js';
 import { badValue, unsupportedModifier } from './refusal.js';
-import { term } from './terms.js';
+import { parameterTerms, term } from './terms.js';
 import { eachToken } from './token.js';
 import { pathOf, splitEscaped } from './values.js';
 
@@ -53,6 +53,7 @@ export function compositeParameter(typeOf: (parameter: SearchParameter) => Param
     extract(parameter, values, resource, to, context) {
       if (!isCodeQuantity(parameter)) return;
       const [code, quantity] = componentsOf(parameter) as [Component, Component];
+      const terms = parameterTerms(context, parameter);
       for (const value of values) {
         const measured = quantity.path.from(value, resource).map(measuredOf);
         if (measured.length === 0) continue;
@@ -63,8 +64,8 @@ export function compositeParameter(typeOf: (parameter: SearchParameter) => Param
               if (!m) continue;
               addQuantityRows(
                 m,
-                term(context, 'codeQuantity', parameter, system, c),
-                () => term(context, 'codeCanonicalQuantity', parameter, system, c),
+                terms.two('codeQuantity', system, c),
+                () => terms.two('codeCanonicalQuantity', system, c),
                 to,
                 context,
               );

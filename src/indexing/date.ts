@@ -2,7 +2,7 @@ import { type DateRange, MAX_MS, MIN_MS, parsePartialDate, periodRange } from '.
 import { anyOf } from './clauses.js';
 import type { Clause, IndexContext, ParameterQuery, ParameterType, SearchValue } from './parameter-type.js';
 import { badValue, unsupportedModifier } from './refusal.js';
-import { term } from './terms.js';
+import { parameterTerms, term } from './terms.js';
 
 /** `ap` reaches this share of the time between now and the date to either side (R4 search.html#prefix). */
 const APPROXIMATE_SHARE = 0.1;
@@ -99,7 +99,7 @@ export function dateBounds(query: ParameterQuery, value: SearchValue, now?: numb
 export const dateParameter: ParameterType = {
   extract(parameter, values, _resource, to, context) {
     if (values.length === 0) return;
-    const param = term(context, 'parameter', parameter);
+    const param = parameterTerms(context, parameter).fixed('parameter');
     for (const value of values) {
       for (const { lo, hi } of rangesOf(value)) to.date({ param, lo, hi });
     }

@@ -1,6 +1,5 @@
 import { termText } from '../core/blind.js';
 import { digitsOf, numberOf } from '../core/json.js';
-import type { SearchParameter } from '../fhir/registry.js';
 import { anyOf } from './clauses.js';
 import { type ExactDecimal, impliedRange, nextDown, nextUp, parseDecimal, toNumber } from './decimals.js';
 import type {
@@ -13,7 +12,7 @@ import type {
   SearchValue,
 } from './parameter-type.js';
 import { badValue, unsupportedModifier } from './refusal.js';
-import { KINDS, term } from './terms.js';
+import { KINDS, parameterTerms, term } from './terms.js';
 import { canonicalUnit, plainUnit, toCanonical, UCUM } from './units.js';
 import { splitEscaped } from './values.js';
 
@@ -30,8 +29,8 @@ type Object_ = Record<string, unknown>;
 interface Measured {
   readonly lo: number;
   readonly hi: number;
-  /** Exact ends where the value is one plain number; used to convert without rounding twice. */
-  readonly exact: ExactDecimal | undefined;
+  /** As written, where the value is one plain number; used to convert without rounding twice. */
+  readonly digits: string | undefined;
   readonly system: string | undefined;
   readonly code: string | undefined;
   readonly unit: string | undefined;
@@ -62,12 +61,11 @@ export function measuredOf(value: unknown): Measured | undefined {
 }
 
 function ranged(lo: number, hi: number, source: unknown, v: Object_): Measured {
-  const digits = digitsOf(source);
   const money = typeof v.currency === 'string' ? v.currency : undefined;
   return {
     lo: bounded(lo),
     hi: bounded(hi),
-    exact: digits === undefined ? undefined : parseDecimal(digits),
+    digits: digitsOf(source),
     system: money === undefined ? text(v.system) : 'urn:iso:std:iso:4217',
     code: money ?? text(v.code),
     unit: text(v.unit),
@@ -142,7 +140,7 @@ function inCanonical(m: Measured): { unit: string; lo: number; hi: number } | un
   if (wanted === unit) return { unit, lo: m.lo, hi: m.hi };
   const end = (x: number): number => {
     if (x === LOWEST || x === HIGHEST) return x;
-    const exact = m.exact ?? parseDecimal(String(x));
+    const exact = parseDecimal(m.digits ?? String(x));
     return exact ? toCanonical(exact, unit) : x;
   };
   return { unit: wanted, lo: end(m.lo), hi: end(m.hi) };
@@ -288,14 +286,10 @@ export const quantityParameter: ParameterType = {
     for (const value of values) {
       const m = measuredOf(value);
       if (!m) continue;
-      addQuantityRows(
-        m,
-        term(context, 'quantity', parameter),
-        () => term(context, 'canonicalQuantity', parameter),
-        to,
-        context,
-      );
-      addUnitTexts(parameter, m, to, context);
+      const terms = parameterTerms(context, parameter);
+      addQuantityRows(m, terms.fixed('quantity'), () => terms.fixed('canonicalQuantity'), to, context);
+      if (m.code !== undefined) to.term(terms.one('unitText', m.code));
+      if (m.unit !== undefined && m.unit !== m.code) to.term(terms.one('unitText', m.unit));
     }
   },
 
@@ -313,8 +307,3 @@ export const quantityParameter: ParameterType = {
     return query.values.some((v) => measured.some((m) => quantityMatches(query, v, m)));
   },
 };
-
-function addUnitTexts(parameter: SearchParameter, m: Measured, to: RowSink, context: IndexContext): void {
-  if (m.code !== undefined) to.term(term(context, 'unitText', parameter, m.code));
-  if (m.unit !== undefined && m.unit !== m.code) to.term(term(context, 'unitText', parameter, m.unit));
-}

@@ -14,7 +14,7 @@ import type {
   RowSink,
 } from './parameter-type.js';
 import { badValue, unsupportedModifier } from './refusal.js';
-import { term } from './terms.js';
+import { parameterTerms, term } from './terms.js';
 import { splitEscaped } from './values.js';
 
 /** Up to this many target types, an id without type is looked for in each; above, by a term of the bare id. */
@@ -89,7 +89,7 @@ function urlOf(parsed: ParsedReference): string | undefined {
 export const referenceParameter: ParameterType = {
   extract(parameter, values, resource, to, context) {
     if (values.length === 0 || parameter.aliasOf !== undefined) return;
-    const param = term(context, 'parameter', parameter);
+    const param = parameterTerms(context, parameter).fixed('parameter');
     for (const value of values) {
       const { parsed, type, identifier } = pointedOf(value, resource, context);
       if (identifier) {

@@ -1,4 +1,4 @@
-import { termText } from '../core/blind.js';
+import { type Blind, termText } from '../core/blind.js';
 import type { SearchParameter } from '../fhir/registry.js';
 import type { IndexContext } from './parameter-type.js';
 
@@ -91,4 +91,110 @@ export function term(
   let text = termHead(kind, parameter);
   for (const p of parts) text += `${p.length}:${p}`;
   return context.blind(text);
+}
+
+/**
+ * A cached kind keeps this many terms of one parameter and then starts anew: codes, displays and words repeat from
+ * one resource to the next, and looking one up is six times as fast as making it.
+ */
+const MAX_CACHED = 4_096;
+
+/**
+ * The terms of one parameter under one tenant's key. `fresh` is for values that identify somebody, which would fill a
+ * cache for nothing and outlive their use in memory.
+ */
+export class ParameterTerms {
+  private readonly parameter: SearchParameter;
+  private readonly context: IndexContext;
+  private readonly whole = new Map<TermKind, bigint>();
+  private readonly single = new Map<TermKind, Map<string, bigint>>();
+  private readonly double = new Map<TermKind, Map<string, Map<string, bigint>>>();
+  private readonly lists = new Map<string, readonly bigint[]>();
+  private doubles = 0;
+
+  constructor(parameter: SearchParameter, context: IndexContext) {
+    this.parameter = parameter;
+    this.context = context;
+  }
+
+  /** The term of the kind alone. */
+  fixed(kind: TermKind): bigint {
+    let found = this.whole.get(kind);
+    if (found === undefined) {
+      found = term(this.context, kind, this.parameter);
+      this.whole.set(kind, found);
+    }
+    return found;
+  }
+
+  fresh(kind: TermKind, ...parts: string[]): bigint {
+    return term(this.context, kind, this.parameter, ...parts);
+  }
+
+  one(kind: TermKind, part: string): bigint {
+    let cache = this.single.get(kind);
+    if (!cache) {
+      cache = new Map();
+      this.single.set(kind, cache);
+    }
+    let found = cache.get(part);
+    if (found === undefined) {
+      found = term(this.context, kind, this.parameter, part);
+      if (cache.size >= MAX_CACHED) cache.clear();
+      cache.set(part, found);
+    }
+    return found;
+  }
+
+  /** What `make` gives for a text that is likely to come again. */
+  list(text: string, make: (text: string, terms: ParameterTerms) => readonly bigint[]): readonly bigint[] {
+    let found = this.lists.get(text);
+    if (found === undefined) {
+      found = make(text, this);
+      if (this.lists.size >= MAX_CACHED) this.lists.clear();
+      this.lists.set(text, found);
+    }
+    return found;
+  }
+
+  two(kind: TermKind, a: string, b: string): bigint {
+    let outer = this.double.get(kind);
+    if (!outer || this.doubles >= MAX_CACHED) {
+      outer = new Map();
+      this.double.set(kind, outer);
+      this.doubles = 0;
+    }
+    let inner = outer.get(a);
+    if (!inner) {
+      inner = new Map();
+      outer.set(a, inner);
+    }
+    let found = inner.get(b);
+    if (found === undefined) {
+      found = term(this.context, kind, this.parameter, a, b);
+      inner.set(b, found);
+      this.doubles++;
+    }
+    return found;
+  }
+}
+
+/** By the tenant's blind, so that a tenant's terms are gone with its keys. */
+const byBlind = new WeakMap<Blind, Map<SearchParameter, ParameterTerms>>();
+let lastBlind: Blind | undefined;
+let lastTerms = new Map<SearchParameter, ParameterTerms>();
+
+/** The term maker of a parameter, made once per parameter and tenant. */
+export function parameterTerms(context: IndexContext, parameter: SearchParameter): ParameterTerms {
+  if (context.blind !== lastBlind) {
+    lastTerms = byBlind.get(context.blind) ?? new Map();
+    byBlind.set(context.blind, lastTerms);
+    lastBlind = context.blind;
+  }
+  let found = lastTerms.get(parameter);
+  if (!found) {
+    found = new ParameterTerms(parameter, context);
+    lastTerms.set(parameter, found);
+  }
+  return found;
 }

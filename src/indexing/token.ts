@@ -9,7 +9,7 @@ import type {
   RowSink,
 } from './parameter-type.js';
 import { badValue, unsupportedModifier } from './refusal.js';
-import { term } from './terms.js';
+import { type ParameterTerms, parameterTerms, term } from './terms.js';
 import { pathOf, splitEscaped } from './values.js';
 
 /** One coded thing in a resource, from whichever data type. Absent parts are undefined. */
@@ -26,6 +26,8 @@ const BOOLEAN_SYSTEM = 'http://terminology.hl7.org/CodeSystem/special-values';
 
 interface Shape {
   readonly contact: boolean;
+  /** Its values name somebody or something: identifiers, telephone numbers, ids. */
+  readonly naming: boolean;
 }
 
 const shapes = new Map<SearchParameter, Shape>();
@@ -33,10 +35,18 @@ const shapes = new Map<SearchParameter, Shape>();
 function shapeOf(parameter: SearchParameter): Shape {
   let shape = shapes.get(parameter);
   if (!shape) {
-    shape = { contact: pathOf(parameter).types.has('ContactPoint') };
+    const { types } = pathOf(parameter);
+    shape = {
+      contact: types.has('ContactPoint'),
+      naming: ['ContactPoint', 'Identifier', 'string', 'id', 'uri'].some((t) => types.has(t)),
+    };
     shapes.set(parameter, shape);
   }
   return shape;
+}
+
+function isNaming(parameter: SearchParameter): boolean {
+  return shapeOf(parameter).naming;
 }
 
 type Object_ = Record<string, unknown>;
@@ -93,12 +103,15 @@ function text(value: unknown): string | undefined {
 /** Codes, identifiers and the like. R4 search.html#token. */
 export const tokenParameter: ParameterType = {
   extract(parameter, values, _resource, to, context) {
+    if (values.length === 0) return;
+    const terms = parameterTerms(context, parameter);
+    const each = isNaming(parameter) ? addIdentifying : addToken;
     for (const value of values) {
-      eachToken(parameter, value, (token) => addToken(parameter, token, to, context));
-      for (const t of textsOf(value)) addDisplay(parameter, t, to, context);
-      addTyped(parameter, value, to, context);
+      eachToken(parameter, value, (token) => each(terms, token, to));
+      for (const t of textsOf(value)) addDisplay(terms, t, to);
+      addTyped(terms, value, to);
     }
-    if (values.length > 0) to.term(term(context, 'present', parameter));
+    to.term(terms.fixed('present'));
   },
 
   compile(query, context) {
@@ -154,29 +167,32 @@ export const tokenParameter: ParameterType = {
   },
 };
 
-function addToken(
-  parameter: SearchParameter,
-  { system, code }: Token,
-  to: RowSink,
-  context: IndexContext,
-): void {
+function addToken(terms: ParameterTerms, { system, code }: Token, to: RowSink): void {
   if (code !== undefined) {
-    to.term(term(context, 'code', parameter, code));
-    if (system === undefined) to.term(term(context, 'bareCode', parameter, code));
-    else to.term(term(context, 'systemCode', parameter, system, code));
+    to.term(terms.one('code', code));
+    to.term(system === undefined ? terms.one('bareCode', code) : terms.two('systemCode', system, code));
   }
-  if (system !== undefined && system !== BOOLEAN_SYSTEM) to.term(term(context, 'system', parameter, system));
+  if (system !== undefined && system !== BOOLEAN_SYSTEM) to.term(terms.one('system', system));
 }
 
-function addDisplay(parameter: SearchParameter, display: string, to: RowSink, context: IndexContext): void {
+/** As `addToken`, without keeping the values. */
+function addIdentifying(terms: ParameterTerms, { system, code }: Token, to: RowSink): void {
+  if (code !== undefined) {
+    to.term(terms.fresh('code', code));
+    to.term(system === undefined ? terms.fresh('bareCode', code) : terms.fresh('systemCode', system, code));
+  }
+  if (system !== undefined) to.term(terms.one('system', system));
+}
+
+function addDisplay(terms: ParameterTerms, display: string, to: RowSink): void {
   const folded = fold(display);
   for (const length of DISPLAY_LENGTHS) {
-    if (length <= folded.length) to.term(term(context, 'display', parameter, folded.slice(0, length)));
+    if (length <= folded.length) to.term(terms.one('display', folded.slice(0, length)));
   }
 }
 
-function addTyped(parameter: SearchParameter, value: unknown, to: RowSink, context: IndexContext): void {
-  for (const t of typesOf(value)) to.term(term(context, 'ofType', parameter, t.system, t.code, t.value));
+function addTyped(terms: ParameterTerms, value: unknown, to: RowSink): void {
+  for (const t of typesOf(value)) to.term(terms.fresh('ofType', t.system, t.code, t.value));
 }
 
 /** The types of an Identifier that has a value. */

@@ -2,7 +2,7 @@ import type { SearchParameter } from '../fhir/registry.js';
 import { anyOf } from './clauses.js';
 import type { CompiledParameter, IndexContext, ParameterType } from './parameter-type.js';
 import { unsupportedModifier } from './refusal.js';
-import { term } from './terms.js';
+import { parameterTerms, term } from './terms.js';
 
 /** Paths deeper than this are found by their first so many steps and rechecked. */
 const MAX_URI_STEPS = 12;
@@ -50,15 +50,16 @@ function isBelow(uri: string, above: string): boolean {
 /** Uris match whole, case and all; `:below` those that begin with it, `:above` its beginnings. R4 search.html#uri. */
 export const uriParameter: ParameterType = {
   extract(parameter, values, _resource, to, context) {
+    const terms = parameterTerms(context, parameter);
     for (const value of values) {
       const uri = uriOf(value);
       if (uri === undefined) continue;
-      to.term(term(context, 'uri', parameter, uri));
+      to.term(terms.one('uri', uri));
       // A canonical with a version is found without it too.
       const bare = withoutVersion(uri);
-      if (bare !== uri) to.term(term(context, 'uri', parameter, bare));
-      for (const step of steps(bare)) to.term(term(context, 'uriBelow', parameter, step));
-      to.term(term(context, 'present', parameter));
+      if (bare !== uri) to.term(terms.one('uri', bare));
+      for (const step of steps(bare)) to.term(terms.one('uriBelow', step));
+      to.term(terms.fixed('present'));
     }
   },
 

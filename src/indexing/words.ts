@@ -1,11 +1,12 @@
+import { MAX_JSON_DEPTH } from '../core/json.js';
 import type { Resource } from '../core/resource.js';
 import { allOf, anyOf } from './clauses.js';
-import { fold, words } from './fold.js';
+import { eachWord, fold, words } from './fold.js';
 import type { CompiledParameter, IndexContext, ParameterQuery, ParameterType } from './parameter-type.js';
 import { badValue, unsupportedModifier } from './refusal.js';
-import { term } from './terms.js';
+import { type ParameterTerms, parameterTerms, term } from './terms.js';
 
-/** Words of one resource beyond this many are not indexed; a mark then says so, and searches recheck it. */
+/** Beyond this many words a resource's are no longer indexed; a mark then says so, and searches recheck it. */
 export const MAX_WORDS = 4_096;
 
 /** Elements that hold no words: binary data, addresses of things, and what the server itself sets. */
@@ -23,30 +24,45 @@ const NOT_WORDS = new Set([
   'hash',
 ]);
 
-/** The words of the narrative: what stands between its tags. */
-export function narrativeWords(resource: Resource): Set<string> {
-  const div = (resource.text as { div?: unknown } | undefined)?.div;
-  return new Set(typeof div === 'string' ? words(fold(withoutTags(div))) : []);
-}
+/** Members whose texts come from code systems and forms, and so repeat from one resource to the next. */
+const REPEATING = new Set(['display', 'code', 'text', 'unit', 'status', 'use', 'type', 'intent']);
 
-/** The words of every text in the resource, the narrative and contained resources included. */
-export function contentWords(resource: Resource): Set<string> {
-  const found = narrativeWords(resource);
-  collect(resource, found, 0);
-  return found;
-}
+/** Longer texts are written for one resource only. */
+const MAX_REPEATING_UNITS = 96;
+
+/** Takes a text of a resource; `repeats` where other resources are likely to hold the same. */
+type TextVisitor = (text: string, repeats: boolean) => void;
+type TextsOf = (resource: Resource, visit: TextVisitor) => void;
+
+/** The narrative: what stands between its tags. */
+const narrativeTexts: TextsOf = (resource, visit) => {
+  const div = (resource.text as { div?: unknown } | undefined)?.div;
+  if (typeof div === 'string') visit(withoutTags(div), false);
+};
+
+/** Every text in the resource, the narrative and contained resources included. */
+const contentTexts: TextsOf = (resource, visit) => {
+  narrativeTexts(resource, visit);
+  members(resource, visit, 0);
+};
 
 /** A date, dateTime or instant. Its digits are no words, and would be a sixth of all terms of laboratory results. */
 const DATE_TIME = /^\d{4}-\d\d(-\d\d(T[\d:.]{5,20}(Z|[+-]\d\d:\d\d))?)?$/;
 
-function collect(node: object, found: Set<string>, depth: number): void {
-  if (depth > 64) return;
-  for (const [name, value] of Object.entries(node)) {
-    if (NOT_WORDS.has(name)) continue;
-    if (typeof value === 'string') {
-      if (!DATE_TIME.test(value)) for (const word of words(fold(value))) found.add(word);
-    } else if (typeof value === 'object' && value !== null) collect(value, found, depth + 1);
+function members(node: object, visit: TextVisitor, depth: number): void {
+  if (depth > MAX_JSON_DEPTH) return;
+  for (const name in node) {
+    if (!NOT_WORDS.has(name)) valueTexts(name, (node as Record<string, unknown>)[name], visit, depth);
   }
+}
+
+function valueTexts(name: string, value: unknown, visit: TextVisitor, depth: number): void {
+  if (typeof value === 'string') {
+    // Dates begin with a digit, most words do not: the first character saves the expression.
+    if (value.charCodeAt(0) <= 57 && DATE_TIME.test(value)) return;
+    visit(value, value.length <= MAX_REPEATING_UNITS && REPEATING.has(name));
+  } else if (Array.isArray(value)) for (const item of value) valueTexts(name, item, visit, depth + 1);
+  else if (typeof value === 'object' && value !== null) members(value, visit, depth + 1);
 }
 
 const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };
@@ -73,17 +89,18 @@ function decoded(text: string): string {
 }
 
 /** `_text` and `_content`: all the words asked for, in any order. */
-function wordParameter(wordsOf: (resource: Resource) => Set<string>): ParameterType {
+function wordParameter(textsOf: TextsOf): ParameterType {
   return {
     extract(parameter, _values, resource, to, context) {
+      const terms = parameterTerms(context, parameter);
       let count = 0;
-      for (const word of wordsOf(resource)) {
-        if (++count > MAX_WORDS) {
-          to.term(term(context, 'longString', parameter));
-          return;
-        }
-        to.term(term(context, 'word', parameter, word));
-      }
+      textsOf(resource, (text, repeats) => {
+        if (count > MAX_WORDS) return;
+        const found = repeats ? terms.list(text, wordTerms) : wordTerms(text, terms);
+        count += found.length;
+        for (const word of found) to.term(word);
+      });
+      if (count > MAX_WORDS) to.term(terms.fixed('longString'));
     },
 
     compile(query, context) {
@@ -92,10 +109,15 @@ function wordParameter(wordsOf: (resource: Resource) => Set<string>): ParameterT
     },
 
     matches(query, _values, resource) {
-      const present = wordsOf(resource);
+      const present = new Set<string>();
+      textsOf(resource, (text) => eachWord(fold(text), present));
       return query.values.some((v) => wanted(query, v.text).every((word) => present.has(word)));
     },
   };
+}
+
+function wordTerms(text: string, terms: ParameterTerms): bigint[] {
+  return words(fold(text)).map((word) => terms.one('word', word));
 }
 
 function wanted(query: ParameterQuery, text: string): string[] {
@@ -119,5 +141,5 @@ function allWords(query: ParameterQuery, text: string, context: IndexContext): C
   return anyOf([inside, long]);
 }
 
-export const narrativeParameter = wordParameter(narrativeWords);
-export const contentParameter = wordParameter(contentWords);
+export const narrativeParameter = wordParameter(narrativeTexts);
+export const contentParameter = wordParameter(contentTexts);
