@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { Fault } from '../core/fault.js';
+import type { RotationLevel } from '../tenancy/key-rotation.js';
 import type { TenantRecord } from '../tenancy/tenant.js';
 import { print, type SharedOptions, withDataDir, withSystem } from './shell.js';
 import { textTable } from './table.js';
@@ -54,6 +55,50 @@ export function register(program: Command): void {
     .action((name: string, options: ListOptions) =>
       withSystem(options, async ({ tenants }) => show(await tenants.setState(name, 'active'), options)),
     );
+
+  withDataDir(tenant.command('rotate-key <name>'))
+    .description('change one of a tenant\u2019s keys while it is in use')
+    .addOption(
+      new Option(
+        '--level <level>',
+        'customer: a new key in the key provider; tenant: a new tenant key; body: a new key for what is written',
+      )
+        .choices(['customer', 'tenant', 'body'])
+        .default('customer'),
+    )
+    .addHelpText(
+      'after',
+      `
+customer and tenant wrap the same data keys anew; nothing stored is touched. The former customer key is not destroyed:
+backups of the control database need it. body seals what is written from a few minutes on under a new key; what is
+stored stays readable under its own.`,
+    )
+    .action((name: string, options: ListOptions & { level: RotationLevel }) =>
+      withSystem(options, async ({ tenants }) => {
+        const rotation = await tenants.rotateKey(name, options.level);
+        const { from, ...rest } = rotation;
+        for (const [field, value] of Object.entries({ ...rest, inUseFrom: new Date(from).toISOString() }))
+          print(`${field.padEnd(14)} ${value}`);
+      }),
+    );
+
+  withDataDir(tenant.command('shred <name>'))
+    .description('erase a tenant for good: its key is destroyed, its database removed; there is no way back')
+    .requiredOption('--confirm <name>', 'the tenant\u2019s name once more')
+    .action((name: string, options: SharedOptions & { confirm: string }) => {
+      if (options.confirm !== name)
+        throw new Fault('invalid', '--confirm does not repeat the name of the tenant; nothing was done.', {
+          at: '--confirm',
+        });
+      return withSystem(options, async ({ tenants }) => {
+        const { keyDestroyed } = await tenants.shred(name);
+        print(keyDestroyed ? 'The key is destroyed.' : 'The key was destroyed before.');
+        print(
+          'No copy of the data can be opened any more, backups included; dates and counts in them stay readable,',
+        );
+        print('tied to nothing. Copies of the key file itself, such as backups of it, are yours to destroy.');
+      });
+    });
 }
 
 function columns(record: TenantRecord): string[] {

@@ -1,26 +1,36 @@
-import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { Clock } from '../core/clock.js';
-import { Fault } from '../core/fault.js';
-import { asAdmin, checkServerVersion, controlPool, tenantPool } from './database.js';
-import { insertKeyRows, makeTenantKeys, openTenantKeys } from './key-rows.js';
-import { appliedMigrations, migrateDatabase, pendingMigrations } from './migrate.js';
+import { Fault, isFault } from '../core/fault.js';
+import {
+  type CatalogContext,
+  type CatalogRow,
+  COLUMNS,
+  checkProvider,
+  findRow,
+  noSuchTenant,
+  recordOf,
+  usableRow,
+} from './catalog-rows.js';
+import {
+  asAdmin,
+  checkServerVersion,
+  connectFault,
+  controlPool,
+  isConnectionError,
+  tenantPool,
+} from './database.js';
+import { type Rotation, type RotationLevel, rotateKey } from './key-rotation.js';
+import { KEY_CACHE_MS, openTenantKeys } from './key-rows.js';
+import { migrateDatabase, pendingMigrations } from './migrate.js';
 import type { ServerAddress } from './postgres/embedded.js';
 import type { KeyProvider, Tenant, TenantRecord, TenantState, Tenants } from './tenant.js';
-import {
-  createTenantDatabase,
-  dropTenantDatabase,
-  grantTenantRole,
-  newTenantPlace,
-} from './tenant-database.js';
+import { grantTenantRole, schemaStateOf } from './tenant-database.js';
+import { createTenant, removeTenant, type Shredded, shredTenant } from './tenant-life.js';
 
 /** Tenants kept open at once; the least recently used one that is idle makes room. */
 export const MAX_OPEN_TENANTS = 50;
 /** How long an open tenant goes on without asking the catalog whether it was suspended. */
 const STATE_CACHE_MS = 1_000;
-/** How long unwrapped keys serve without asking the key provider again; a withdrawn key works no longer than this. */
-const KEY_CACHE_MS = 5 * 60_000;
-const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
 export interface CatalogOptions {
   /** The server's administrator; `database` is the control database. */
@@ -37,6 +47,10 @@ export interface Catalog extends Tenants {
   readonly server: ServerAddress;
   /** Suspends a tenant or lets it work again; other processes follow within a second. */
   setState(name: string, state: Exclude<TenantState, 'shredded'>): Promise<TenantRecord>;
+  /** Changes one of a tenant's keys while it is in use. */
+  rotateKey(name: string, level: RotationLevel): Promise<Rotation>;
+  /** Erases a tenant for good by destroying its key; see `shredTenant`. */
+  shred(name: string): Promise<Shredded>;
   /** Brings one tenant's database to the current schema, suspended or not; names of what was applied. */
   migrateRecord(record: TenantRecord): Promise<string[]>;
   /** Bytes a tenant's database takes on the disk. */
@@ -47,33 +61,10 @@ export interface Catalog extends Tenants {
   removeAll(): Promise<void>;
 }
 
-interface CatalogRow {
-  id: string;
-  name: string;
-  database: string;
-  state: TenantState;
-  epoch: number;
-  created_at: bigint;
-  key_provider: string;
-  key_ref: string;
-  role: string | null;
-  role_secret: Buffer | null;
-}
-
 interface OpenTenant {
   tenant: Tenant;
   stateCheckedAt: number;
   keysOpenedAt: number;
-}
-
-const COLUMNS = 'id, name, database, state, epoch, created_at, key_provider, key_ref, role, role_secret';
-
-/** 1 to 40 of a-z 0-9 -, starting with a letter: it stands in URLs. @throws Fault `invalid`. */
-export function checkTenantName(name: string): void {
-  if (!NAME.test(name))
-    throw new Fault('invalid', 'A tenant name has 1 to 40 of a-z, 0-9 and -, and starts with a letter.', {
-      at: 'tenant',
-    });
 }
 
 /**
@@ -86,6 +77,7 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
   await asAdmin(server, checkServerVersion);
   await migrateDatabase(server, 'control');
   const control = controlPool(server);
+  const context: CatalogContext = { server, control, keys, clock };
   /** In order of use, oldest first. Promises, so that two first requests open a tenant once. */
   const open = new Map<string, Promise<OpenTenant>>();
   /**
@@ -95,49 +87,24 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
   const retired = new Set<WeakRef<pg.Pool>>();
   let closed = false;
 
-  async function row(name: string): Promise<CatalogRow | undefined> {
-    const { rows } = await control.query<CatalogRow>(`select ${COLUMNS} from tenant where name = $1`, [name]);
-    return rows[0];
-  }
-
-  async function usableRow(name: string): Promise<CatalogRow> {
-    const found = NAME.test(name) ? await row(name) : undefined;
-    if (!found)
-      throw new Fault('not-found', 'There is no tenant of that name.', {
-        remedy: 'See the names with: cenote tenant list',
-      });
-    if (found.state === 'suspended') throw new Fault('forbidden', 'This tenant is suspended.');
-    if (found.state === 'shredded') throw new Fault('gone', 'This tenant was erased.');
-    return found;
-  }
-
   async function openKeys(found: CatalogRow) {
-    if (found.key_provider !== keys.kind)
-      throw new Fault(
-        'unavailable',
-        `This tenant's key is with another key provider (${found.key_provider}).`,
-        {
-          remedy: 'Configure that provider.',
-        },
-      );
+    checkProvider(found, keys);
     if (!found.role || !found.role_secret)
       throw new Fault('unavailable', 'This tenant has no database role.', {
-        remedy: 'It was made by an unfinished version of Cenote; make it anew.',
+        remedy: 'Restore the tenant table of the control database from a backup.',
       });
-    const opened = await openTenantKeys(control, keys, {
-      id: found.id,
-      keyRef: found.key_ref,
-      roleSecret: found.role_secret,
-    });
-    return { ...opened, role: found.role };
+    const tenant = { id: found.id, keyRef: found.key_ref, roleSecret: found.role_secret };
+    return { ...(await openTenantKeys(control, keys, tenant, clock.now())), role: found.role };
   }
 
   async function openNow(name: string): Promise<OpenTenant> {
-    const found = await usableRow(name);
+    const found = await usableRow(control, name);
     const { keys: tenantKeys, rolePassword, role } = await openKeys(found);
     const pool = tenantPool({ ...server, database: found.database, user: role, password: rolePassword });
     try {
-      await migrateLazily(pool, found);
+      const schema = await schemaStateOf(pool);
+      if (!schema.granted || pendingMigrations('tenant', schema.applied).length > 0)
+        await migrateTenant(found);
     } catch (error) {
       await pool.end();
       throw error;
@@ -145,10 +112,6 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     const now = clock.now();
     const tenant: Tenant = { record: recordOf(found), pool, keys: tenantKeys };
     return { tenant, stateCheckedAt: now, keysOpenedAt: now };
-  }
-
-  async function migrateLazily(pool: pg.Pool, found: CatalogRow): Promise<void> {
-    if (pendingMigrations('tenant', await appliedMigrations(pool)).length > 0) await migrateTenant(found);
   }
 
   async function migrateTenant(found: CatalogRow): Promise<string[]> {
@@ -162,7 +125,7 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
   async function refresh(name: string, entry: OpenTenant): Promise<void> {
     const now = clock.now();
     if (now - entry.stateCheckedAt < STATE_CACHE_MS) return;
-    const found = await usableRow(name);
+    const found = await usableRow(control, name);
     if (found.id !== entry.tenant.record.id)
       throw new Fault('unavailable', 'This tenant was made anew; try again.');
     if (now - entry.keysOpenedAt >= KEY_CACHE_MS) {
@@ -188,7 +151,8 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
   async function makeRoom(): Promise<void> {
     if (open.size <= maxOpen) return;
     for (const [name, entry] of open) {
-      const { pool } = (await entry).tenant;
+      const pool = (await entry.catch(() => undefined))?.tenant.pool;
+      if (!pool) continue;
       if (pool.waitingCount === 0 && pool.idleCount === pool.totalCount) {
         await forget(name);
         return;
@@ -196,50 +160,31 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     }
   }
 
-  async function insertTenant(name: string): Promise<TenantRecord> {
-    const id = randomUUID();
-    const keyRef = `tenant-${id}`;
-    const place = newTenantPlace();
-    const client = await control.connect();
-    let keyMade = false;
-    try {
-      await client.query('begin');
-      // Two creations of one name take turns; the second then finds the first's row.
-      await client.query(`select pg_advisory_xact_lock(hashtextextended('cenote tenant ' || $1, 0))`, [name]);
-      const { rowCount } = await client.query('select 1 from tenant where name = $1', [name]);
-      if (rowCount) throw new Fault('conflict', 'There is a tenant of that name already.', { at: 'tenant' });
-      await keys.createKey(keyRef);
-      keyMade = true;
-      const made = await makeTenantKeys(keys, keyRef, id, place.password);
-      await createTenantDatabase(server, place);
-      const now = clock.now();
-      const { rows } = await client.query<CatalogRow>(
-        `insert into tenant (id, name, database, state, key_provider, key_ref, role, role_secret, created_at)
-         values ($1, $2, $3, 'active', $4, $5, $6, $7, $8) returning ${COLUMNS}`,
-        [id, name, place.database, keys.kind, keyRef, place.role, made.roleSecret, now],
-      );
-      await insertKeyRows(client, id, made.rows, now);
-      await client.query('commit');
-      return recordOf(rows[0]!);
-    } catch (error) {
-      await client.query('rollback').catch(() => {});
-      if (keyMade) {
-        await dropTenantDatabase(server, place.database, place.role).catch(() => {});
-        await keys.destroyKey(keyRef).catch(() => {});
-      }
-      throw error;
-    } finally {
-      client.release();
+  async function openAndRefresh(name: string): Promise<Tenant> {
+    let entry = open.get(name);
+    if (entry) {
+      open.delete(name);
+      open.set(name, entry);
+    } else {
+      entry = openNow(name);
+      open.set(name, entry);
+      await entry.catch(() => open.get(name) === entry && open.delete(name));
+      await makeRoom();
     }
+    const opened = await entry;
+    try {
+      await refresh(name, opened);
+    } catch (error) {
+      // A catalog that cannot be asked now says nothing about the tenant; its pool is kept for when it can.
+      if (isFault(error)) await forget(name);
+      throw error;
+    }
+    return opened.tenant;
   }
 
-  async function removeTenant(found: CatalogRow): Promise<void> {
+  async function removeNow(found: CatalogRow): Promise<void> {
     await forget(found.name);
-    await dropTenantDatabase(server, found.database, found.role ?? found.database);
-    await keys.destroyKey(found.key_ref).catch(() => {});
-    await control.query('delete from job where tenant_id = $1', [found.id]);
-    await control.query('delete from tenant_key where tenant_id = $1', [found.id]);
-    await control.query('delete from tenant where id = $1', [found.id]);
+    await removeTenant(context, found);
   }
 
   return {
@@ -247,8 +192,7 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     server,
 
     async create(name) {
-      checkTenantName(name);
-      return insertTenant(name);
+      return recordOf(await createTenant(context, name));
     },
 
     async list() {
@@ -257,34 +201,21 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     },
 
     async find(name) {
-      const found = NAME.test(name) ? await row(name) : undefined;
+      const found = await findRow(control, name);
       return found && recordOf(found);
     },
 
     async open(name) {
       if (closed) throw new Fault('unavailable', 'The system is closing.');
-      let entry = open.get(name);
-      if (entry) {
-        open.delete(name);
-        open.set(name, entry);
-      } else {
-        entry = openNow(name);
-        open.set(name, entry);
-        await entry.catch(() => open.get(name) === entry && open.delete(name));
-        await makeRoom();
-      }
-      const opened = await entry;
       try {
-        await refresh(name, opened);
+        return await openAndRefresh(name);
       } catch (error) {
-        await forget(name);
-        throw error;
+        throw isConnectionError(error) ? connectFault(error) : error;
       }
-      return opened.tenant;
     },
 
     async migrate(name) {
-      await migrateTenant(await usableRow(name));
+      await migrateTenant(await usableRow(control, name));
     },
 
     async setState(name, state) {
@@ -292,13 +223,20 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
         `update tenant set state = $2 where name = $1 and state <> 'shredded' returning ${COLUMNS}`,
         [name, state],
       );
-      if (!rows[0]) throw new Fault('not-found', 'There is no tenant of that name.');
+      if (!rows[0]) throw noSuchTenant();
       if (state === 'suspended') await forget(name);
       return recordOf(rows[0]);
     },
 
+    rotateKey: (name, level) => rotateKey(context, name, level),
+
+    async shred(name) {
+      await forget(name);
+      return shredTenant(context, name);
+    },
+
     async migrateRecord(record) {
-      const found = await row(record.name);
+      const found = await findRow(control, record.name);
       return found ? migrateTenant(found) : [];
     },
 
@@ -310,15 +248,13 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     },
 
     async remove(name) {
-      const { rows } = await control.query<CatalogRow>(`select ${COLUMNS} from tenant where name = $1`, [
-        name,
-      ]);
-      for (const found of rows) await removeTenant(found);
+      const found = await findRow(control, name);
+      if (found) await removeNow(found);
     },
 
     async removeAll() {
       const { rows } = await control.query<CatalogRow>(`select ${COLUMNS} from tenant`);
-      for (const found of rows) await removeTenant(found);
+      for (const found of rows) await removeNow(found);
     },
 
     async close() {
@@ -334,16 +270,5 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       retired.clear();
       await control.end();
     },
-  };
-}
-
-function recordOf(row: CatalogRow): TenantRecord {
-  return {
-    id: row.id,
-    name: row.name,
-    database: row.database,
-    state: row.state,
-    epoch: row.epoch,
-    createdAt: Number(row.created_at),
   };
 }

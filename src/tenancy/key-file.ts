@@ -46,6 +46,10 @@ export function openKeyFiles(folder: string): KeyProvider {
         throw new Fault('conflict', `There is a key named ${ref} already.`);
     },
 
+    async hasKey(ref) {
+      return existsSync(fileOf(ref));
+    },
+
     async wrap(ref, plain, context) {
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv('aes-256-gcm', keyOf(ref), nonce);

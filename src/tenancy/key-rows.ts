@@ -5,9 +5,17 @@ import { createTenantKeys } from './keys.js';
 import type { KeyProvider, TenantKeys } from './tenant.js';
 import { unwrapUnder, type WrappedPurpose, wrapUnder } from './wrap.js';
 
-const KEY_BYTES = 32;
+export const KEY_BYTES = 32;
 const DATA_PURPOSES = ['body', 'index', 'audit', 'export'] as const;
 type DataPurpose = (typeof DATA_PURPOSES)[number];
+
+/** How long unwrapped keys serve without asking the key provider again; a withdrawn key works no longer than this. */
+export const KEY_CACHE_MS = 5 * 60_000;
+/**
+ * A new body key is not used before it is this old: by then every process has loaded it, so that none meets a sealed
+ * piece whose key it does not have.
+ */
+export const BODY_KEY_NOTICE_MS = KEY_CACHE_MS + 60_000;
 
 /** A row of `tenant_key`. Purpose `tenant` is wrapped by the customer's key, the others by the tenant key. */
 export interface KeyRow {
@@ -23,7 +31,8 @@ export interface NewTenantKeys {
 }
 
 /** What the customer's key is told to bind the tenant key to. */
-const tenantKeyContext = (tenantId: string, version: number): string => `tenant ${tenantId} ${version}`;
+export const tenantKeyContext = (tenantId: string, version: number): string =>
+  `tenant ${tenantId} ${version}`;
 
 /** Makes a tenant's keys, version 1 of each, and wraps them. `ref` must exist in the provider. */
 export async function makeTenantKeys(
@@ -77,9 +86,10 @@ export async function openTenantKeys(
   control: pg.Pool,
   provider: KeyProvider,
   tenant: { id: string; keyRef: string; roleSecret: Buffer },
+  now: number,
 ): Promise<OpenedKeys> {
-  const { rows } = await control.query<KeyRow>(
-    'select purpose, version, wrapped from tenant_key where tenant_id = $1 order by purpose, version desc',
+  const { rows } = await control.query<KeyRow & { created_at: bigint }>(
+    'select purpose, version, wrapped, created_at from tenant_key where tenant_id = $1 order by purpose, version desc',
     [tenant.id],
   );
   const tenantRow = rows.find((r) => r.purpose === 'tenant');
@@ -99,7 +109,7 @@ export async function openTenantKeys(
   if (body.size === 0) throw incomplete('body');
   const keys = createTenantKeys({
     tenantId: tenant.id,
-    currentVersion: Math.max(...body.keys()),
+    currentVersion: currentBodyVersion(rows, now),
     body,
     index: newest('index'),
     audit: newest('audit'),
@@ -108,6 +118,16 @@ export async function openTenantKeys(
   const rolePassword = unwrap({ purpose: 'role', version: 1, wrapped: tenant.roleSecret }).toString('utf8');
   tenantKey.fill(0);
   return { keys, rolePassword };
+}
+
+/** The newest body key that has been announced long enough; the first one where none has. */
+function currentBodyVersion(
+  rows: readonly { purpose: string; version: number; created_at: bigint }[],
+  now: number,
+): number {
+  const body = rows.filter((r) => r.purpose === 'body');
+  const known = body.filter((r) => Number(r.created_at) + BODY_KEY_NOTICE_MS <= now).map((r) => r.version);
+  return known.length > 0 ? Math.max(...known) : Math.min(...body.map((r) => r.version));
 }
 
 function incomplete(purpose: string): Fault {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { asAdmin } from './database.js';
-import { MIGRATION_TABLE, migrateDatabase, schemaDigest } from './migrate.js';
+import { appliedMigrations, MIGRATION_TABLE, migrateDatabase, schemaDigest } from './migrate.js';
 import type { ServerAddress } from './postgres/embedded.js';
 
 const DUPLICATE_DATABASE = '42P04';
@@ -97,6 +97,17 @@ export async function grantTenantRole(database: ServerAddress, tenantRole: strin
     if ((rows[0]?.version ?? 0) >= 17)
       await admin.query(`grant maintain on all tables in schema public to ${role}`);
   });
+}
+
+/** What is applied in a tenant's database, and whether its role (the one that asks) may reach every table. */
+export async function schemaStateOf(pool: pg.Pool): Promise<{ applied: string[]; granted: boolean }> {
+  const applied = await appliedMigrations(pool);
+  // False after a migration whose process ended before it could give the rights to the new tables.
+  const { rows } = await pool.query<{ granted: boolean | null }>(
+    `select bool_and(has_table_privilege(oid, 'select')) as granted
+     from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')`,
+  );
+  return { applied, granted: rows[0]?.granted === true };
 }
 
 /** Removes the database and its role with everything in it. */

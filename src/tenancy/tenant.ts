@@ -72,5 +72,8 @@ export interface KeyProvider {
   /** Wraps 32 bytes under the key; `context` is authenticated. @throws Fault `unavailable` if there is no key. */
   wrap(ref: string, plain: Uint8Array, context: string): Promise<Buffer>;
   unwrap(ref: string, wrapped: Uint8Array, context: string): Promise<Buffer>;
+  /** Destroys the key for good, or as soon as the provider allows; nothing wrapped opens any more from now on. */
   destroyKey(ref: string): Promise<void>;
+  /** Whether there is a key that wraps and unwraps. @throws Fault `unavailable` when the provider cannot be asked. */
+  hasKey(ref: string): Promise<boolean>;
 }

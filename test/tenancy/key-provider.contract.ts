@@ -94,10 +94,17 @@ export function keyProviderContract(name: string, open: () => Promise<ProviderUn
       expect(await categoryOf(provider.destroyKey('absent'))).toBe('unavailable');
     });
 
+    test('says whether a key is there', async () => {
+      expect(await provider.hasKey('first')).toBe(true);
+      expect(await (await under.again()).hasKey('first')).toBe(true);
+      expect(await provider.hasKey('absent')).toBe(false);
+    });
+
     test('opens nothing any more once the key is destroyed, whoever asks', async () => {
       await provider.createKey('doomed');
       const wrapped = await provider.wrap('doomed', plain, 'here');
       await provider.destroyKey('doomed');
+      expect(await provider.hasKey('doomed')).toBe(false);
       expect(await categoryOf(provider.unwrap('doomed', wrapped, 'here'))).toBe('unavailable');
       expect(await categoryOf((await under.again()).unwrap('doomed', wrapped, 'here'))).toBe('unavailable');
     });

@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import { Fault } from '../core/fault.js';
+import { type CatalogContext, checkProvider, findRow, noSuchTenant } from './catalog-rows.js';
+import { BODY_KEY_NOTICE_MS, KEY_BYTES, type KeyRow, tenantKeyContext } from './key-rows.js';
+import { unwrapUnder, type WrappedPurpose, wrapUnder } from './wrap.js';
+
+/**
+ * Which key is changed. `customer`: a new key in the provider wraps the tenant key. `tenant`: a new tenant key wraps
+ * the data keys. `body`: a new key seals what is written from `from` on; what is stored stays under its own version,
+ * which is kept as long as anything needs it.
+ */
+export type RotationLevel = 'customer' | 'tenant' | 'body';
+
+export interface Rotation {
+  readonly level: RotationLevel;
+  /** The new version of the key, or the new key's name in the provider. */
+  readonly to: string;
+  /** ms since the epoch from which on the new key is in use. */
+  readonly from: number;
+  /** `customer`: the key that nothing here needs any more. It is not destroyed: backups of the catalog need it. */
+  readonly superseded?: string;
+}
+
+/**
+ * Changes a key of a tenant while it is in use: the data keys stay the same for `customer` and `tenant`, so open
+ * tenants notice nothing; a new body key is used only when every process has had time to load it.
+ * @throws Fault `not-found`, `unavailable` (no key), `gone`.
+ */
+export async function rotateKey(
+  context: CatalogContext,
+  name: string,
+  level: RotationLevel,
+): Promise<Rotation> {
+  const client = await context.control.connect();
+  try {
+    await client.query('begin');
+    // Rotations of one tenant take turns.
+    await client.query('select 1 from tenant where name = $1 for update', [name]);
+    const rotation = await ROTATIONS[level](context, client, name);
+    await client.query('commit');
+    return rotation;
+  } catch (error) {
+    await client.query('rollback').catch(() => {});
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+type Rotate = (context: CatalogContext, client: pg.ClientBase, name: string) => Promise<Rotation>;
+
+const ROTATIONS: Readonly<Record<RotationLevel, Rotate>> = {
+  async customer(context, client, name) {
+    const { tenant, tenantKey, tenantRow } = await openTenantKey(context, client, name);
+    const generation = Number(/-(\d+)$/.exec(tenant.key_ref.slice(GENERATION_AT))?.[1] ?? '1') + 1;
+    const to = `tenant-${tenant.id}-${generation}`;
+    // A key of that name is left from a rotation that could not finish; it wraps nothing else.
+    if (!(await context.keys.hasKey(to))) await context.keys.createKey(to);
+    const wrapped = await context.keys.wrap(to, tenantKey, tenantKeyContext(tenant.id, tenantRow.version));
+    tenantKey.fill(0);
+    await client.query(
+      `update tenant_key set wrapped = $3 where tenant_id = $1 and purpose = 'tenant' and version = $2`,
+      [tenant.id, tenantRow.version, wrapped],
+    );
+    await client.query('update tenant set key_ref = $2 where id = $1', [tenant.id, to]);
+    return { level: 'customer', to, from: context.clock.now(), superseded: tenant.key_ref };
+  },
+
+  async tenant(context, client, name) {
+    const { tenant, tenantKey, tenantRow, dataRows } = await openTenantKey(context, client, name);
+    const next = randomBytes(KEY_BYTES);
+    const version = tenantRow.version + 1;
+    const rewrap = (wrapped: Buffer, purpose: WrappedPurpose, of: number): Buffer => {
+      const place = { tenantId: tenant.id, purpose, version: of };
+      const key = unwrapUnder(tenantKey, wrapped, place);
+      const again = wrapUnder(next, key, place);
+      key.fill(0);
+      return again;
+    };
+    for (const row of dataRows)
+      await client.query(
+        'update tenant_key set wrapped = $4 where tenant_id = $1 and purpose = $2 and version = $3',
+        [
+          tenant.id,
+          row.purpose,
+          row.version,
+          rewrap(row.wrapped, row.purpose as WrappedPurpose, row.version),
+        ],
+      );
+    if (tenant.role_secret)
+      await client.query('update tenant set role_secret = $2 where id = $1', [
+        tenant.id,
+        rewrap(tenant.role_secret, 'role', 1),
+      ]);
+    const wrapped = await context.keys.wrap(tenant.key_ref, next, tenantKeyContext(tenant.id, version));
+    await client.query(`delete from tenant_key where tenant_id = $1 and purpose = 'tenant'`, [tenant.id]);
+    await insertKey(context, client, tenant.id, { purpose: 'tenant', version, wrapped });
+    tenantKey.fill(0);
+    next.fill(0);
+    return { level: 'tenant', to: String(version), from: context.clock.now() };
+  },
+
+  async body(context, client, name) {
+    const { tenant, tenantKey, dataRows } = await openTenantKey(context, client, name);
+    const versions = dataRows.filter((r) => r.purpose === 'body').map((r) => r.version);
+    const version = Math.max(...versions) + 1;
+    const key = randomBytes(KEY_BYTES);
+    const wrapped = wrapUnder(tenantKey, key, { tenantId: tenant.id, purpose: 'body', version });
+    await insertKey(context, client, tenant.id, { purpose: 'body', version, wrapped });
+    tenantKey.fill(0);
+    key.fill(0);
+    return { level: 'body', to: String(version), from: context.clock.now() + BODY_KEY_NOTICE_MS };
+  },
+};
+
+/** Where a key's name may hold its generation: after `tenant-` and the 36 characters of the id. */
+const GENERATION_AT = 'tenant-'.length + 36;
+
+async function openTenantKey(context: CatalogContext, client: pg.ClientBase, name: string) {
+  const tenant = await findRow(client, name);
+  if (!tenant) throw noSuchTenant();
+  if (tenant.state === 'shredded') throw new Fault('gone', 'This tenant was erased.');
+  checkProvider(tenant, context.keys);
+  const { rows } = await client.query<KeyRow>(
+    'select purpose, version, wrapped from tenant_key where tenant_id = $1',
+    [tenant.id],
+  );
+  const tenantRow = rows.find((r) => r.purpose === 'tenant');
+  if (!tenantRow) throw new Fault('integrity', 'The tenant has no tenant key in the control database.');
+  const tenantKey = await context.keys.unwrap(
+    tenant.key_ref,
+    tenantRow.wrapped,
+    tenantKeyContext(tenant.id, tenantRow.version),
+  );
+  return { tenant, tenantKey, tenantRow, dataRows: rows.filter((r) => r.purpose !== 'tenant') };
+}
+
+async function insertKey(
+  context: CatalogContext,
+  client: pg.ClientBase,
+  tenantId: string,
+  row: KeyRow,
+): Promise<void> {
+  await client.query(
+    'insert into tenant_key (tenant_id, purpose, version, wrapped, created_at) values ($1, $2, $3, $4, $5)',
+    [tenantId, row.purpose, row.version, row.wrapped, context.clock.now()],
+  );
+}
