@@ -108,7 +108,7 @@ function addRows(
       former.add(current.part);
       rows.relocated.push(rtype, rid, part, [...former]);
     }
-  }
+  } else rows.claimed.push(rtype, rid, write.chk, part);
   const { sid, slot } = place ?? { sid: 0n, slot: 0 };
   rows.values.version.push(part, rtype, rid, version, lastUpdated, OPS[write.op], sid, slot);
   if (write.type === 'DocumentReference')

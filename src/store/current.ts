@@ -28,6 +28,20 @@ const CURRENT = `select r.rtype, r.rid, r.ver, r.lu, r.deleted, r.digest from re
   join unnest($1::int[], $2::smallint[], $3::bigint[]) as k (part, rtype, rid)
   on r.part = k.part and r.rtype = k.rtype and r.rid = k.rid`;
 
+const LOOK = `select r.rtype, r.rid, l.chk, l.part, l.former, r.ver, r.lu, r.deleted, r.digest from locator l
+  join resource r on r.part = l.part and r.rtype = l.rtype and r.rid = l.rid where l.rtype = $1 and l.rid = $2`;
+
+/** What stands for one id, without a lock: good for a write that compares the version when it swaps it. */
+export async function lookAtCurrent(db: Queryable, write: PreparedWrite): Promise<Current | undefined> {
+  const [row] = await run<CurrentRow & Omit<LocatorRow, 'rtype' | 'rid'>>(
+    db,
+    LOOK,
+    [write.rtype, write.rid],
+    'store-look',
+  );
+  return row && { ...row, lu: Number(row.lu) };
+}
+
 interface LocatorRow {
   rtype: number;
   rid: bigint;

@@ -7,6 +7,7 @@ import { faultOf } from './database.js';
 import { prepareWrites } from './prepare.js';
 import { history, readCurrent, readMany, readRows, readVersion } from './read.js';
 import { scanMembers } from './scan.js';
+import { singleWrite } from './single-write.js';
 import { inTransaction } from './transaction.js';
 import { verifyTenant } from './verify.js';
 import { WriteTransaction } from './write-transaction.js';
@@ -40,6 +41,10 @@ export function createStore(settings: StoreSettings): Store {
     async commit(tenant, writes, actor) {
       if (writes.length === 0) return [];
       const prepared = await prepareWrites(tenant.keys, indexContext(settings, tenant), writes);
+      if (prepared.length === 1) {
+        const result = await singleWrite(tenant, prepared[0]!, actor, clock.now());
+        if (result) return [result];
+      }
       return transaction(tenant, actor, (tx) => tx.writePrepared(prepared));
     },
     transact: transaction,

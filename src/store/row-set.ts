@@ -127,6 +127,8 @@ export class RowSet {
     annotation: [],
     audit: [],
   };
+  /** (rtype, rid, chk, part) of ids met for the first time, for the locator where it is written in the same statement. */
+  readonly claimed: (number | bigint)[] = [];
   /** (part, rtype, rid) of the current rows that get a new version: their index rows go. */
   readonly replaced: (number | bigint)[] = [];
   /** Those of them that leave their part because the compartment changed: their resource row goes too. */

@@ -6,6 +6,7 @@ import {
   type RowSet,
   TABLE_KEYS,
   TABLES,
+  type TableKey,
 } from './row-set.js';
 
 /**
@@ -16,50 +17,176 @@ import {
  * The parts of the statement see the database as it was before it, so a delete takes old rows only.
  */
 export async function smallWrite(db: Queryable, rows: RowSet): Promise<void> {
-  const parameters: unknown[] = [];
-  const steps: string[] = [];
-  let shape = '';
-  const next = (value: unknown) => `$${parameters.push(value)}`;
+  const statement = new Statement();
+  addDeletes(statement, rows);
+  addMoves(statement, rows);
+  addInserts(statement, rows, TABLE_KEYS);
+  await statement.run(db, 'select 1');
+}
 
-  if (rows.replaced.length > 0) {
-    shape += 'd';
-    const keys = `unnest(${next(column(rows.replaced, 3, 0))}::int[], ${next(column(rows.replaced, 3, 1))}::smallint[], ${next(column(rows.replaced, 3, 2))}::bigint[]) as k (part, rtype, rid)`;
-    for (const table of INDEX_TABLES)
-      steps.push(
-        `gone_${table} as (delete from ${TABLES[table].name} t using ${keys} where t.part = k.part and t.rtype = k.rtype and t.rid = k.rid)`,
-      );
-  }
-  if (rows.moved.length > 0) {
-    shape += 'm';
-    const [part, rtype, rid] = [0, 1, 2].map((i) => next(column(rows.moved, 3, i)));
-    const keys = `unnest(${part}::int[], ${rtype}::smallint[], ${rid}::bigint[]) as k (part, rtype, rid)`;
-    steps.push(
-      `gone_resource as (delete from resource t using ${keys} where t.part = k.part and t.rtype = k.rtype and t.rid = k.rid)`,
-      `gone_annotation as (delete from annotation t using ${keys} where t.part = k.part and t.rid = k.rid)`,
-      `relocated as (update locator l set part = k.part, former = k.former::int[]
-        from unnest(${next(column(rows.relocated, 4, 0))}::smallint[], ${next(column(rows.relocated, 4, 1))}::bigint[],
-          ${next(column(rows.relocated, 4, 2))}::int[], ${next(textArray(every(rows.relocated, 4, 3).map((f) => intArray(f as number[]))))}::text[])
-          as k (rtype, rid, part, former) where l.rtype = k.rtype and l.rid = k.rid)`,
+/** What has to hold for a write that is a transaction of its own. */
+export interface Gate {
+  /** Epoch of the catalog entry. */
+  readonly epoch: number;
+  /** Version that must be current; 0: the id must never have existed. */
+  readonly version: number;
+}
+
+export interface GateAnswer {
+  /** The epoch was the database's. */
+  readonly fenced: boolean;
+  /** The gate was open, and everything was written; otherwise nothing was. */
+  readonly written: boolean;
+}
+
+/**
+ * One resource in one statement that is its own transaction: a single round trip in place of four. The gate claims the
+ * id, or compares and swaps the version; every other part of the statement joins it and so writes all or nothing.
+ */
+export async function gatedWrite(db: Queryable, rows: RowSet, gate: Gate): Promise<GateAnswer> {
+  const statement = new Statement('gate');
+  statement.step(
+    'fence',
+    `select from tenant_epoch where part = 0 and epoch = ${statement.value(gate.epoch)} for share`,
+  );
+  if (gate.version === 0) {
+    const [rtype, rid, chk, part] = rows.claimed.map((v) => statement.value(v));
+    statement.step(
+      'gate',
+      `insert into locator (rtype, rid, chk, part)
+       select ${rtype}::smallint, ${rid}::bigint, ${chk}::int, ${part}::int from fence
+       on conflict (rtype, rid) do nothing returning rid`,
+    );
+    addInserts(statement, rows, TABLE_KEYS);
+  } else {
+    statement.shape += 's';
+    const { names, source, pick } = statement.source('resource', rows.values.resource);
+    const [part, rtype, rid] = rows.replaced.map((v) => statement.value(v));
+    // The locator first, as every writer does; a version that was won by another while waiting closes the gate.
+    statement.step(
+      'held',
+      `select from locator l, fence where l.rtype = ${rtype}::smallint and l.rid = ${rid}::bigint and l.part = ${part}::int
+       for update of l`,
+    );
+    const changed = names.filter((name) => !['part', 'rtype', 'rid'].includes(name));
+    statement.step(
+      'gate',
+      `update resource r set ${changed.map((name) => `${name} = ${pick(name)}`).join(', ')} from ${source}, held
+       where r.part = u.part and r.rtype = u.rtype and r.rid = u.rid and r.ver = ${statement.value(gate.version)}
+       returning r.rid`,
+    );
+    addDeletes(statement, rows);
+    addInserts(
+      statement,
+      rows,
+      TABLE_KEYS.filter((table) => table !== 'resource'),
     );
   }
-  for (const table of TABLE_KEYS) {
+  const [answer] = await statement.run<{ fenced: boolean; written: boolean }>(
+    db,
+    'select exists (select from fence) as fenced, exists (select from gate) as written',
+  );
+  return answer!;
+}
+
+/** A statement of many CTEs, with its parameters. */
+class Statement {
+  readonly parameters: unknown[] = [];
+  private readonly steps: string[] = [];
+  /** Says which steps there are; names the prepared statement. */
+  shape = '';
+
+  /** @param gate a CTE that every write joins, so that it happens only where the gate has a row */
+  constructor(readonly gate?: string) {
+    if (gate) this.shape += 'g';
+  }
+
+  value(value: unknown): string {
+    return `$${this.parameters.push(value)}`;
+  }
+
+  step(name: string, sql: string): void {
+    this.steps.push(`${name} as (${sql})`);
+  }
+
+  /** Rows of a table as `unnest(…) as u (…)`, and how to select a column of it. */
+  source(table: TableKey, values: readonly ColumnValue[]) {
+    const { columns } = TABLES[table];
+    const names: string[] = columns.map(([name]) => name);
+    const arrays = columns.map(([, type], i) => {
+      const literal = columnLiteral(every(values, columns.length, i), type);
+      return `${this.value(literal)}::${arrayType(type)}`;
+    });
+    const lists = new Set<string>(columns.filter(([, type]) => type.endsWith('[]')).map(([name]) => name));
+    return {
+      names,
+      source: `unnest(${arrays.join(', ')}) as u (${names.join(', ')})`,
+      pick: (name: string) => (lists.has(name) ? `u.${name}::bigint[]` : `u.${name}`),
+    };
+  }
+
+  /** Keys (part, rtype, rid) as `unnest(…) as k (…)`. */
+  keys(values: readonly unknown[]): string {
+    const [part, rtype, rid] = [0, 1, 2].map((i) => this.value(column(values, 3, i)));
+    return `unnest(${part}::int[], ${rtype}::smallint[], ${rid}::bigint[]) as k (part, rtype, rid)`;
+  }
+
+  run<Row>(db: Queryable, last: string): Promise<Row[]> {
+    return run<Row>(
+      db,
+      `with ${this.steps.join(',\n')}\n${last}`,
+      this.parameters,
+      `store-write ${this.shape}`,
+    );
+  }
+}
+
+function addDeletes(statement: Statement, rows: RowSet): void {
+  if (rows.replaced.length === 0) return;
+  statement.shape += 'd';
+  const from = `${statement.keys(rows.replaced)}${statement.gate ? `, ${statement.gate}` : ''}`;
+  for (const table of INDEX_TABLES)
+    statement.step(
+      `gone_${table}`,
+      `delete from ${TABLES[table].name} t using ${from} where t.part = k.part and t.rtype = k.rtype and t.rid = k.rid`,
+    );
+}
+
+function addMoves(statement: Statement, rows: RowSet): void {
+  if (rows.moved.length === 0) return;
+  statement.shape += 'm';
+  const keys = statement.keys(rows.moved);
+  statement.step(
+    'gone_resource',
+    `delete from resource t using ${keys} where t.part = k.part and t.rtype = k.rtype and t.rid = k.rid`,
+  );
+  statement.step(
+    'gone_annotation',
+    `delete from annotation t using ${keys} where t.part = k.part and t.rid = k.rid`,
+  );
+  const [rtype, rid, part] = [0, 1, 2].map((i) => statement.value(column(rows.relocated, 4, i)));
+  const former = statement.value(textArray(every(rows.relocated, 4, 3).map((f) => intArray(f as number[]))));
+  statement.step(
+    'relocated',
+    `update locator l set part = k.part, former = k.former::int[]
+     from unnest(${rtype}::smallint[], ${rid}::bigint[], ${part}::int[], ${former}::text[]) as k (rtype, rid, part, former)
+     where l.rtype = k.rtype and l.rid = k.rid`,
+  );
+}
+
+function addInserts(statement: Statement, rows: RowSet, tables: readonly TableKey[]): void {
+  for (const table of tables) {
     const values = rows.values[table];
     if (values.length === 0) continue;
-    shape += TABLE_KEYS.indexOf(table);
-    const { name, columns, onConflict } = { onConflict: '', ...TABLES[table] };
-    const width = columns.length;
-    const sources = columns.map(
-      ([, type], i) => `${next(columnLiteral(every(values, width, i), type))}::${arrayType(type)}`,
-    );
-    const names = columns.map(([column]) => column).join(', ');
-    const picks = columns.map(([column, type]) =>
-      type.endsWith('[]') ? `u.${column}::bigint[]` : `u.${column}`,
-    );
-    steps.push(
-      `new_${table} as (insert into ${name} (${names}) select ${picks.join(', ')} from unnest(${sources.join(', ')}) as u (${names}) ${onConflict})`,
+    statement.shape += TABLE_KEYS.indexOf(table);
+    const { name, onConflict } = { onConflict: '', ...TABLES[table] };
+    const { names, source, pick } = statement.source(table, values);
+    const from = `${source}${statement.gate ? `, ${statement.gate}` : ''}`;
+    statement.step(
+      `new_${table}`,
+      `insert into ${name} (${names.join(', ')}) select ${names.map(pick).join(', ')} from ${from} ${onConflict}`,
     );
   }
-  await run(db, `with ${steps.join(',\n')}\nselect 1`, parameters, `store-write ${shape}`);
 }
 
 function every(values: readonly unknown[], width: number, index: number): unknown[] {

@@ -55,9 +55,12 @@ async function begin(client: pg.PoolClient, epoch: number): Promise<void> {
     'begin; select epoch from tenant_epoch where part = 0 for share',
   )) as unknown as pg.QueryResult<{ epoch: number }>[];
   const row = results[1]?.rows[0];
-  if (Number(row?.epoch) !== epoch)
-    throw new Fault('unavailable', 'This tenant is being moved, or was moved; nothing was written.', {
-      remedy: 'Try again in a moment.',
-      log: `epoch ${epoch} of the catalog entry is not the database's ${row?.epoch}`,
-    });
+  if (Number(row?.epoch) !== epoch) throw fencedOff(epoch);
+}
+
+export function fencedOff(epoch: number): Fault {
+  return new Fault('unavailable', 'This tenant is being moved, or was moved; nothing was written.', {
+    remedy: 'Try again in a moment.',
+    log: `epoch ${epoch} of the catalog entry is not the database's`,
+  });
 }

@@ -7,7 +7,7 @@ import type { IndexContext } from '../indexing/parameter-type.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { assemble } from './assemble.js';
 import { openBodies } from './bodies.js';
-import { resourceOf, storedResource } from './content.js';
+import { resourceOf } from './content.js';
 import type {
   Actor,
   ReplacedGroup,
@@ -20,12 +20,13 @@ import type {
 import { copyWrite } from './copy-write.js';
 import { lockCurrent, rowKey } from './current.js';
 import { run } from './database.js';
-import { type Decision, decide } from './decide.js';
+import { decide } from './decide.js';
 import { derivedFromDocument, isReviewed } from './derived-group.js';
 import { documentState, WITHDRAWN } from './document-state.js';
 import { type PreparedWrite, prepareWrites } from './prepare.js';
 import { readCurrent, readMany, readRows } from './read.js';
 import { smallWrite } from './small-write.js';
+import { Written } from './written.js';
 
 /** From this many versions on, COPY beats one statement with arrays. */
 const COPY_FROM_WRITES = 100;
@@ -143,27 +144,4 @@ function nameOf(resource: { resourceType: string; id: string }): string {
 function splitName(name: string): { type: string; id: string } {
   const slash = name.indexOf('/');
   return { type: name.slice(0, slash), id: name.slice(slash + 1) };
-}
-
-/** The answer to one write; the stored resource is only put together when it is asked for. */
-class Written implements WriteResult {
-  readonly outcome: WriteResult['outcome'];
-  readonly type: string;
-  readonly id: string;
-  readonly version: number;
-  readonly lastUpdated: number;
-  readonly #resource: Resource | undefined;
-
-  constructor({ write, outcome, version, lastUpdated }: Decision) {
-    this.outcome = outcome;
-    this.type = write.type;
-    this.id = write.id;
-    this.version = version;
-    this.lastUpdated = lastUpdated;
-    this.#resource = outcome === 'unchanged' ? undefined : write.body?.resource;
-  }
-
-  get resource(): WriteResult['resource'] {
-    return this.#resource && storedResource(this, this.#resource);
-  }
 }

@@ -1,0 +1,130 @@
+import { typeName } from '../fhir/resource-types.js';
+import type { Tenant } from '../tenancy/tenant.js';
+import { openBodies } from './bodies.js';
+import { resourceOf } from './content.js';
+import type { VersionRead, WriteOp } from './contract.js';
+import { faultOf, intArray, run } from './database.js';
+import type { SegmentMember } from './segment.js';
+
+/** Where a page of history ended; bigints as text, as it travels in a sealed cursor. */
+export type HistoryPosition = readonly [lu: string, rtype: number, rid: string, ver: number];
+
+export interface TypeHistoryOptions {
+  /** Type numbers whose versions are wanted. */
+  readonly rtypes: readonly number[];
+  /** Versions made at or after this time, ms. */
+  readonly sinceMs?: number;
+  /** Only the versions that were current at this time, ms. */
+  readonly atMs?: number;
+  readonly count: number;
+  readonly after?: HistoryPosition;
+}
+
+export interface TypeHistoryPage {
+  /** Newest first. */
+  readonly versions: readonly VersionRead[];
+  readonly next: HistoryPosition | undefined;
+}
+
+interface Row {
+  part: number;
+  rtype: number;
+  rid: bigint;
+  ver: number;
+  lu: bigint;
+  op: number;
+  sid: bigint;
+  slot: number;
+  /** Of the version before a deletion, whose body tells the id that the deletion itself does not keep. */
+  before_part: number | null;
+  before_sid: bigint | null;
+  before_slot: number | null;
+}
+
+const OPS: readonly WriteOp[] = ['create', 'update', 'delete'];
+
+/** Each type gives its newest versions from its own end of the index; the newest of all are the page. */
+const STATEMENT = `
+  with page as (
+    select v.* from unnest($1::smallint[]) as t (rtype) cross join lateral (
+      select part, rtype, rid, ver, lu, op, sid, slot from version
+      where rtype = t.rtype
+        and ($2::bigint is null or lu >= $2)
+        and ($3::bigint is null or lu <= $3 and not exists (
+          select from version w join locator l on l.rtype = w.rtype and l.rid = w.rid
+          where w.part = any (l.part || coalesce(l.former, '{}')) and w.rtype = version.rtype and w.rid = version.rid
+            and w.ver = version.ver + 1 and w.lu <= $3))
+        and ($4::bigint is null or lu <= $4)
+        and ($4::bigint is null or (lu, rtype, rid, ver) < ($4, $5::smallint, $6::bigint, $7::int))
+      order by lu desc, rid desc, ver desc
+      limit $8
+    ) v
+    order by v.lu desc, v.rtype desc, v.rid desc, v.ver desc
+    limit $8
+  )
+  select p.*, b.part as before_part, b.sid as before_sid, b.slot as before_slot
+  from page p left join lateral (
+    select w.part, w.sid, w.slot from locator l join version w
+      on w.part = any (l.part || coalesce(l.former, '{}')) and w.rtype = l.rtype and w.rid = l.rid
+    where p.op = 2 and l.rtype = p.rtype and l.rid = p.rid and w.ver = p.ver - 1
+  ) b on true
+  order by p.lu desc, p.rtype desc, p.rid desc, p.ver desc`;
+
+/**
+ * Versions of all resources of the types, newest first (R4 http.html#history of a type and of the system). A version
+ * that exists while the pages are walked stands on exactly one of them.
+ */
+export async function typeHistory(tenant: Tenant, options: TypeHistoryOptions): Promise<TypeHistoryPage> {
+  const { sinceMs, atMs, count, after } = options;
+  try {
+    const rows = await run<Row>(
+      tenant.pool,
+      STATEMENT,
+      [
+        intArray(options.rtypes),
+        sinceMs ?? null,
+        atMs ?? null,
+        after?.[0] ?? null,
+        after?.[1] ?? null,
+        after?.[2] ?? null,
+        after?.[3] ?? null,
+        count + 1,
+      ],
+      'store-type-history',
+    );
+    const page = rows.slice(0, count);
+    const bodies = await openBodies(
+      tenant.keys,
+      tenant.pool,
+      page.map((row) => (row.op === 2 ? beforeDeletion(row) : row)),
+    );
+    const last = rows.length > count ? page.at(-1) : undefined;
+    return {
+      versions: page.map((row, i) => versionOf(row, bodies[i]!)),
+      next: last && [String(last.lu), last.rtype, String(last.rid), last.ver],
+    };
+  } catch (error) {
+    throw faultOf(error);
+  }
+}
+
+function beforeDeletion(row: Row) {
+  return {
+    part: row.before_part ?? row.part,
+    rid: row.rid,
+    ver: row.ver - 1,
+    sid: row.before_sid ?? row.sid,
+    slot: row.before_slot ?? row.slot,
+  };
+}
+
+function versionOf(row: Row, member: SegmentMember): VersionRead {
+  const head = {
+    type: typeName(row.rtype),
+    id: member.id,
+    version: row.ver,
+    lastUpdated: Number(row.lu),
+    op: OPS[row.op]!,
+  };
+  return { ...head, resource: row.op === 2 ? undefined : resourceOf(member, member.content) };
+}
