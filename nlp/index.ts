@@ -6,6 +6,7 @@ import { mentionStage } from './2-mention/index.js';
 import { assertion } from './3-assertion/index.js';
 import { attributeStage } from './4-attribute/index.js';
 import { gate } from './5-code/gate.js';
+import { codeStage } from './5-code/index.js';
 import { createPipeline, type NlpStage, type Pipeline } from './pipeline.js';
 import { nlpRoot } from './rules/load.js';
 
@@ -18,7 +19,7 @@ export interface ClinicalPipelineOptions {
 }
 
 /** Stages in the order in which they run. */
-const STAGES: readonly NlpStage[] = [segment, mentionStage, assertion, attributeStage, gate];
+const STAGES: readonly NlpStage[] = [segment, mentionStage, assertion, attributeStage, codeStage, gate];
 
 /**
  * The clinical pipeline: sections, mentions, assertion, attributes, codes and the gate that decides what may become

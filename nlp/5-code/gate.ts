@@ -1,4 +1,4 @@
-import { exactTitle } from '../1-segment/titles.js';
+import { exactTitle, titleByKeyword } from '../1-segment/titles.js';
 import { tokenize } from '../1-segment/tokens.js';
 import type { AnnotatedText, Mention, MentionType, Token } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
@@ -53,16 +53,25 @@ const UNCODED_MIN_SCORE = 0.6;
 /**
  * Stage `gate`: decides which mentions may become facts about the patient, and says why the others may not.
  * What a family member has is accepted as family history, what someone is allergic to as an allergy, what was
- * stopped with its status; everything denied, doubted, foreseen or foreign is refused.
+ * stopped with its status; everything denied, doubted, foreseen or foreign is refused. Words of section titles are
+ * no mentions at all.
  */
 export const gate: NlpStage = {
   name: 'gate',
-  needs: ['sections', 'tokens', 'mentions', 'mentions.assertion'],
+  needs: ['sections', 'tokens', 'mentions', 'mentions.assertion', 'mentions.concepts'],
   adds: ['mentions.accepted'],
   run(input) {
-    return { ...input, mentions: input.mentions.map((mention) => judged(mention, input)) };
+    const mentions = input.mentions.filter((mention) => !isTitleWord(mention, input));
+    return { ...input, mentions: mentions.map((mention) => judged(mention, input)) };
   },
 };
+
+/** A word of a known title (`COMPLICATIONS:`) speaks of the section, not of the patient. */
+function isTitleWord(mention: Mention, input: AnnotatedText): boolean {
+  const section = mention.section === undefined ? undefined : input.sections[mention.section];
+  if (!section || mention.start >= section.bodyStart) return false;
+  return exactTitle(section.title) !== undefined || titleByKeyword(section.title) !== undefined;
+}
 
 function judged(mention: Mention, input: AnnotatedText): Mention {
   const refused = refusal(mention, input);

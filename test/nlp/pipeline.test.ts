@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createClinicalPipeline, pipelineVersion } from '../../nlp/index.js';
+
+const pipeline = createClinicalPipeline();
+const NOTE = [
+  'CHIEF COMPLAINT: Cough.',
+  'PMH: HTN, type 2 diabetes',
+  'MEDICATIONS:\n- lisinopril 10 mg daily\n- metformin 500 mg po bid',
+  'ALLERGIES: penicillin (rash)',
+  'FAMILY HISTORY: Mother with breast cancer.',
+  'ASSESSMENT AND PLAN:\n1. Community acquired pneumonia, no effusion. Start azithromycin 250 mg daily for 5 days.\n2. Stop ibuprofen.',
+].join('\n\n');
+
+describe('the clinical pipeline', () => {
+  it('names its version by the content of rules and weights', () => {
+    expect(pipelineVersion()).toMatch(/^cenote-nlp\/\d+\+[0-9a-f]{12}$/);
+    expect(pipeline.version).toBe(pipelineVersion());
+  });
+
+  it('runs its stages in an order in which each has what it needs', () => {
+    expect(pipeline.stages.map((stage) => stage.name)).toEqual([
+      'segment',
+      'mention',
+      'assertion',
+      'attribute',
+      'code',
+      'gate',
+    ]);
+  });
+
+  it('gives every mention the words at its offsets, a reason where refused, and the section it stands in', () => {
+    const { mentions, sections } = pipeline.annotate(NOTE, { id: 'n' });
+    expect(mentions.length).toBeGreaterThan(8);
+    for (const mention of mentions) {
+      expect(NOTE.slice(mention.start, mention.end)).toBe(mention.text);
+      expect(mention.reason !== undefined).toBe(!mention.accepted);
+      const section = sections[mention.section!]!;
+      expect(mention.start).toBeGreaterThanOrEqual(section.start);
+      expect(mention.end).toBeLessThanOrEqual(section.end);
+      for (const attribute of mention.attributes) {
+        expect(attribute.end).toBeGreaterThan(attribute.start);
+        expect(attribute.end).toBeLessThanOrEqual(NOTE.length);
+      }
+    }
+  });
+
+  it('says for every mention which rule decided each step', () => {
+    for (const mention of pipeline.annotate(NOTE, { id: 'n' }).mentions) {
+      expect(Object.keys(mention.because ?? {})).toEqual(
+        expect.arrayContaining(['mention', 'assertion', 'gate']),
+      );
+    }
+  });
+
+  it('takes facts of the patient, the family and allergies, each as what it is', () => {
+    const found = pipeline
+      .annotate(NOTE, { id: 'n' })
+      .mentions.filter((mention) => mention.accepted)
+      .map(({ type, text, assertion }) => `${assertion.experiencer} ${type} ${text.toLowerCase()}`);
+    expect(found).toEqual(
+      expect.arrayContaining([
+        'patient medication lisinopril',
+        'patient medication metformin',
+        'patient allergen penicillin',
+        'family diagnosis breast cancer',
+        'patient medication azithromycin',
+      ]),
+    );
+    expect(found.join('\n')).not.toContain('effusion');
+  });
+
+  it('marks what was stopped with that status', () => {
+    const { mentions } = pipeline.annotate(NOTE, { id: 'n' });
+    const ibuprofen = mentions.find((mention) => mention.text === 'ibuprofen');
+    expect(ibuprofen?.attributes).toEqual(
+      expect.arrayContaining([expect.objectContaining({ type: 'status', normalized: 'stop' })]),
+    );
+  });
+
+  it('finds the same in the same text, whatever was read before', () => {
+    const first = JSON.stringify(pipeline.annotate(NOTE, { id: 'n' }));
+    for (let i = 0; i < 20; i++) pipeline.annotate(`${NOTE.slice(i * 7)} ${i}`, { id: 'other' });
+    expect(JSON.stringify(pipeline.annotate(NOTE, { id: 'n' }))).toBe(first);
+  });
+
+  it('never throws, for any text', () => {
+    const chunk = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 15 }),
+      fc.constantFrom(
+        'no ',
+        'denies ',
+        'aspirin ',
+        '81 mg ',
+        'pneumonia ',
+        ': ',
+        '\n- ',
+        'mother ',
+        '?',
+        '[ ] ',
+        'PLAN:\n',
+        '((((',
+        '\u202e',
+        '👍',
+        'stopped ',
+        'if ',
+        ', ',
+        '12/3/2019 ',
+        'x'.repeat(3000),
+      ),
+    );
+    fc.assert(
+      fc.property(fc.array(chunk, { maxLength: 30 }), (chunks) => {
+        pipeline.annotate(chunks.join(''), { id: 'fuzz', date: '2020-01-31' });
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  const hard: { name: string; text: string }[] = [
+    { name: 'one word of 10,000 letters', text: 'x'.repeat(10_000) },
+    { name: 'nested brackets', text: '('.repeat(5_000) + ')'.repeat(5_000) },
+    { name: 'emoji', text: '👩‍⚕️💊'.repeat(1_500) },
+    { name: 'right-to-left text', text: 'שלום حالة '.repeat(1_000) },
+    { name: 'one cue again and again', text: 'no pneumonia and possible gout, denies '.repeat(250) },
+    { name: 'numbers', text: '12/3 4.5 mg '.repeat(800) },
+    { name: 'one endless list', text: 'aspirin, lisinopril, '.repeat(450) },
+    { name: 'question marks', text: '? '.repeat(5_000) },
+  ];
+  it.each(hard)('reads 10,000 characters of $name in time', ({ text }) => {
+    const cpu = process.cpuUsage();
+    pipeline.annotate(text, { id: 'hard' });
+    const used = process.cpuUsage(cpu);
+    // 50 ms and 5 ms a kB; double that, because a shared machine's clock is no stopwatch.
+    expect((used.user + used.system) / 1000).toBeLessThan(2 * (50 + (5 * text.length) / 1000));
+  });
+});
