@@ -4,6 +4,7 @@ import type { Handler } from './exchange.js';
 import { type Decorate, instanceHistoryHandler, readHandler, vreadHandler } from './read.js';
 import type { Route } from './router.js';
 import { compartmentHandler, type Search, searchHandler } from './search.js';
+import { typeHistoryHandler } from './type-history.js';
 import {
   conditionalDeleteHandler,
   conditionalPatchHandler,
@@ -86,6 +87,21 @@ export function interactionRoutes(deps: InteractionDeps): Route[] {
       claim: type('history-instance'),
       needs: 'r',
       handle: instanceHistoryHandler(store, deps.parseInstant),
+    },
+
+    {
+      method: 'GET',
+      path: ':type/_history',
+      claim: type('history-type'),
+      needs: 's',
+      handle: typeHistoryHandler(deps.parseInstant),
+    },
+    {
+      method: 'GET',
+      path: '_history',
+      claim: system('history-system'),
+      needs: 'each',
+      handle: typeHistoryHandler(deps.parseInstant),
     },
 
     { method: 'GET', path: ':type', claim: type('search-type'), needs: 's', handle: find },

@@ -141,7 +141,6 @@ export function parseCount(text: string | undefined): number {
 }
 
 const METHODS = { create: 'POST', update: 'PUT', delete: 'DELETE' } as const;
-const STATUSES = { create: '201 Created', update: '200 OK', delete: '204 No Content' } as const;
 
 /** R4 bundle.html: a history entry says the request that made the version and how it was answered. */
 export function historyEntry(base: string, version: VersionRead): Record<string, unknown> {
@@ -151,7 +150,7 @@ export function historyEntry(base: string, version: VersionRead): Record<string,
     ...(version.resource ? { resource: version.resource } : {}),
     request: { method: METHODS[op], url: op === 'create' ? type : `${type}/${id}` },
     response: {
-      status: STATUSES[op],
+      status: op === 'delete' ? '204 No Content' : version.version === 1 ? '201 Created' : '200 OK',
       etag: `W/"${version.version}"`,
       lastModified: new Date(version.lastUpdated).toISOString(),
     },
