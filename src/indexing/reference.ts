@@ -62,9 +62,10 @@ function pointedOf(value: unknown, resource: Resource, context: IndexContext): P
       ? { system: typeof i.system === 'string' ? i.system : '', value: i.value }
       : undefined;
   const text = typeof v.reference === 'string' ? v.reference : typeof v.url === 'string' ? v.url : undefined;
+  const parsed = text === undefined ? undefined : parseReference(text, context.base);
   return {
-    parsed: text === undefined ? undefined : parseReference(text, context.base),
-    type: referenceTypeOf(value, resource),
+    parsed,
+    type: parsed?.kind === 'local' ? parsed.type : referenceTypeOf(value, resource),
     identifier,
   };
 }

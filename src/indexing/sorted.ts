@@ -1,8 +1,7 @@
-import { termText } from '../core/blind.js';
 import type { Resource } from '../core/resource.js';
 import { findSearchParameter } from '../fhir/registry.js';
 import type { IndexContext } from './parameter-type.js';
-import { KINDS } from './terms.js';
+import { type ParameterTerms, parameterTerms } from './terms.js';
 import { eachToken, type Token } from './token.js';
 import { valuesOf } from './values.js';
 
@@ -19,22 +18,27 @@ import { valuesOf } from './values.js';
  * Only resources with a clinical time have such rows; a search that must also list undated ones asks elsewhere.
  */
 export function sortedTypeTerm(context: IndexContext, type: string): bigint {
-  return context.blind(termText(KINDS.sorted, type));
+  return maker(context, type, '_id')!.fixed('sorted');
 }
 
+/** @throws RangeError where the type has no `primaryCodeParameter`. */
 export function sortedCodeTerm(context: IndexContext, type: string, system: string, code: string): bigint {
-  return context.blind(termText(KINDS.sorted, type, 'code', system, code));
+  return makerOfCode(context, type).two('sorted', system, code);
 }
 
+/** @throws RangeError where the type has no parameter `category`. */
 export function sortedCategoryTerm(
   context: IndexContext,
   type: string,
   system: string,
   code: string,
 ): bigint {
-  return context.blind(termText(KINDS.sorted, type, 'category', system, code));
+  const terms = maker(context, type, 'category');
+  if (!terms) throw new RangeError(`${type} has no category`);
+  return terms.two('sorted', system, code);
 }
 
+/** @throws RangeError where the type has no `primaryCodeParameter`. */
 export function sortedPatientCodeTerm(
   context: IndexContext,
   type: string,
@@ -42,7 +46,18 @@ export function sortedPatientCodeTerm(
   system: string,
   code: string,
 ): bigint {
-  return context.blind(termText(KINDS.sorted, type, 'patient', patientId, system, code));
+  return makerOfCode(context, type).fresh('sorted', patientId, system, code);
+}
+
+function maker(context: IndexContext, type: string, code: string): ParameterTerms | undefined {
+  const parameter = findSearchParameter(type, code);
+  return parameter && parameterTerms(context, parameter);
+}
+
+function makerOfCode(context: IndexContext, type: string): ParameterTerms {
+  const code = primaryCodeParameter(type);
+  if (code === undefined) throw new RangeError(`${type} has no code`);
+  return maker(context, type, code)!;
 }
 
 /** The parameter that says what a resource of the type is, where it is not `code`. */

@@ -1,5 +1,6 @@
 import { MAX_JSON_DEPTH } from '../core/json.js';
 import type { Resource } from '../core/resource.js';
+import { typeDefinition } from '../fhir/elements.js';
 import { allOf, anyOf } from './clauses.js';
 import { eachWord, fold, words } from './fold.js';
 import type { CompiledParameter, IndexContext, ParameterQuery, ParameterType } from './parameter-type.js';
@@ -8,27 +9,6 @@ import { type ParameterTerms, parameterTerms, term } from './terms.js';
 
 /** Beyond this many words a resource's are no longer indexed; a mark then says so, and searches recheck it. */
 export const MAX_WORDS = 4_096;
-
-/** Elements that hold no words: binary data, addresses of things, and what the server itself sets. */
-const NOT_WORDS = new Set([
-  'data',
-  'resourceType',
-  'reference',
-  'system',
-  'url',
-  'fullUrl',
-  'id',
-  'meta',
-  'div',
-  'contentType',
-  'hash',
-]);
-
-/** Members whose texts come from code systems and forms, and so repeat from one resource to the next. */
-const REPEATING = new Set(['display', 'code', 'text', 'unit', 'status', 'use', 'type', 'intent']);
-
-/** Longer texts are written for one resource only. */
-const MAX_REPEATING_UNITS = 96;
 
 /** Takes a text of a resource; `repeats` where other resources are likely to hold the same. */
 type TextVisitor = (text: string, repeats: boolean) => void;
@@ -40,29 +20,80 @@ const narrativeTexts: TextsOf = (resource, visit) => {
   if (typeof div === 'string') visit(withoutTags(div), false);
 };
 
-/** Every text in the resource, the narrative and contained resources included. */
+/**
+ * Every text in the resource, the narrative and contained resources included. Texts are elements of type string and
+ * markdown; codes, identifiers, telephone numbers, units and dates are not words, have parameters of their own, and
+ * would double the terms of a laboratory result.
+ */
 const contentTexts: TextsOf = (resource, visit) => {
   narrativeTexts(resource, visit);
-  members(resource, visit, 0);
+  texts(resource, planOf(resource.resourceType), visit, 0);
 };
 
-/** A date, dateTime or instant. Its digits are no words, and would be a sixth of all terms of laboratory results. */
-const DATE_TIME = /^\d{4}-\d\d(-\d\d(T[\d:.]{5,20}(Z|[+-]\d\d:\d\d))?)?$/;
+const TEXT_TYPES = new Set(['string', 'markdown']);
+const NO_WORDS = new Set([
+  'Identifier',
+  'Meta',
+  'Narrative',
+  'ContactPoint',
+  'Quantity',
+  'Signature',
+  'SampledData',
+]);
+const NO_WORDS_MEMBERS = new Set([
+  'Coding.version',
+  'CodeSystem.version',
+  'Extension.url',
+  'Reference.reference',
+  'Expression.expression',
+]);
 
-function members(node: object, visit: TextVisitor, depth: number): void {
+/** Displays and texts of codes repeat from one resource to the next; longer ones are written once. */
+const REPEATING = new Set(['Coding', 'CodeableConcept']);
+const MAX_REPEATING_UNITS = 96;
+
+/** What to do with a member: read it as a text, or go into it as an object of this type. */
+type Step =
+  | { readonly text: true; readonly repeats: boolean }
+  | { readonly text: false; readonly type: string };
+type Plan = ReadonlyMap<string, Step>;
+
+const plans = new Map<string, Plan>();
+
+function planOf(type: string): Plan {
+  let plan = plans.get(type);
+  if (!plan) {
+    const steps = new Map<string, Step>();
+    for (const [name, member] of typeDefinition(type)?.members ?? []) {
+      const { code } = member.type;
+      if (NO_WORDS.has(code) || NO_WORDS_MEMBERS.has(`${type}.${name}`) || name === 'id') continue;
+      if (TEXT_TYPES.has(code)) steps.set(name, { text: true, repeats: REPEATING.has(type) });
+      else if (typeDefinition(code)) steps.set(name, { text: false, type: code });
+    }
+    plan = steps;
+    plans.set(type, plan);
+  }
+  return plan;
+}
+
+function texts(node: object, plan: Plan, visit: TextVisitor, depth: number): void {
   if (depth > MAX_JSON_DEPTH) return;
   for (const name in node) {
-    if (!NOT_WORDS.has(name)) valueTexts(name, (node as Record<string, unknown>)[name], visit, depth);
+    const step = plan.get(name);
+    if (step === undefined) continue;
+    const value = (node as Record<string, unknown>)[name];
+    if (Array.isArray(value)) for (const item of value) follow(step, item, visit, depth);
+    else follow(step, value, visit, depth);
   }
 }
 
-function valueTexts(name: string, value: unknown, visit: TextVisitor, depth: number): void {
-  if (typeof value === 'string') {
-    // Dates begin with a digit, most words do not: the first character saves the expression.
-    if (value.charCodeAt(0) <= 57 && DATE_TIME.test(value)) return;
-    visit(value, value.length <= MAX_REPEATING_UNITS && REPEATING.has(name));
-  } else if (Array.isArray(value)) for (const item of value) valueTexts(name, item, visit, depth + 1);
-  else if (typeof value === 'object' && value !== null) members(value, visit, depth + 1);
+function follow(step: Step, value: unknown, visit: TextVisitor, depth: number): void {
+  if (step.text) {
+    if (typeof value === 'string') visit(value, step.repeats && value.length <= MAX_REPEATING_UNITS);
+  } else if (typeof value === 'object' && value !== null) {
+    const type = step.type === 'Resource' ? String((value as Resource).resourceType) : step.type;
+    texts(value, planOf(type), visit, depth + 1);
+  }
 }
 
 const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };
