@@ -113,7 +113,7 @@ export function createCoder(lexicon: Lexicon): Coder {
         const drug = codeDrug(lexicon, products, input, mention, first, last);
         if (drug.concepts.length > 0 || mention.type === 'medication') return drug;
       }
-      const own = input.tokens.slice(first, last);
+      const own = withoutTag(input.tokens.slice(first, last));
       const qualifiers = mention.attributes.filter((each) => QUALIFIERS.has(each.type));
       const key = `${mention.type}|${mention.text}|${qualifiers.map((each) => each.text).join(',')}`;
       const known = cache.get(key);
@@ -124,6 +124,12 @@ export function createCoder(lexicon: Lexicon): Coder {
       return result;
     },
   };
+}
+
+/** Drops what follows an opening bracket: the semantic tag of an official name, "viral sinusitis (disorder)". */
+function withoutTag(tokens: readonly Token[]): readonly Token[] {
+  const at = tokens.findIndex((token) => token.norm === '(' || token.norm === '[');
+  return at > 0 && !tokens.slice(at).some((token) => token.norm === ')' || token.norm === ']') ? tokens.slice(0, at) : tokens;
 }
 
 /** Number of the first token that ends after `offset`. */

@@ -108,7 +108,12 @@ export function addRxNorm(builder, tables) {
       row.type,
       brand === undefined ? parts : [...parts, brand],
     );
-    if (pack) return;
+    if (pack) {
+      // "{28 (norethindrone 0.35 MG Oral Tablet) } Pack [Errin 28 Day]" is written "Errin 28 Day Pack".
+      const name = /\[([^\]]+)\]\s*$/.exec(row.name)?.[1];
+      if (name) builder.phrase(/pack$/i.test(name) ? name : `${name} Pack`, 'medication', FLAG.product | FLAG.whole | FLAG.brand, [id]);
+      return;
+    }
     const whole = names.length > 1 || /\[/.test(row.name) ? FLAG.whole : 0;
     for (const name of [row.name, ...row.synonyms.split('|')]) {
       if (
