@@ -2,8 +2,8 @@ import type { StoredResource } from '../core/resource.js';
 import type { Position } from './cursor.js';
 import { phasesOf } from './order.js';
 import type { Reader } from './reader.js';
-import { type Find, type FoundRow, foundRow, rowsStatement } from './statement.js';
-import { walkLength } from './walk.js';
+import type { Find, FoundRow } from './statement.js';
+import { nextRows } from './walk.js';
 
 /** Most rows fetched at a time where matches must be opened to be known. */
 const RECHECK_BATCH = 500;
@@ -36,27 +36,11 @@ export async function fetchRows(
   let position = from;
   for (;;) {
     const wanted = limit - placed.length;
-    for (const row of await fetchPhase(reader, find, position, wanted))
+    for (const row of await nextRows(reader, find, position, wanted))
       placed.push({ row, phase: position.phase });
     if (placed.length >= limit || position.phase + 1 >= phasesOf(find.order).length) return placed;
     position = { phase: position.phase + 1, keys: [] };
   }
-}
-
-async function fetchPhase(
-  reader: Reader,
-  find: Find,
-  position: Position,
-  limit: number,
-): Promise<FoundRow[]> {
-  const read = async (walk?: number) =>
-    (await reader.query(rowsStatement(find, position, limit, walk))).map((r) => foundRow(r, find.order));
-  const walk = await walkLength(reader, find, limit);
-  if (walk !== undefined) {
-    const walked = await read(walk);
-    if (walked.length >= limit) return walked;
-  }
-  return read();
 }
 
 export const positionOf = (p: Placed): Position => ({ phase: p.phase, keys: p.row.keys });

@@ -7,6 +7,7 @@ import type { Store, StoreTransaction } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { sortedPage } from './body-sort.js';
 import { type CursorScope, openCursor, type Position, sealCursor } from './cursor.js';
+import { planRows } from './estimate.js';
 import { fillPage, type Recheck, streamMatches } from './fill.js';
 import { includeFor } from './include.js';
 import { START } from './order.js';
@@ -18,7 +19,6 @@ import type { Page, PageEntry, SearchRequest } from './request.js';
 import { shape } from './shape.js';
 import { countStatement, estimateStatement, type Find } from './statement.js';
 import { queryString } from './syntax.js';
-import { planRows } from './walk.js';
 
 /** Where `findMatches` looks: the tenant, or inside a write transaction, whose own writes it then sees. */
 export type MatchScope = Tenant | { readonly tenant: Tenant; readonly tx: StoreTransaction };

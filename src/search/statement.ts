@@ -1,3 +1,4 @@
+import { RESOURCE_TYPES } from '../fhir/resource-types.js';
 import type { RowKey } from '../store/contract.js';
 import { type Condition, conjuncts, every, impliesType } from './condition.js';
 import type { Position } from './cursor.js';
@@ -27,24 +28,21 @@ export interface FoundRow {
   readonly keys: readonly (string | number)[];
 }
 
-const COLUMNS = 'r.part, r.rtype, r.rid, r.ver, r.sid, r.slot';
+export const COLUMNS = 'r.part, r.rtype, r.rid, r.ver, r.sid, r.slot';
 
 /** The largest bigint and the largest double stand for "no value", so that such rows come last. */
 const NO_BIGINT = '9223372036854775807';
 const NO_DOUBLE = `'Infinity'::float8`;
 
 /** The next `limit` rows after `after` within one phase of the order. */
-export function rowsStatement(find: Find, after: Position, limit: number, walk?: number): Statement {
+export function rowsStatement(find: Find, after: Position, limit: number): Statement {
   const bind = new Binder();
   const phase = phasesOf(find.order)[after.phase]!;
   const keys = after.keys;
   switch (find.order.kind) {
     case 'bodies':
     case 'row':
-      return done(
-        bind,
-        walk === undefined ? byRow(find, bind, keys, limit) : byWalk(find, bind, keys, limit, walk),
-      );
+      return done(bind, byRow(find, bind, keys, limit));
     case 'updated':
       return done(bind, byUpdate(find, bind, keys, limit, find.order.descending));
     case 'clinical':
@@ -72,7 +70,7 @@ function done(bind: Binder, text: string): Statement {
  * The type is tested only where the condition does not imply it. The planner takes the two for independent: it would
  * expect far too few rows, and AND the terms' bitmap with one of the whole type.
  */
-function where(
+export function where(
   find: Find,
   bind: Binder,
   style: RenderStyle = 'set',
@@ -81,7 +79,7 @@ function where(
 ): string {
   const renderer = new Renderer(bind, style);
   const parts = conjuncts(condition).map((c) => renderer.predicate(c, 'r', find.types));
-  if (!typed && !impliesType(condition))
+  if (!typed && !impliesType(condition) && find.types.length < RESOURCE_TYPES.length)
     parts.unshift(renderer.predicate({ kind: 'types', types: find.types }, 'r', find.types));
   return ['not r.deleted', ...parts].join(' and ');
 }
@@ -92,7 +90,7 @@ export function whereOf(find: Find, bind: Binder): string {
 }
 
 /** Keyset in (rtype, rid); a single type needs rid alone, which the planner matches to more indexes. */
-function afterRow(find: Find, bind: Binder, keys: Position['keys'], alias: string): string {
+export function afterRow(find: Find, bind: Binder, keys: Position['keys'], alias: string): string {
   if (keys.length === 0) return '';
   const [rtype, rid] = keys as [number, string];
   return find.types.length === 1
@@ -101,36 +99,15 @@ function afterRow(find: Find, bind: Binder, keys: Position['keys'], alias: strin
 }
 
 function byRow(find: Find, bind: Binder, keys: Position['keys'], limit: number): string {
-  // With nothing to select by, the locator has the rows in order; else the terms' index is entered first.
-  const from =
-    find.condition.kind === 'everything'
-      ? 'locator l join resource r on r.part = l.part and r.rtype = l.rtype and r.rid = l.rid'
-      : 'resource r';
-  const a = find.condition.kind === 'everything' ? 'l' : 'r';
-  const types =
-    a === 'l'
-      ? ` and ${new Renderer(bind).predicate({ kind: 'types', types: find.types }, 'l', find.types)}`
-      : '';
   return (
-    `select ${COLUMNS}, r.rtype as k0, r.rid as k1 from ${from}` +
-    ` where ${where(find, bind)}${types}${afterRow(find, bind, keys, a)}` +
-    ` order by ${a}.rtype, ${a}.rid limit ${bind.int(limit)}`
-  );
-}
-
-/** Tests the next `walk` rows one by one: cheaper than fetching and sorting all matches where they are many. */
-function byWalk(find: Find, bind: Binder, keys: Position['keys'], limit: number, walk: number): string {
-  const types = new Renderer(bind).predicate({ kind: 'types', types: find.types }, 'l', find.types);
-  return (
-    `select ${COLUMNS}, r.rtype as k0, r.rid as k1 from (select l.part, l.rtype, l.rid from locator l` +
-    ` where ${types}${afterRow(find, bind, keys, 'l')} order by l.rtype, l.rid limit ${bind.int(walk)}) w` +
-    ' join resource r on r.part = w.part and r.rtype = w.rtype and r.rid = w.rid' +
-    ` where ${where(find, bind, 'filter')} order by w.rtype, w.rid limit ${bind.int(limit)}`
+    `select ${COLUMNS}, r.rtype as k0, r.rid as k1 from resource r` +
+    ` where ${where(find, bind)}${afterRow(find, bind, keys, 'r')}` +
+    ` order by r.rtype, r.rid limit ${bind.int(limit)}`
   );
 }
 
 /** The bound on the first key is separate so that it can be an index bound; ties go on by row. */
-function afterKeyed(
+export function afterKeyed(
   bind: Binder,
   keys: Position['keys'],
   key: string,
@@ -165,9 +142,8 @@ function byUpdate(
 }
 
 /**
- * Dated rows in clinical order. Read from `idx_sorted` where a sorted term is known, else from the timeline index
- * where the patient is; ties run the way the index does. A compartment is read in two halves, since its rows stand
- * under the patient column or, when in several compartments, under a term.
+ * Dated rows in clinical order, all matches fetched and sorted. A compartment is read in two halves, since its rows
+ * stand under the patient column, which has an index in this order, or, when in several compartments, under a term.
  */
 function byClinicalTime(
   find: Find,
@@ -176,35 +152,48 @@ function byClinicalTime(
   limit: number,
   descending: boolean,
 ): string {
-  const way = descending ? 'desc' : 'asc';
-  const back = descending ? 'asc' : 'desc';
-  const max = bind.int(limit);
-  const union = (a: string, b: string) =>
-    `select * from ((${a}) union all (${b})) u order by k0 ${way}, k1 ${back}, k2 ${back} limit ${max}`;
-  const select = (condition: Condition) =>
+  const order = clinicalOrder(descending);
+  const select = (condition: Condition) => clinicalSelect(find, bind, keys, limit, descending, condition);
+  const { compartment, rest } = compartmentOf(find);
+  if (!compartment) return select(find.condition);
+  const own = select(every([{ kind: 'patient', pkey: compartment.pkey }, ...rest]));
+  const shared = select(
+    every([{ kind: 'terms', all: true, terms: [compartment.shared], anyType: true }, ...rest]),
+  );
+  return `select * from ((${own}) union all (${shared})) u order by ${order('k0', 'k1', 'k2')} limit ${bind.int(limit)}`;
+}
+
+/** The dated rows that meet `condition`, in clinical order. */
+export function clinicalSelect(
+  find: Find,
+  bind: Binder,
+  keys: Position['keys'],
+  limit: number,
+  descending: boolean,
+  condition: Condition,
+): string {
+  return (
     `select ${COLUMNS}, r.at as k0, r.rtype as k1, r.rid as k2 from resource r` +
     ` where ${where(find, bind, 'set', condition)} and r.at is not null` +
     `${afterKeyed(bind, keys, 'r.at', '(r.rtype, r.rid)', descending)}` +
-    ` order by r.at ${way}, r.rtype ${back}, r.rid ${back} limit ${max}`;
-  const withTerm = (term: bigint, rest: readonly Condition[]) =>
-    select(every([{ kind: 'terms', all: true, terms: [term], anyType: true }, ...rest]));
-  if (find.sortedTerm !== undefined) {
-    const sorted =
-      `select ${COLUMNS}, s.at as k0, r.rtype as k1, s.rid as k2 from idx_sorted s` +
-      ' join resource r on r.part = s.part and r.rtype = s.rtype and r.rid = s.rid' +
-      ` where s.term = ${bind.bigint(find.sortedTerm)} and ${where(find, bind, 'set', find.condition, true)}` +
-      `${afterKeyed(bind, keys, 's.at', '(s.rtype, s.rid)', descending)}` +
-      ` order by s.at ${way}, s.rid ${back} limit ${max}`;
-    return find.sharedTerm === undefined
-      ? sorted
-      : union(sorted, withTerm(find.sharedTerm, conjuncts(find.condition)));
-  }
+    ` order by ${clinicalOrder(descending)('r.at', 'r.rtype', 'r.rid')} limit ${bind.int(limit)}`
+  );
+}
+
+/** Ties run the way the indexes in clinical order do. */
+export function clinicalOrder(descending: boolean): (at: string, rtype: string, rid: string) => string {
+  const [way, back] = descending ? ['desc', 'asc'] : ['asc', 'desc'];
+  return (at, rtype, rid) => `${at} ${way}, ${rtype} ${back}, ${rid} ${back}`;
+}
+
+/** The compartment among the conjuncts, and the others. */
+export function compartmentOf(find: Find): {
+  compartment: Extract<Condition, { kind: 'compartment' }> | undefined;
+  rest: readonly Condition[];
+} {
   const all = conjuncts(find.condition);
   const compartment = all.find((c) => c.kind === 'compartment');
-  if (!compartment) return select(find.condition);
-  const rest = all.filter((c) => c !== compartment);
-  const own = select(every([{ kind: 'patient', pkey: compartment.pkey }, ...rest]));
-  return union(own, withTerm(compartment.shared, rest));
+  return { compartment, rest: all.filter((c) => c !== compartment) };
 }
 
 function byKeys(
@@ -245,6 +234,7 @@ function keyExpression(key: SqlKey, bind: Binder): string {
 export function countStatement(find: Find): Statement {
   const bind = new Binder();
   if (find.condition.kind === 'everything') {
+    // The locator's key is read alone, in the order it stands.
     const types = (alias: string) =>
       new Renderer(bind).predicate({ kind: 'types', types: find.types }, alias, find.types);
     return done(

@@ -1,73 +1,70 @@
-import type { Tenant } from '../tenancy/tenant.js';
-import { conjuncts, printCondition } from './condition.js';
+import type { Position } from './cursor.js';
+import { explained, guess } from './estimate.js';
 import type { Reader } from './reader.js';
 import { Binder } from './render.js';
-import { estimateStatement, type Find } from './statement.js';
+import { type Find, type FoundRow, foundRow, rowsStatement } from './statement.js';
+import { type Spine, spineLeftStatement, spineOf, walkStatement } from './walk-statement.js';
 
 /**
- * Chooses between the two ways to a page in row order. Fetching all matches by their index and sorting them costs as
- * much as there are matches; walking the type in order and testing each row costs as much as matches are rare. Hashed
- * ids are spread evenly, so the walk to `limit` matches is about limit ÷ frequency rows. Measured with 10,000 matches
- * among 100,000 rows: 17 ms by index, 2 ms by walk. The planner would choose alike from one statement, but its
- * guess of frequency can be wrong without bound; here a wrong guess costs one walk of bounded length.
+ * The two ways to the next rows of an order. Fetching finds all matches by the index of the most selective part and
+ * sorts them: its cost grows with the matches. Walking reads an index that has the order already and tests each row:
+ * its cost grows as matches are rare. Hashed ids are spread evenly, so a walk to `limit` matches is about
+ * limit ÷ frequency rows long. A wrong guess costs one walk of bounded length, then the rows are fetched.
  */
 
-/** Longest walk worth trying. */
-const MAX_WALK = 4_000;
-/** Below so many matches the index is quicker whatever the frequency. */
-const FEW_MATCHES = 1_000;
+/** Longest walk worth trying, rows. */
+const MAX_WALK = 5_000;
 /** Twice the expected length, since matches are spread by chance. */
-const WALK_MARGIN = 2;
-const ESTIMATE_LIFE_MS = 60_000;
-const MAX_ESTIMATES = 1_000;
+const MARGIN = 2;
+/** Up to so many rows fetching is quicker than making a choice. */
+const FEW_ROWS = 100;
 
-interface Estimate {
-  readonly matches: number;
-  readonly rows: number;
-  readonly at: number;
+export async function nextRows(
+  reader: Reader,
+  find: Find,
+  after: Position,
+  limit: number,
+): Promise<FoundRow[]> {
+  const spine = spineOf(find, after.phase);
+  const length = spine && (await walkLength(reader, find, spine, limit));
+  if (!spine || length === undefined) return fetched(reader, find, after, limit);
+  const walked = await rowsOf(reader, find, walkStatement(find, spine, after, limit, length));
+  if (walked.length < limit) {
+    // Too few: either the spine ended, or matches are rarer than was guessed.
+    const [left] = await reader.query(spineLeftStatement(spine, after, length));
+    if (Number(left!.n) >= length) return fetched(reader, find, after, limit);
+  }
+  return walked;
 }
 
-const estimates = new WeakMap<Tenant['keys'], Map<string, Estimate>>();
-
-/** Rows to walk, or undefined where the index is the better way. */
-export async function walkLength(reader: Reader, find: Find, limit: number): Promise<number | undefined> {
-  if (find.order.kind !== 'row' || find.condition.kind === 'everything') return undefined;
-  // A known id or patient is selective without asking.
-  if (
-    conjuncts(find.condition).some(
-      (c) => c.kind === 'rids' || c.kind === 'patient' || c.kind === 'compartment',
-    )
-  )
-    return undefined;
-  const { matches, rows } = await estimate(reader, find);
-  if (matches < FEW_MATCHES) return undefined;
-  const length = Math.ceil((WALK_MARGIN * limit * rows) / matches) + limit;
-  return length <= MAX_WALK && length < matches ? length : undefined;
+function fetched(reader: Reader, find: Find, after: Position, limit: number): Promise<FoundRow[]> {
+  return rowsOf(reader, find, rowsStatement(find, after, limit));
 }
 
-/** The planner's guesses, kept for a minute: planning twice for every page would double the cost of the cheapest ones. */
-async function estimate(reader: Reader, find: Find): Promise<Estimate> {
-  const known = estimates.get(reader.tenant.keys) ?? new Map<string, Estimate>();
-  estimates.set(reader.tenant.keys, known);
-  const name = `${find.types.join(',')} ${printCondition(find.condition)}`;
-  const now = performance.now();
-  const found = known.get(name);
-  if (found && now - found.at < ESTIMATE_LIFE_MS) return found;
+async function rowsOf(
+  reader: Reader,
+  find: Find,
+  statement: ReturnType<typeof rowsStatement>,
+): Promise<FoundRow[]> {
+  return (await reader.query(statement)).map((r) => foundRow(r, find.order));
+}
+
+async function walkLength(
+  reader: Reader,
+  find: Find,
+  spine: Spine,
+  limit: number,
+): Promise<number | undefined> {
+  const { rows, matches, fetched: byIndex } = await guess(reader, spine.rest ?? find.condition, find.types);
+  if (byIndex <= FEW_ROWS) return undefined;
+  const whole = await explained(reader, spine.name, () => wholeSpine(spine));
+  // All matches are on the spine, so they are at least as frequent there as in the type.
+  const share = Math.min(1, Math.max(matches, 1) / Math.min(rows, whole));
+  const length = Math.min(Math.ceil((MARGIN * limit) / share), whole) + limit;
+  return length <= MAX_WALK && length < byIndex ? length : undefined;
+}
+
+function wholeSpine(spine: Spine) {
   const bind = new Binder();
-  const all = `explain (format json) select 1 from locator where rtype = any(${bind.smallints(find.types)})`;
-  const fresh: Estimate = {
-    matches: planRows(await reader.query(estimateStatement(find))),
-    rows: planRows(await reader.query({ text: all, values: bind.values })),
-    at: now,
-  };
-  if (known.size >= MAX_ESTIMATES) known.clear();
-  known.set(name, fresh);
-  return fresh;
-}
-
-/** Row count at the top of an `explain (format json)`. */
-export function planRows(rows: readonly Record<string, unknown>[]): number {
-  const plan = rows[0]?.['QUERY PLAN'];
-  const parsed = (typeof plan === 'string' ? JSON.parse(plan) : plan) as { Plan: { 'Plan Rows': number } }[];
-  return parsed[0]?.Plan['Plan Rows'] ?? 0;
+  return { text: spine.whole(bind), values: bind.values };
 }
