@@ -261,12 +261,13 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       closed = true;
       const entries = await Promise.allSettled(open.values());
       open.clear();
-      const pools = entries.flatMap((e) => (e.status === 'fulfilled' ? [e.value.tenant.pool] : []));
+      // A set: one that makes room at this very moment is in both.
+      const pools = new Set(entries.flatMap((e) => (e.status === 'fulfilled' ? [e.value.tenant.pool] : [])));
       for (const ref of retired) {
         const pool = ref.deref();
-        if (pool) pools.push(pool);
+        if (pool) pools.add(pool);
       }
-      await Promise.all(pools.map((pool) => pool.end()));
+      await Promise.all([...pools].map((pool) => pool.end()));
       retired.clear();
       await control.end();
     },

@@ -67,7 +67,7 @@ export function tenantPool(address: ServerAddress): pg.Pool {
 }
 
 function pool(address: ServerAddress, max: number, name: string, settings: readonly string[]): pg.Pool {
-  const made = new pg.Pool({
+  const made = new CleanPool({
     ...address,
     max,
     application_name: name,
@@ -80,6 +80,38 @@ function pool(address: ServerAddress, max: number, name: string, settings: reado
   // An idle connection that breaks is dropped by the pool; without a listener it would end the process.
   made.on('error', () => {});
   return made;
+}
+
+type Connected = (
+  error: Error | undefined,
+  client: pg.PoolClient | undefined,
+  done: (release?: unknown) => void,
+) => void;
+
+/**
+ * A pool that closes a connection given back in the middle of a transaction, rather than hand it on: the next one to
+ * use it would work inside somebody else's transaction, or find it aborted.
+ */
+class CleanPool extends pg.Pool {
+  override connect(): Promise<pg.PoolClient>;
+  override connect(callback: Connected): void;
+  override connect(callback?: Connected): Promise<pg.PoolClient> | undefined {
+    if (!callback) return super.connect().then(closeIfDirty);
+    super.connect((error, client) => {
+      const clean = client && closeIfDirty(client);
+      callback(error, clean, clean ? (clean.release as (release?: unknown) => void) : () => {});
+    });
+    return undefined;
+  }
+}
+
+function closeIfDirty(client: pg.PoolClient): pg.PoolClient {
+  const release = client.release;
+  client.release = (destroy) => {
+    const status = client.getTransactionStatus();
+    release(destroy || (status !== 'I' && status !== null) ? destroy || true : undefined);
+  };
+  return client;
 }
 
 /** Runs `work` on one connection of the administrator and closes it. @throws Fault `unavailable` if unreachable. */
