@@ -13,12 +13,13 @@ import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { annotateRoute } from './annotate.js';
 import type { VerifyToken } from './auth.js';
-import { batchHandler } from './batch.js';
+import { type BatchOptions, batchHandler } from './batch.js';
 import { capabilityStatement } from './capabilities.js';
 import { cohortRoute } from './cohort.js';
 import { annotationRoute, withAnnotationStatus } from './document-reference.js';
 import { authorise, createFhirEndpoint, type Seen } from './fhir-endpoint.js';
 import { isLoopback, parseHost, publicUrl } from './hosts.js';
+import { idempotentHandler } from './idempotency.js';
 import { interactionRoutes } from './interactions.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { failure, HttpFault, logText } from './outcome.js';
@@ -192,7 +193,18 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
   const decorate = withAnnotationStatus;
   const multipleDelete = options.multipleDelete ?? false;
   const started = clock.now();
+  const batchOptions: BatchOptions = {
+    check,
+    decorate,
+    multipleDelete,
+    match: (method, path) => router.match(method, path),
+    dispatch: (matched, request) => {
+      authorise(request, matched);
+      return matched.route.handle(request);
+    },
+  };
   const routes: Route[] = interactionRoutes({
+    clock,
     bundles,
     search: (tenant, request) => search.search(tenant, { ...request, base: system.baseOf(tenant) }),
     decorate,
@@ -214,16 +226,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
         multipleDelete,
       }),
     }),
-    batch: batchHandler(bundles, {
-      check,
-      decorate,
-      multipleDelete,
-      match: (method, path) => router.match(method, path),
-      dispatch: (matched, request) => {
-        authorise(request, matched);
-        return matched.route.handle(request);
-      },
-    }),
+    batch: idempotentHandler(bundles, clock, (within) => batchHandler(within, batchOptions)),
     operations: [
       annotationRoute,
       ...timelineRoutes(system.timeline),

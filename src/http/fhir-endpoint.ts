@@ -5,7 +5,7 @@ import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import { authenticate, bearerToken, type Caller, DEV_CALLER, type VerifyToken } from './auth.js';
 import { MAX_BUNDLE_BYTES, MAX_FORM_BYTES, MAX_RESOURCE_BYTES, readText } from './body.js';
 import type { FhirRequest, FhirResponse } from './exchange.js';
-import { bodyKind, type Pair, parsePrefer, responseType } from './negotiate.js';
+import { type BodyKind, bodyKind, type Pair, parsePrefer, responseType } from './negotiate.js';
 import { failure } from './outcome.js';
 import { requestId } from './request-id.js';
 import { acceptsGzip, type RenderContext, respond } from './respond.js';
@@ -152,14 +152,20 @@ export function authorise({ access }: Pick<Caller, 'access'>, { route, at }: Mat
   }
 }
 
+/** Reads the body at the first call; whoever asks again gets the same. */
 function bodyReader(request: IncomingMessage, matched: Matched): FhirRequest['body'] {
-  return async (kinds) => {
-    const kind = bodyKind(request.headers, kinds);
-    if (kind === 'form') return { kind, text: await readText(request, MAX_FORM_BYTES), json: undefined };
-    const limit = matched.route.path === '' ? MAX_BUNDLE_BYTES : MAX_RESOURCE_BYTES;
-    const text = await readText(request, limit);
-    return { kind, text: '', json: parseJson(text) };
+  let read: ReturnType<FhirRequest['body']> | undefined;
+  return (kinds) => {
+    read ??= readBody(request, matched, kinds);
+    return read;
   };
+}
+
+async function readBody(request: IncomingMessage, matched: Matched, kinds: readonly BodyKind[]) {
+  const kind = bodyKind(request.headers, kinds);
+  if (kind === 'form') return { kind, text: await readText(request, MAX_FORM_BYTES), json: undefined };
+  const text = await readText(request, matched.route.path === '' ? MAX_BUNDLE_BYTES : MAX_RESOURCE_BYTES);
+  return { kind, text, json: parseJson(text) };
 }
 
 /** The work itself is not stopped (a commit may be under way); its answer is no longer waited for. */

@@ -1,6 +1,8 @@
+import type { Clock } from '../core/clock.js';
 import type { BundleDeps } from '../tasks/bundle.js';
 import type { Check } from '../tasks/bundle-entry.js';
 import type { Handler } from './exchange.js';
+import { idempotentHandler } from './idempotency.js';
 import { type Decorate, instanceHistoryHandler, readHandler, vreadHandler } from './read.js';
 import type { Route } from './router.js';
 import { compartmentHandler, type Search, searchHandler } from './search.js';
@@ -16,6 +18,7 @@ import {
 } from './write.js';
 
 export interface InteractionDeps {
+  readonly clock: Clock;
   readonly bundles: BundleDeps;
   readonly search: Search;
   readonly decorate: Decorate;
@@ -111,7 +114,7 @@ export function interactionRoutes(deps: InteractionDeps): Route[] {
       path: ':type',
       claim: type('create'),
       needs: 'c',
-      handle: createHandler(bundles, check),
+      handle: idempotentHandler(bundles, deps.clock, (within) => createHandler(within, check)),
     },
     {
       method: 'PUT',

@@ -13,6 +13,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_CONNECTIONS = 5_000;
 /** Time that requests under way have to end after the stop. */
 const DRAIN_MS = 20_000;
+const IDLE_SWEEP_MS = 50;
 
 export interface Listening {
   readonly port: number;
@@ -78,11 +79,14 @@ function started(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
+/** A connection whose last request just ended is idle, and would be kept open for the next one: it is closed. */
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+    const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+    const end = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
     server.close(() => {
-      clearTimeout(timer);
+      clearInterval(sweep);
+      clearTimeout(end);
       resolve();
     });
     server.closeIdleConnections();
