@@ -23,6 +23,11 @@ export interface AuditRow {
 /** Key version of the audit key, which is not rotated with the body's. */
 const AUDIT_KEY_VERSION = 1;
 
+/** First byte of what is sealed. A single write's entry is short, and setting up the compressor costs more than it saves. */
+const PLAIN = Buffer.from([0]);
+const DEFLATED = Buffer.from([1]);
+const DEFLATE_FROM_BYTES = 512;
+
 /** One sealed row for what one transaction did in one part. */
 export function sealAudit(
   keys: TenantKeys,
@@ -37,7 +42,11 @@ export function sealAudit(
     writes: decisions.map((d) => [d.write.op, d.write.type, d.write.id, d.version] as const),
   };
   const aid = randomUUID();
-  const plain = deflateRawSync(JSON.stringify(entry), { level: 1 });
+  const text = Buffer.from(JSON.stringify(entry), 'utf8');
+  const plain =
+    text.length < DEFLATE_FROM_BYTES
+      ? Buffer.concat([PLAIN, text])
+      : Buffer.concat([DEFLATED, deflateRawSync(text, { level: 1 })]);
   const sealed = keys.seal(plain, { purpose: 'audit', bind: [part, at, aid] });
   return { part, at, aid, kv: AUDIT_KEY_VERSION, sealed };
 }
