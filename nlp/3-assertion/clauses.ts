@@ -107,7 +107,7 @@ export function forwardEnd(clauses: Clauses, cue: Cue, row: CueRow): number {
   } else if (row.follow) return cue.last;
   const opened = at;
   for (; at < limit; at++) {
-    if (starts[at - first] && at > opened) return at;
+    if (starts[at - first] && at > opened && !introduces(clauses, cue, row, at)) return at;
     const other = cueAt[at - first]!;
     if (other < 0) continue;
     const next = cues[other]!;
@@ -118,6 +118,18 @@ export function forwardEnd(clauses: Clauses, cue: Cue, row: CueRow): number {
     at = next.last - 1;
   }
   return limit;
+}
+
+const DEEDS = new Set(['planned', 'current', 'past']);
+const INTRODUCTION_MAX_TOKENS = 6;
+
+/** `was given the following vaccines: …`: what comes after the colon is what the cue speaks of. */
+function introduces({ tokens }: Clauses, cue: Cue, row: CueRow, at: number): boolean {
+  if (tokens[at - 1]!.norm !== ':' || at - 1 - cue.last > INTRODUCTION_MAX_TOKENS) return false;
+  if (DEEDS.has(row.effect) && row.types) return true;
+  for (let i = cue.last; i < at - 1; i++)
+    if (tokens[i]!.norm === 'following' || tokens[i]!.norm === 'these') return true;
+  return false;
 }
 
 /** `, history of` or `and continue`: another statement begins, which a negation before it does not reach. */

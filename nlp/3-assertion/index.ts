@@ -133,8 +133,12 @@ function carriedBy(clauses: Clauses): Carried {
   const carried: { row: CueRow; text: string }[] = [];
   for (const cue of clauses.cues) {
     for (const row of cue.rows) {
-      if (row.scope !== 'after' || row.effect === 'none' || row.effect === 'stop' || row.limit !== undefined)
+      if (row.effect === 'none' || row.effect === 'stop' || row.limit !== undefined) continue;
+      // `The following procedures were performed:`
+      if (row.scope === 'before') {
+        if (row.types && !row.via && cue.last === clauses.last - 1) carried.push({ row, text: cue.text });
         continue;
+      }
       if (forwardEnd(clauses, cue, row) >= clauses.last) carried.push({ row, text: cue.text });
     }
   }
@@ -201,6 +205,7 @@ interface Surroundings {
 }
 
 const ACTS = new Set<MentionType>(['medication', 'procedure', 'test', 'vaccine', 'device']);
+const REPORTS_DEEDS = new Set(['procedures', 'operative-details', 'past-surgical-history']);
 const FINDINGS = new Set<MentionType>(['diagnosis', 'symptom']);
 
 function decide(mention: Mention, target: Target, around: Surroundings): Mention {
@@ -210,8 +215,12 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
   };
   const of = (effect: string) => nearest(target.hits, effect);
   const act = ACTS.has(target.type);
-  const doing = act ? nearestAct(target.hits) : undefined;
   const kind = around.section?.kind ?? 'none';
+  // What the report of an operation names was done, not planned: `OPERATION: Repeat C-section`.
+  const hits = REPORTS_DEEDS.has(kind)
+    ? target.hits.filter(({ row }) => row.effect !== 'planned')
+    : target.hits;
+  const doing = act ? nearestAct(hits) : undefined;
 
   let polarity: Assertion['polarity'] = 'affirmed';
   const negated = of('negated') ?? of('family+negated');

@@ -8,9 +8,12 @@ export interface PersonRow {
   readonly example: string;
 }
 
-const rules = readRules<{ people: PersonRow[]; informantVerbs: string[] }>('people.json');
+const rules = readRules<{ people: PersonRow[]; informantVerbs: string[]; links: string[] }>('people.json');
 const people = new Map(rules.people.map((row) => [row.word, row]));
 const informantVerbs = new Set(rules.informantVerbs);
+/** What joins a person to what they have: without one near (`partner abuse`) nothing is said of them. */
+const links = new Set(rules.links);
+const LINK_MAX_TOKENS = 4;
 
 const POSSESSIVES = new Set([
   'his',
@@ -115,6 +118,7 @@ export function findPeople(
       if (before === 'in' || bracketed) continue;
     }
     if (COMPANY.has(before) && before !== 'and' && !sickContact(tokens, start - 1, first)) continue;
+    if (!isLinked(tokens, i, last)) continue;
     let to = i + 1;
     while (to < last && to < i + 60) {
       const word = tokens[to]!.norm;
@@ -126,6 +130,13 @@ export function findPeople(
     scopes.push({ from: i + 1, to, row, backward: false });
   }
   return scopes;
+}
+
+function isLinked(tokens: readonly Token[], person: number, last: number): boolean {
+  for (let i = person + 1; i < Math.min(last, person + 1 + LINK_MAX_TOKENS); i++) {
+    if (links.has(tokens[i]!.norm)) return true;
+  }
+  return false;
 }
 
 function sickContact(tokens: readonly Token[], at: number, first: number): boolean {
