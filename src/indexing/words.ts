@@ -52,12 +52,22 @@ const NO_WORDS_MEMBERS = new Set([
 const REPEATING = new Set(['Coding', 'CodeableConcept']);
 const MAX_REPEATING_UNITS = 96;
 
-/** What to do with a member: read it as a text, or go into it as an object of this type. */
-type Step =
-  | { readonly text: true; readonly repeats: boolean }
-  | { readonly text: false; readonly type: string };
-type Plan = ReadonlyMap<string, Step>;
+/** What to do with a member: read it as a text, or go into it as an object of a type. */
+interface Step {
+  readonly text: boolean;
+  readonly repeats: boolean;
+  readonly type: string;
+  /** The plan of the type, found when first needed; undefined where `resourceType` says it. */
+  plan: Plan | undefined;
+}
 
+interface Plan {
+  readonly steps: ReadonlyMap<string, Step>;
+  /** The names with a step, where they are few: asking for each is faster than walking all members. */
+  readonly few: readonly string[] | undefined;
+}
+
+const FEW_NAMES = 4;
 const plans = new Map<string, Plan>();
 
 function planOf(type: string): Plan {
@@ -67,32 +77,40 @@ function planOf(type: string): Plan {
     for (const [name, member] of typeDefinition(type)?.members ?? []) {
       const { code } = member.type;
       if (NO_WORDS.has(code) || NO_WORDS_MEMBERS.has(`${type}.${name}`) || name === 'id') continue;
-      if (TEXT_TYPES.has(code)) steps.set(name, { text: true, repeats: REPEATING.has(type) });
-      else if (typeDefinition(code)) steps.set(name, { text: false, type: code });
+      const text = TEXT_TYPES.has(code);
+      if (text || typeDefinition(code)) {
+        steps.set(name, { text, repeats: REPEATING.has(type), type: code, plan: undefined });
+      }
     }
-    plan = steps;
+    plan = { steps, few: steps.size <= FEW_NAMES ? [...steps.keys()] : undefined };
     plans.set(type, plan);
   }
   return plan;
 }
 
-function texts(node: object, plan: Plan, visit: TextVisitor, depth: number): void {
+function texts(node: object, { steps, few }: Plan, visit: TextVisitor, depth: number): void {
   if (depth > MAX_JSON_DEPTH) return;
+  if (few) {
+    for (const name of few) {
+      const value = (node as Record<string, unknown>)[name];
+      if (value !== undefined) follow(steps.get(name)!, value, visit, depth);
+    }
+    return;
+  }
   for (const name in node) {
-    const step = plan.get(name);
-    if (step === undefined) continue;
-    const value = (node as Record<string, unknown>)[name];
-    if (Array.isArray(value)) for (const item of value) follow(step, item, visit, depth);
-    else follow(step, value, visit, depth);
+    const step = steps.get(name);
+    if (step !== undefined) follow(step, (node as Record<string, unknown>)[name], visit, depth);
   }
 }
 
 function follow(step: Step, value: unknown, visit: TextVisitor, depth: number): void {
-  if (step.text) {
+  if (Array.isArray(value)) {
+    for (const item of value) follow(step, item, visit, depth + 1);
+  } else if (step.text) {
     if (typeof value === 'string') visit(value, step.repeats && value.length <= MAX_REPEATING_UNITS);
   } else if (typeof value === 'object' && value !== null) {
-    const type = step.type === 'Resource' ? String((value as Resource).resourceType) : step.type;
-    texts(value, planOf(type), visit, depth + 1);
+    if (step.type !== 'Resource') step.plan ??= planOf(step.type);
+    texts(value, step.plan ?? planOf(String((value as Resource).resourceType)), visit, depth + 1);
   }
 }
 
