@@ -11,39 +11,92 @@ export interface SentenceView {
   readonly listItem: boolean;
 }
 
+/** Feature hashes token by token in one growing array: token t has `values[starts[t] .. starts[t + 1])`. */
+export class FeatureBuffer {
+  values = new Uint32Array(8192);
+  starts = new Int32Array(1024);
+  tokens = 0;
+  private length = 0;
+
+  clear(): void {
+    this.tokens = 0;
+    this.length = 0;
+    this.starts[0] = 0;
+  }
+
+  push(feature: number): void {
+    if (this.length === this.values.length) {
+      const larger = new Uint32Array(this.length * 2);
+      larger.set(this.values);
+      this.values = larger;
+    }
+    this.values[this.length++] = feature;
+  }
+
+  /** Closes the current token. */
+  endToken(): void {
+    if (this.tokens + 2 > this.starts.length) {
+      const larger = new Int32Array(this.starts.length * 2);
+      larger.set(this.starts);
+      this.starts = larger;
+    }
+    this.starts[++this.tokens] = this.length;
+  }
+
+  of(token: number): Uint32Array {
+    return this.values.subarray(this.starts[token]!, this.starts[token + 1]!);
+  }
+}
+
 const BEGIN = 1;
 const INSIDE = 2;
 const END = 3;
 const WHOLE = 4;
+const NO_MARKS: readonly number[] = [];
 
 /**
  * Features of each token that depend on more than one word: pairs of neighbours, phrases of the gazetteer, the
- * section. Those of single words are in `Word.features`.
+ * section. Those of single words are in `Word.features`, hints of earlier models in `hintFeatures`.
  */
-export function contextFeatures(view: SentenceView, gazetteer: Gazetteer): number[][] {
-  const { words, norms } = view;
+export function contextFeatures(view: SentenceView, gazetteer: Gazetteer, out: FeatureBuffer): void {
+  const { words } = view;
   const length = words.length;
-  const out: number[][] = [];
+  const marks = phraseMarks(view.norms, gazetteer);
+  const section = mix(113, view.section);
+  const list = mix(114, view.listItem ? 1 : 0);
+  out.clear();
   for (let t = 0; t < length; t++) {
     const here = words[t]!;
     const before = t > 0 ? words[t - 1]! : undefined;
     const after = t + 1 < length ? words[t + 1]! : undefined;
-    const list: number[] = [mix(100, 1)];
     const left = before ? before.id : 1;
     const right = after ? after.id : 2;
-    list.push(mix(mix(101, left), here.id));
-    list.push(mix(mix(102, here.id), right));
-    list.push(mix(mix(103, left), right));
-    list.push(mix(mix(104, before ? before.cluster : 1), here.cluster));
-    list.push(mix(mix(105, here.cluster), after ? after.cluster : 2));
-    list.push(mix(mix(106, before ? before.coarse : 1), mix(here.coarse, after ? after.coarse : 2)));
-    list.push(mix(mix(107, before ? before.shape : 1), here.shape));
-    list.push(mix(mix(108, here.shape), after ? after.shape : 2));
-    if (t === 0) list.push(mix(110, 1), mix(111, here.shape));
-    if (t === length - 1) list.push(mix(112, 1));
-    list.push(mix(113, view.section), mix(114, view.listItem ? 1 : 0));
+    out.push(BIAS);
+    out.push(mix(mix(101, left), here.id));
+    out.push(mix(mix(102, here.id), right));
+    out.push(mix(mix(103, left), right));
+    out.push(mix(mix(104, before ? before.cluster : 1), here.cluster));
+    out.push(mix(mix(105, here.cluster), after ? after.cluster : 2));
+    out.push(mix(mix(106, before ? before.coarse : 1), mix(here.coarse, after ? after.coarse : 2)));
+    out.push(mix(mix(107, before ? before.shape : 1), here.shape));
+    out.push(mix(mix(108, here.shape), after ? after.shape : 2));
+    if (t === 0) {
+      out.push(mix(110, 1));
+      out.push(mix(111, here.shape));
+    }
+    if (t === length - 1) out.push(mix(112, 1));
+    out.push(section);
     out.push(list);
+    spread(marks, t, 130, out);
+    out.endToken();
   }
+}
+
+const BIAS = mix(100, 1);
+
+/** Per token, what the phrases say that it stands in. */
+function phraseMarks(norms: readonly string[], gazetteer: Gazetteer): (readonly number[])[] {
+  const length = norms.length;
   // Hyphens are not words of a name: "non-small-cell" finds "non small cell".
   const keys: number[] = [];
   const places: number[] = [];
@@ -53,37 +106,52 @@ export function contextFeatures(view: SentenceView, gazetteer: Gazetteer): numbe
     keys.push(wordKey(norm));
     places.push(t);
   }
-  const marks: number[][] = Array.from({ length }, () => []);
+  const marks: (readonly number[])[] = new Array(length).fill(NO_MARKS);
   for (const match of matchPhrases(gazetteer, keys, keys.length)) {
     const first = places[match.first]!;
     const last = places[match.last - 1]! + 1;
     const size = Math.min(match.last - match.first, 4);
     for (let t = first; t < last; t++) {
       const place = last - first === 1 ? WHOLE : t === first ? BEGIN : t === last - 1 ? END : INSIDE;
-      marks[t]!.push(mix(mix(120, match.kinds), place), mix(mix(121, match.kinds), place * 8 + size));
+      const list = [mix(mix(120, match.kinds), place), mix(mix(121, match.kinds), place * 8 + size)];
       for (let kind = 0; kind < 16; kind++) {
-        if (match.kinds & (1 << kind)) marks[t]!.push(mix(mix(122, kind), place));
+        if (match.kinds & (1 << kind)) list.push(mix(mix(122, kind), place));
       }
+      marks[t] = list;
     }
   }
-  spread(out, marks, 130);
-  return out;
+  return marks;
 }
 
 /** Features from what earlier models said of each token (see `hintsFrom`). */
-export function hintFeatures(hints: readonly (readonly number[])[]): number[][] {
-  const out: number[][] = hints.map(() => []);
-  spread(out, hints, 140);
-  return out;
+export function hintFeatures(
+  hints: readonly (readonly number[])[],
+  length: number,
+  out: FeatureBuffer,
+): void {
+  out.clear();
+  for (let t = 0; t < length; t++) {
+    spread(hints, t, 140, out, length);
+    out.endToken();
+  }
 }
 
-/** Offers each token's marks to itself and, under another template, to its neighbours. */
-function spread(out: number[][], marks: readonly (readonly number[])[], template: number): void {
-  for (let t = 0; t < out.length; t++) {
-    for (const mark of marks[t]!) {
-      out[t]!.push(mix(template, mark));
-      if (t > 0) out[t - 1]!.push(mix(template + 1, mark));
-      if (t + 1 < out.length) out[t + 1]!.push(mix(template + 2, mark));
-    }
+/** Offers to token t its own marks and, under other templates, those of its neighbours. */
+function spread(
+  marks: readonly (readonly number[])[],
+  t: number,
+  template: number,
+  out: FeatureBuffer,
+  length = marks.length,
+): void {
+  const own = marks[t]!;
+  for (let i = 0; i < own.length; i++) out.push(mix(template, own[i]!));
+  if (t + 1 < length) {
+    const next = marks[t + 1]!;
+    for (let i = 0; i < next.length; i++) out.push(mix(template + 1, next[i]!));
+  }
+  if (t > 0) {
+    const previous = marks[t - 1]!;
+    for (let i = 0; i < previous.length; i++) out.push(mix(template + 2, previous[i]!));
   }
 }

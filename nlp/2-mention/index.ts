@@ -11,8 +11,11 @@ import type { NlpStage } from '../pipeline.js';
 import { ContextJudge } from './context.js';
 import type { LexiconHit } from './lexicon.js';
 import { matchLexicon } from './lexicon.js';
+import { TITLE_ENDS } from './mention-words.js';
 import { type Candidate, chooseRow, mergeCandidates } from './merge.js';
 import { loadTagger, sectionHash, type Tagger } from './tagger.js';
+
+const TITLE_MAX_TOKENS = 12;
 
 /** What a mention is taken for until the assertion stage has read its context. */
 const PLAIN: Assertion = { polarity: 'affirmed', temporality: 'current', experiencer: 'patient' };
@@ -37,6 +40,7 @@ export function findMentions(
   for (const sentence of input.sentences) {
     const tokens = input.tokens.slice(sentence.firstToken, sentence.lastToken);
     if (tokens.length === 0) continue;
+    if (isTitle(tokens)) continue;
     const section = input.sections[sentence.section];
     for (const candidate of candidatesOf(input, sentence, tokens, tagger)) {
       const start = tokens[candidate.first]!.start;
@@ -59,6 +63,12 @@ export function findMentions(
     }
   }
   return mentions;
+}
+
+/** A line in capitals such as "CARDIAC CATHETERIZATION REPORT". */
+function isTitle(tokens: readonly Token[]): boolean {
+  if (tokens.length > TITLE_MAX_TOKENS || !TITLE_ENDS.has(tokens[tokens.length - 1]!.norm)) return false;
+  return tokens.every((token) => token.text === token.text.toUpperCase());
 }
 
 function isHeaderMention(candidate: Candidate, kind: SectionKind): boolean {

@@ -1,6 +1,7 @@
 import type { MentionType } from '../model.js';
 import type { ContextJudge } from './context.js';
 import { FLAG, type LexiconHit, type LexiconRow } from './lexicon.js';
+import { EMPTY_HEADS, LEADING, NEUTRAL_TAIL, NUMBERED, TRAILING, UNITS } from './mention-words.js';
 
 /** A possible mention within one sentence, by token indices of the sentence. */
 export interface Candidate {
@@ -14,63 +15,25 @@ export interface Candidate {
 
 /** Tagged spans without a lexicon row must be at least this likely, by type; chosen on held-out folds. */
 const TAGGED_MINIMUM: Readonly<Partial<Record<MentionType, number>>> = {
-  medication: 0.55,
-  allergen: 0.55,
-  diagnosis: 0.5,
-  symptom: 0.5,
-  procedure: 0.5,
-  test: 0.5,
-  'vital-sign': 0.5,
+  medication: 0.6,
+  allergen: 0.6,
+  diagnosis: 0.55,
+  symptom: 0.7,
+  procedure: 0.65,
+  test: 0.75,
+  'vital-sign': 0.7,
 };
 /** A lexicon row that is also an ordinary word needs this much support where its section does not vouch for it. */
 const ORDINARY_WORD_SUPPORT = 0.4;
-/** Heads of spans that name nothing by themselves. The tagger learned from case reports and trusts them too much. */
-const EMPTY_HEADS = new Set(
-  (
-    'issue issues problem problems complication complications condition conditions state status time times plan plans ' +
-    'question questions instruction instructions risk risks benefit benefits concern concerns result results history ' +
-    'well normal stable unremarkable negative positive good better worse regular active care management visit ' +
-    'evaluation consultation admission discharge follow-up followup appointment support activity activities signed ' +
-    'examination exam physical vitals room air technique position fashion prep site sites side patient family ' +
-    'medication medications meds drugs procedure procedures treatment treatments therapy course regimen diagnosis ' +
-    'finding findings symptom symptoms sign signs disease illness episode level levels test tests lab labs study studies ' +
-    'lesion-free safety catheter catheters sheath wire needle suture sutures pad work-up workup diet exercise'
-  ).split(' '),
-);
-/** See `isNeutral`. */
-const NEUTRAL_TAIL = new Set(
-  (
-    'level levels test tests testing value values therapy treatment treatments study studies scan scans count counts ' +
-    'disease syndrome disorder stage grade type class symptom symptoms attack attacks episode episodes exacerbation flare ' +
-    'pain surgery procedure exam examination imaging series panel screen screening tablet tablets capsule capsules ' +
-    'injection infusion inhaler cream ointment solution drops of the in and with s measurement measurements findings'
-  ).split(' '),
-);
+/** One of several meanings needs at least this much. */
+const AMBIGUOUS_SUPPORT = 0.25;
 /** A tagged span displaces a lexicon phrase inside it of another type from this likelihood on. */
 const DISPLACING_SCORE = 0.6;
 const MAX_MERGED_TOKENS = 10;
 
-const LEADING = new Set([
-  'the',
-  'a',
-  'an',
-  'his',
-  'her',
-  'their',
-  'my',
-  'your',
-  'this',
-  'that',
-  'these',
-  'any',
-  'some',
-  'no',
-  'and',
-  'or',
-  'of',
-  'with',
-]);
-const EDGE_MARK = /^[^\p{L}\p{N}%+]+$/u;
+/** Marks that no name of the tagger's spans across. */
+const SEPARATOR = /^(?:[|;:=•→>]|\|+)$/;
+const EDGE_MARK = /^[^\p{L}]+$/u;
 
 /**
  * The reading of a lexicon phrase that fits its context best, or undefined where the phrase is an ordinary word
@@ -86,9 +49,10 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
     const hinted = hintedByNumbers(row.type, hit, context);
     const vouched = home || hinted || support >= ORDINARY_WORD_SUPPORT;
     if ((row.flags & FLAG.needsContext) !== 0 && !vouched) continue;
+    if ((row.flags & FLAG.ambiguous) !== 0 && !vouched && support < AMBIGUOUS_SUPPORT) continue;
     const exactly = context.believed(hit.firstToken, hit.lastToken, row.type);
     let score = 0.8 + 0.1 * support + 0.05 * exactly + (home ? 0.05 : 0) + (hinted ? 0.1 : 0);
-    if ((row.flags & FLAG.ambiguous) !== 0) score -= vouched ? 0.1 : 0.3;
+    if ((row.flags & FLAG.ambiguous) !== 0) score -= 0.1;
     if ((row.flags & FLAG.abbreviation) !== 0 && !vouched) score -= 0.1;
     if (hit.corrected !== undefined) score -= 0.1;
     // The first row is the commonest meaning: a later one must be clearly better.
@@ -101,12 +65,21 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
   const type = best.type === 'medication' && context.isAllergen(hit.firstToken) ? 'allergen' : best.type;
   return {
     first: hit.firstToken,
-    last: hit.lastToken,
+    last: endOfName(hit, best, context),
     type,
     score: Math.min(1, bestScore),
     because: `lexicon:${best.entry}${hit.corrected === undefined ? '' : ` for ${hit.corrected}`}`,
     source: 'lexicon',
   };
+}
+
+/** A product of one ingredient is named by it; strength and form are attributes, read again by later stages. */
+function endOfName(hit: LexiconHit, row: LexiconRow, context: ContextJudge): number {
+  if ((row.flags & FLAG.product) === 0 || (row.flags & FLAG.whole) !== 0) return hit.lastToken;
+  for (let t = hit.firstToken + 1; t < hit.lastToken; t++) {
+    if (/^[.\d]/.test(context.tokens[t]!.norm)) return t;
+  }
+  return hit.lastToken;
 }
 
 function hintedByNumbers(type: MentionType, hit: LexiconHit, context: ContextJudge): boolean {
@@ -139,9 +112,7 @@ export function mergeCandidates(
 ): Candidate[] {
   const kept: Candidate[] = [];
   const gone = new Set<Candidate>();
-  for (const raw of tagged) {
-    const span = trim(raw, context);
-    if (!span) continue;
+  for (const span of tagged.flatMap((candidate) => partsOf(candidate, context))) {
     const inside = lexicon.filter((hit) => hit.first < span.last && span.first < hit.last && !gone.has(hit));
     if (inside.length === 0) {
       if (standsAlone(span, context)) kept.push(span);
@@ -193,10 +164,19 @@ function joined(hit: Candidate, span: Candidate): Candidate {
   };
 }
 
+function everyWordIn(words: ReadonlySet<string>, context: ContextJudge, span: Candidate): boolean {
+  for (let t = span.first; t < span.last; t++) {
+    const { norm } = context.tokens[t]!;
+    if (!words.has(norm) && /\p{L}/u.test(norm)) return false;
+  }
+  return true;
+}
+
 /** Whether a tagged span that the lexicon does not know is believed. */
 function standsAlone(span: Candidate, context: ContextJudge): boolean {
   if (span.score < (TAGGED_MINIMUM[span.type] ?? 1)) return false;
   const head = context.tokens[span.last - 1]!.norm;
+  if (everyWordIn(UNITS, context, span)) return false;
   return !EMPTY_HEADS.has(head) && !EMPTY_HEADS.has(context.words(span.first, span.last));
 }
 
@@ -214,17 +194,47 @@ function isTestNotDrug(hit: Candidate, span: Candidate, context: ContextJudge): 
   return hit.type === 'medication' && span.type === 'test' && !context.strengthFollows(hit.last);
 }
 
+/** The parts of a tagged span between separators, without what does not belong to a name at their edges. */
+function partsOf(candidate: Candidate, context: ContextJudge): Candidate[] {
+  const parts: Candidate[] = [];
+  let first = candidate.first;
+  for (let t = candidate.first; t <= candidate.last; t++) {
+    if (t < candidate.last && !separates(context, t)) continue;
+    const part = t > first ? trim({ ...candidate, first, last: t }, context) : undefined;
+    if (part) parts.push(part);
+    first = t + 1;
+  }
+  return parts;
+}
+
+/** A separator, or a dash with white space around it: "Sulfa - hives". */
+function separates(context: ContextJudge, t: number): boolean {
+  const { tokens } = context;
+  const { norm } = tokens[t]!;
+  if (SEPARATOR.test(norm)) return true;
+  if (!/^[-–—]+$/.test(norm)) return false;
+  const before = tokens[t - 1];
+  const after = tokens[t + 1];
+  return (
+    before !== undefined &&
+    after !== undefined &&
+    before.end < tokens[t]!.start &&
+    tokens[t]!.end < after.start
+  );
+}
+
 function trim(candidate: Candidate, context: ContextJudge): Candidate | undefined {
   let { first, last } = candidate;
   const norm = (t: number): string => context.tokens[t]!.norm;
   while (first < last && (LEADING.has(norm(first)) || EDGE_MARK.test(norm(first)))) first++;
-  while (
-    last > first &&
-    ((norm(last - 1) !== "'s" && EDGE_MARK.test(norm(last - 1))) ||
-      norm(last - 1) === 'of' ||
-      norm(last - 1) === 'and')
-  )
-    last--;
+  while (last > first) {
+    const end = norm(last - 1);
+    const joinedNumber =
+      last - 2 >= first &&
+      (NUMBERED.has(norm(last - 2)) || context.tokens[last - 2]!.end === context.tokens[last - 1]!.start);
+    if (TRAILING.has(end) || (EDGE_MARK.test(end) && !(joinedNumber && /^\d/.test(end)))) last--;
+    else break;
+  }
   if (first === last) return undefined;
   if (!/\p{L}/u.test(context.words(first, last))) return undefined;
   return { ...candidate, first, last };

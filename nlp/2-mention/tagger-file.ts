@@ -1,6 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { buildGazetteer, type Gazetteer } from './gazetteer.js';
-import { finish } from './hash.js';
 import { buildWordTable, type WordTable } from './words.js';
 
 /** One linear-chain model of the file: its columns in the shared rows, and what turns integers into scores. */
@@ -24,9 +23,10 @@ export interface PackedModel {
 export interface TaggerFile {
   readonly models: readonly PackedModel[];
   readonly columns: number;
-  readonly slots: Uint32Array;
-  /** Row of the feature in the same slot. */
-  readonly rowOf: Int32Array;
+  /** Open addressing, two numbers a slot: the feature, and one more than its row (0 where free). */
+  readonly slots: Int32Array;
+  /** One bit per residue of the features that exist: most of those looked up do not, and a miss is found here. */
+  readonly present: Int32Array;
   readonly rows: Int8Array;
   readonly words: WordTable;
   readonly gazetteer: Gazetteer;
@@ -48,6 +48,8 @@ export interface TaggerParts {
   readonly about: Readonly<Record<string, unknown>>;
 }
 
+/** Half a megabyte: fits the second-level cache, where the table itself does not. */
+const PRESENT_BITS = 1 << 22;
 const MAGIC = 'CENOTE-TAGGER-1\n';
 const ARRAYS = ['features', 'rows', 'wordHashes', 'wordValues', 'phraseHashes', 'phraseKinds'] as const;
 const KINDS_OF_ARRAY = {
@@ -108,19 +110,22 @@ export function decodeTagger(file: Buffer): TaggerFile {
   const gazetteer = buildGazetteer(take('phraseHashes'), take('phraseKinds'));
   let size = 1024;
   while (size < features.length * 2) size *= 2;
-  const slots = new Uint32Array(size);
-  const rowOf = new Int32Array(size);
+  const slots = new Int32Array(size * 2);
+  const present = new Int32Array(PRESENT_BITS / 32);
   for (let i = 0; i < features.length; i++) {
-    let slot = finish(features[i]!) & (size - 1);
-    while (rowOf[slot] !== 0) slot = (slot + 1) & (size - 1);
-    slots[slot] = features[i]!;
-    rowOf[slot] = i + 1;
+    const feature = features[i]!;
+    let slot = feature & (size - 1);
+    while (slots[2 * slot + 1] !== 0) slot = (slot + 1) & (size - 1);
+    slots[2 * slot] = feature | 0;
+    slots[2 * slot + 1] = i + 1;
+    const bit = (feature >>> 8) & (PRESENT_BITS - 1);
+    present[bit >>> 5] = present[bit >>> 5]! | (1 << (bit & 31));
   }
   return {
     models: header.models,
     columns: header.columns,
     slots,
-    rowOf,
+    present,
     rows,
     words,
     gazetteer,
@@ -128,15 +133,18 @@ export function decodeTagger(file: Buffer): TaggerFile {
   };
 }
 
-/** First index into `rows` of a feature's row, or -1. */
+/** First index into `rows` of a feature's row, or -1. Features are hashes, so their low bits are the slot. */
 export function findRow(file: TaggerFile, feature: number): number {
-  const { slots, rowOf } = file;
-  const mask = slots.length - 1;
-  let slot = finish(feature) & mask;
+  const bit = (feature >>> 8) & (PRESENT_BITS - 1);
+  if ((file.present[bit >>> 5]! & (1 << (bit & 31))) === 0) return -1;
+  const { slots } = file;
+  const mask = slots.length / 2 - 1;
+  const wanted = feature | 0;
+  let slot = feature & mask;
   for (;;) {
-    const row = rowOf[slot]!;
+    const row = slots[2 * slot + 1]!;
     if (row === 0) return -1;
-    if (slots[slot] === feature) return (row - 1) * file.columns;
+    if (slots[2 * slot] === wanted) return (row - 1) * file.columns;
     slot = (slot + 1) & mask;
   }
 }

@@ -1,7 +1,7 @@
 import type { Token } from '../model.js';
 import { readModel } from '../rules/load.js';
 import { Lattice, spansOf, type TaggedSpan } from './crf.js';
-import { contextFeatures, hintFeatures } from './features.js';
+import { contextFeatures, FeatureBuffer, hintFeatures } from './features.js';
 import { hashString, mix } from './hash.js';
 import { decodeTagger, findRow, type TaggerFile } from './tagger-file.js';
 import { describeWord, OFFSETS, REACH, type Word, type WordTable } from './words.js';
@@ -64,24 +64,34 @@ export function sectionHash(kind: string): number {
   return hashString(kind);
 }
 
-/** What a model's probabilities say about one token, as hashes for the model after it. */
+/**
+ * What a model's probabilities say about one token, as hashes for the model after it.
+ * @param probabilities tokens × labels; @param hints one list per token, added to.
+ */
 export function hintsFrom(
   model: number,
   probabilities: ArrayLike<number>,
-  path: ArrayLike<number>,
   labels: number,
-  hints: number[][],
+  length: number,
+  hints: readonly number[][],
 ): void {
-  for (let t = 0; t < hints.length; t++) {
+  for (let t = 0; t < length; t++) {
+    const at = t * labels;
+    if (probabilities[at]! > HINT_SILENCE) continue;
+    let best = 0;
+    for (let y = 1; y < labels; y++) if (probabilities[at + y]! > probabilities[at + best]!) best = y;
     for (let type = 0; 2 * type + 2 < labels; type++) {
-      const p = probabilities[t * labels + 2 * type + 1]! + probabilities[t * labels + 2 * type + 2]!;
+      const p = probabilities[at + 2 * type + 1]! + probabilities[at + 2 * type + 2]!;
       if (p <= 0.05) continue;
       const level = p > 0.95 ? 5 : p > 0.8 ? 4 : p > 0.5 ? 3 : p > 0.2 ? 2 : 1;
       hints[t]!.push(mix(mix(150 + model, type), level));
     }
-    if (path[t] !== 0) hints[t]!.push(mix(mix(160 + model, path[t]!), 1));
+    if (best !== 0) hints[t]!.push(mix(mix(160 + model, best), 1));
   }
 }
+
+/** A model this sure that a token is nothing gives no hint. */
+const HINT_SILENCE = 0.95;
 
 export function openTagger(file: TaggerFile): Tagger {
   const { columns, rows, models } = file;
@@ -109,51 +119,70 @@ export function openTagger(file: TaggerFile): Tagger {
     return known;
   };
 
-  const score = (sentence: TaggerSentence, upTo: number): Int32Array => {
+  let sums = new Int32Array(0);
+  const buffer = new FeatureBuffer();
+  const hints: number[][] = [];
+
+  /** Fills `sums` (tokens × columns) with the weights of all features; hints for the last model only if wanted. */
+  const score = (sentence: TaggerSentence, withHints: boolean): void => {
     const { tokens } = sentence;
     const length = tokens.length;
-    const known = tokens.map(know);
-    const sums = new Int32Array(length * columns);
+    if (sums.length < length * columns) sums = new Int32Array(length * columns * 2);
+    else sums.fill(0, 0, length * columns);
+    const words: Word[] = [];
+    const norms: string[] = [];
+    const ofWords: Int16Array[] = [];
+    for (let t = 0; t < length; t++) {
+      const token = tokens[t]!;
+      const known = know(token);
+      words.push(known.word);
+      ofWords.push(known.sums);
+      norms.push(token.norm);
+    }
     for (let t = 0; t < length; t++) {
       const to = t * columns;
-      for (let o = -REACH; o <= REACH; o++) {
-        const other = known[t + o];
-        if (!other) continue;
-        const from = (o + REACH) * columns;
-        for (let c = 0; c < columns; c++) sums[to + c] = sums[to + c]! + other.sums[from + c]!;
+      const low = Math.max(0, t - REACH);
+      const high = Math.min(length - 1, t + REACH);
+      for (let other = low; other <= high; other++) {
+        const from = (other - t + REACH) * columns;
+        const add = ofWords[other]!;
+        for (let c = 0; c < columns; c++) sums[to + c] = sums[to + c]! + add[from + c]!;
       }
     }
-    const view = {
-      words: known.map((entry) => entry.word),
-      norms: tokens.map((token) => token.norm),
-      section: sentence.section,
-      listItem: sentence.listItem,
-    };
-    add(sums, contextFeatures(view, file.gazetteer));
-    const hints: number[][] = Array.from({ length }, () => []);
-    for (let m = 0; m < upTo; m++) {
-      read(m, sums, length);
+    contextFeatures(
+      { words, norms, section: sentence.section, listItem: sentence.listItem },
+      file.gazetteer,
+      buffer,
+    );
+    addFeatures(0, columns);
+    if (!withHints) return;
+    for (let t = 0; t < length; t++) {
+      if (hints.length <= t) hints.push([]);
+      else hints[t]!.length = 0;
+    }
+    for (let m = 0; m < last; m++) {
+      read(m, length);
       const lattice = lattices[m]!;
-      const path = lattice.viterbi(length);
       lattice.marginals(length);
-      hintsFrom(m, lattice.probabilities, path, lattice.labels, hints);
+      hintsFrom(m, lattice.probabilities, lattice.labels, length, hints);
     }
-    if (upTo > 0) add(sums, hintFeatures(hints));
-    return sums;
+    hintFeatures(hints, length, buffer);
+    addFeatures(models[last]!.column, columns);
   };
 
-  const add = (sums: Int32Array, features: readonly (readonly number[])[]): void => {
-    for (let t = 0; t < features.length; t++) {
-      const to = t * columns;
-      for (const feature of features[t]!) {
-        const row = findRow(file, feature);
+  const addFeatures = (from: number, to: number): void => {
+    for (let t = 0; t < buffer.tokens; t++) {
+      const base = t * columns;
+      const end = buffer.starts[t + 1]!;
+      for (let i = buffer.starts[t]!; i < end; i++) {
+        const row = findRow(file, buffer.values[i]!);
         if (row < 0) continue;
-        for (let c = 0; c < columns; c++) sums[to + c] = sums[to + c]! + rows[row + c]!;
+        for (let c = from; c < to; c++) sums[base + c] = sums[base + c]! + rows[row + c]!;
       }
     }
   };
 
-  const read = (m: number, sums: Int32Array, length: number): void => {
+  const read = (m: number, length: number): void => {
     const model = models[m]!;
     const lattice = lattices[m]!;
     const { labels } = lattice;
@@ -178,8 +207,8 @@ export function openTagger(file: TaggerFile): Tagger {
       return spans;
     }
     const length = sentence.tokens.length;
-    const sums = score(sentence, m === last ? last : 0);
-    read(m, sums, length);
+    score(sentence, m === last && last > 0);
+    read(m, length);
     const lattice = lattices[m]!;
     const path = lattice.viterbi(length);
     lattice.marginals(length);

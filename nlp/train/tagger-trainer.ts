@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lattice } from '../2-mention/crf.js';
-import { contextFeatures, hintFeatures } from '../2-mention/features.js';
+import { contextFeatures, FeatureBuffer, hintFeatures } from '../2-mention/features.js';
 import { buildGazetteer, type Gazetteer } from '../2-mention/gazetteer.js';
 import { describeTagged, hintsFrom, type TaggerSentence } from '../2-mention/tagger.js';
 import type { PackedModel, TaggerParts } from '../2-mention/tagger-file.js';
@@ -176,6 +176,8 @@ export function buildTables(corpora: Corpora, terminology: string, folder: strin
 /** Turns sentences into feature hashes, one list per token. */
 export class Featurizer {
   private readonly known = new Map<string, Word>();
+  private readonly context = new FeatureBuffer();
+  private readonly hinted = new FeatureBuffer();
   constructor(private readonly tables: Pick<Tables, 'words' | 'gazetteer'>) {}
 
   /** @param hints see `hintsFrom`; absent for the base models. */
@@ -194,11 +196,11 @@ export class Featurizer {
       section: sentence.section,
       listItem: sentence.listItem,
     };
-    const context = contextFeatures(view, this.tables.gazetteer);
-    const fromHints = hints ? hintFeatures(hints) : undefined;
-    return context.map((list, t) => {
-      const parts: ArrayLike<number>[] = [list];
-      if (fromHints) parts.push(fromHints[t]!);
+    contextFeatures(view, this.tables.gazetteer, this.context);
+    if (hints) hintFeatures(hints, words.length, this.hinted);
+    return words.map((_, t) => {
+      const parts: ArrayLike<number>[] = [this.context.of(t)];
+      if (hints) parts.push(this.hinted.of(t));
       for (let o = -REACH; o <= REACH; o++) {
         const other = words[t + o];
         if (other) parts.push(other.features[o + REACH]!);
@@ -225,9 +227,8 @@ export class Hinter {
     const hints: number[][] = features.map(() => []);
     this.decoders.forEach((decoder, m) => {
       decoder.load(features, BASE_PLANS[m]!.bias);
-      const path = decoder.lattice.viterbi(features.length);
       decoder.lattice.marginals(features.length);
-      hintsFrom(m, decoder.lattice.probabilities, path, decoder.lattice.labels, hints);
+      hintsFrom(m, decoder.lattice.probabilities, decoder.lattice.labels, features.length, hints);
     });
     return hints;
   }

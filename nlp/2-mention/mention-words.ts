@@ -1,0 +1,32 @@
+import { readRules } from '../rules/load.js';
+
+/** One row of `rules/mention-words.json`: words that decide where a mention ends or whether it is one. */
+export interface MentionWordRow {
+  readonly kind: 'leading' | 'trailing' | 'numbered' | 'neutral-tail' | 'empty-head' | 'unit' | 'title-end';
+  /** Norms, separated by spaces. */
+  readonly words: string;
+  readonly example: string;
+  /** What is left of the example, for `leading`, `trailing` and `numbered`. */
+  readonly keeps?: string;
+}
+
+const rows = readRules<MentionWordRow[]>('mention-words.json');
+
+function wordsOf(kind: MentionWordRow['kind']): ReadonlySet<string> {
+  return new Set(rows.filter((row) => row.kind === kind).flatMap((row) => row.words.split(' ')));
+}
+
+/** Words that never begin a name: articles, cues, verbs of ordering, shorthand. */
+export const LEADING = wordsOf('leading');
+/** Words that never end one. */
+export const TRAILING = wordsOf('trailing');
+/** A number after one of these belongs to the name. */
+export const NUMBERED = wordsOf('numbered');
+/** Words after a name that do not make another name of it: "hemoglobin levels", "CKD stage 3". */
+export const NEUTRAL_TAIL = wordsOf('neutral-tail');
+/** Heads that name nothing by themselves. The tagger learned from case reports and trusts them too much. */
+export const EMPTY_HEADS = wordsOf('empty-head');
+/** Units, routes and frequencies: a span of nothing else is no name. */
+export const UNITS = wordsOf('unit');
+/** A line in capitals that ends in one of these is the title of the document. */
+export const TITLE_ENDS = wordsOf('title-end');
