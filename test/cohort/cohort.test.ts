@@ -1,0 +1,277 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Cohorts } from '../../src/cohort/cohort.js';
+import { parseDefinition } from '../../src/cohort/definition.js';
+import type { Resource } from '../../src/core/resource.js';
+import type { Store } from '../../src/store/contract.js';
+import type { Tenant } from '../../src/tenancy/tenant.js';
+import { type TestSystem, testSystem } from '../support/system.js';
+
+const actor = { id: 'test', kind: 'job' as const };
+let system: TestSystem;
+let tenant: Tenant;
+let store: Store;
+let cohorts: Cohorts;
+let base: string;
+
+const patient = (id: string, gender: string): Resource => ({ resourceType: 'Patient', id, gender });
+let n = 0;
+const condition = (who: string, code: string, onset?: string, more: object = {}): Resource => ({
+  resourceType: 'Condition',
+  id: `c${n++}`,
+  code: { coding: [{ system: 'urn:codes', code, display: `Disease ${code}` }] },
+  subject: { reference: `Patient/${who}` },
+  ...(onset === undefined ? {} : { onsetDateTime: onset }),
+  ...more,
+});
+const fromNote = (document: string) => ({
+  meta: { tag: [{ system: 'https://cenote.health/fhir/CodeSystem/origin', code: 'derived' }] },
+  extension: [
+    {
+      url: 'https://cenote.health/fhir/StructureDefinition/derived-from-document',
+      valueReference: { reference: `DocumentReference/${document}` },
+    },
+  ],
+});
+const encounter = (who: string, kind: string, start: string): Resource => ({
+  resourceType: 'Encounter',
+  id: `e${n++}`,
+  status: 'finished',
+  class: { code: kind },
+  subject: { reference: `Patient/${who}` },
+  period: { start },
+});
+
+const RESOURCES: Resource[] = [
+  patient('p1', 'male'),
+  patient('p2', 'female'),
+  patient('p3', 'male'),
+  patient('p4', 'female'),
+  patient('gone', 'female'),
+  condition('p1', 'A', '2020-01-01'),
+  condition('p2', 'A', '2020-01-01'),
+  condition('p2', 'B', '2021-01-01'),
+  condition('p3', 'B'),
+  condition('p4', 'A', '2022-01-01', fromNote('n1')),
+  condition('nobody-here', 'A', '2020-01-01'),
+  condition('gone', 'A', '2020-01-01'),
+  encounter('p1', 'EMER', '2020-03-01T10:00:00Z'),
+  encounter('p1', 'IMP', '2020-03-20T10:00:00Z'),
+  encounter('p2', 'EMER', '2020-03-01T10:00:00Z'),
+  encounter('p2', 'IMP', '2020-09-01T10:00:00Z'),
+  encounter('p3', 'IMP', '2020-02-01T10:00:00Z'),
+  encounter('p3', 'EMER', '2020-03-01T10:00:00Z'),
+  // In two compartments: its patients are those its references name.
+  {
+    resourceType: 'Observation',
+    id: 'shared',
+    status: 'final',
+    code: { coding: [{ system: 'urn:codes', code: 'match' }] },
+    subject: { reference: 'Patient/p3' },
+    performer: [{ reference: 'Patient/p4' }],
+  },
+];
+
+beforeAll(async () => {
+  system = await testSystem({ tenants: ['a'] });
+  const rooms = await system.rooms();
+  ({ store, cohorts } = rooms);
+  tenant = await system.tenant('a');
+  base = rooms.baseOf(tenant);
+  await store.commit(
+    tenant,
+    RESOURCES.map((resource) => ({ op: 'update', type: resource.resourceType, id: resource.id!, resource })),
+    actor,
+  );
+  await store.commit(tenant, [{ op: 'delete', type: 'Patient', id: 'gone' }], actor);
+});
+
+afterAll(() => system.close());
+
+let names = 0;
+async function membersOf(criteria: unknown, more: object = {}): Promise<string[]> {
+  const { cohort } = await cohorts.create(
+    tenant,
+    { name: `c${names++}`, criteria, ...more },
+    { actor, base },
+  );
+  return members(cohort.id);
+}
+
+async function members(id: string): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const batch of cohorts.members(tenant, id, base)) ids.push(...batch);
+  return ids.sort();
+}
+
+const A = { search: 'Condition?code=urn:codes|A' };
+const B = { search: 'Condition?code=B' };
+const MEN = { search: 'Patient?gender=male' };
+
+// Criteria, more of the definition, the patients meant.
+const ROWS: [string, unknown, object, string[]][] = [
+  ['one search', A, {}, ['p1', 'p2', 'p4']],
+  ['a search of patients', MEN, {}, ['p1', 'p3']],
+  ['all patients', { search: 'Patient' }, {}, ['p1', 'p2', 'p3', 'p4']],
+  ['and', { and: [A, B] }, {}, ['p2']],
+  ['or', { or: [A, B] }, {}, ['p1', 'p2', 'p3', 'p4']],
+  ['not', { not: A }, {}, ['p3']],
+  ['and not', { and: [A, { not: B }] }, {}, ['p1', 'p4']],
+  ['only not', { and: [{ not: A }, { not: B }] }, {}, []],
+  ['not of and', { not: { and: [A, B] } }, {}, ['p1', 'p3', 'p4']],
+  ['nested', { and: [{ or: [A, B] }, { not: { and: [MEN, B] } }] }, {}, ['p1', 'p2', 'p4']],
+  ['dates', { search: 'Condition?code=A&onset-date=ge2021' }, {}, ['p4']],
+  ['derived excluded', A, { derived: 'exclude' }, ['p1', 'p2']],
+  ['derived only', A, { derived: 'only' }, ['p4']],
+  [
+    'derived only, with a search of patients',
+    { and: [A, { search: 'Patient?gender=female' }] },
+    { derived: 'only' },
+    ['p4'],
+  ],
+  [
+    'after within',
+    { search: 'Encounter?class=IMP', after: { search: 'Encounter?class=EMER', withinDays: 30 } },
+    {},
+    ['p1'],
+  ],
+  [
+    'after within longer',
+    { search: 'Encounter?class=IMP', after: { search: 'Encounter?class=EMER', withinDays: 365 } },
+    {},
+    ['p1', 'p2'],
+  ],
+  ['after itself', { search: 'Encounter', after: { search: 'Encounter', withinDays: 20 } }, {}, ['p1']],
+  ['what the index finds too much of', { search: 'Condition?code:text=disease a' }, {}, ['p1', 'p2', 'p4']],
+  [
+    'after, with what the index finds too much of',
+    {
+      search: 'Condition?code:text=disease b',
+      after: { search: 'Condition?code:text=disease a', withinDays: 400 },
+    },
+    {},
+    ['p2'],
+  ],
+  ['a resource in two compartments', { search: 'Observation?code=match' }, {}, ['p3', 'p4']],
+  ['nobody', { search: 'Condition?code=none' }, {}, []],
+];
+
+describe('a cohort has the patients its criteria mean', () => {
+  test.each(ROWS)('%s', async (_name, criteria, more, expected) => {
+    expect(await membersOf(criteria, more)).toEqual(expected);
+  });
+});
+
+test('the Group keeps the criteria, the members and their number', async () => {
+  const definition = {
+    name: 'kept',
+    description: 'A & <b>',
+    criteria: { and: [A, { not: B }] },
+    derived: 'include',
+    mode: 'snapshot',
+  };
+  const { cohort, group } = await cohorts.create(tenant, definition, { actor, base });
+  expect(group).toMatchObject({
+    resourceType: 'Group',
+    type: 'person',
+    actual: true,
+    name: 'kept',
+    quantity: 2,
+  });
+  expect(JSON.parse((group.extension as { valueString: string }[])[0]!.valueString)).toEqual(definition);
+  expect((group.member as { entity: { reference: string } }[]).map((m) => m.entity.reference).sort()).toEqual(
+    ['Patient/p1', 'Patient/p4'],
+  );
+  expect(cohort).toMatchObject({ name: 'kept', size: 2, mode: 'snapshot', derived: 'include' });
+  expect(await cohorts.find(tenant, 'kept', base)).toEqual(cohort);
+  expect(await cohorts.find(tenant, cohort.id, base)).toEqual(cohort);
+  expect((await cohorts.list(tenant, base)).map((c) => c.name)).toContain('kept');
+});
+
+test('a snapshot stays as it was, a live cohort follows', async () => {
+  const snapshot = await cohorts.create(
+    tenant,
+    { name: 'then', criteria: { search: 'Condition?code=Z' } },
+    { actor, base },
+  );
+  const live = await cohorts.create(
+    tenant,
+    { name: 'now', mode: 'live', criteria: { search: 'Condition?code=Z' } },
+    { actor, base },
+  );
+  expect(live.group.member).toBeUndefined();
+  const late = condition('p1', 'Z');
+  await store.commit(tenant, [{ op: 'create', type: 'Condition', id: late.id!, resource: late }], actor);
+  expect(await members(snapshot.cohort.id)).toEqual([]);
+  expect(await members(live.cohort.id)).toEqual(['p1']);
+});
+
+test('a name is taken once; replacing makes a new version of the same Group', async () => {
+  const first = await cohorts.create(tenant, { name: 'a|b, c', criteria: A }, { actor, base });
+  await expect(
+    cohorts.create(tenant, { name: 'a|b, c', criteria: B }, { actor, base }),
+  ).rejects.toMatchObject({ category: 'conflict', at: 'name' });
+  const second = await cohorts.create(
+    tenant,
+    { name: 'a|b, c', criteria: B },
+    { actor, base, replace: true },
+  );
+  expect([second.cohort.id, second.group.meta.versionId]).toEqual([first.cohort.id, '2']);
+  expect(await members(first.cohort.id)).toEqual(['p2', 'p3']);
+});
+
+test('one name from many requests at once makes one cohort', async () => {
+  const all = await Promise.allSettled(
+    Array.from({ length: 4 }, () => cohorts.create(tenant, { name: 'race', criteria: A }, { actor, base })),
+  );
+  expect(all.filter((r) => r.status === 'fulfilled')).toHaveLength(1);
+  expect((await cohorts.list(tenant, base)).filter((c) => c.name === 'race')).toHaveLength(1);
+});
+
+// What is refused, at which place.
+const REFUSED: [string, unknown, string, string][] = [
+  ['no name', { criteria: A }, 'invalid', 'name'],
+  ['no criteria', { name: 'x' }, 'invalid', 'criteria'],
+  ['an unknown part', { name: 'x', criteria: A, size: 3 }, 'invalid', 'size'],
+  ['two kinds at once', { name: 'x', criteria: { and: [A], or: [B] } }, 'invalid', 'criteria'],
+  ['an empty list', { name: 'x', criteria: { and: [] } }, 'invalid', 'criteria.and'],
+  [
+    'not a search',
+    { name: 'x', criteria: { and: [A, { search: 'drop table' }] } },
+    'invalid',
+    'criteria.and[1].search',
+  ],
+  [
+    'days below zero',
+    { name: 'x', criteria: { ...A, after: { ...B, withinDays: -1 } } },
+    'invalid',
+    'criteria.after.withinDays',
+  ],
+  [
+    'after without search',
+    { name: 'x', criteria: { and: [A], after: { ...B, withinDays: 3 } } },
+    'invalid',
+    'criteria',
+  ],
+  ['the past', { name: 'x', criteria: A, asOf: '2020-01-01' }, 'unsupported', 'asOf'],
+  ['another mode', { name: 'x', criteria: A, mode: 'sometimes' }, 'invalid', 'mode'],
+];
+
+test.each(REFUSED)('a definition with %s is refused', (_name, definition, category, at) => {
+  let caught: unknown;
+  try {
+    parseDefinition(definition);
+  } catch (error) {
+    caught = error;
+  }
+  expect(caught).toMatchObject({ category, at });
+});
+
+test('a search the server does not understand is refused, and nothing is stored', async () => {
+  const asked = cohorts.create(
+    tenant,
+    { name: 'odd', criteria: { search: 'Condition?nonsense=1' } },
+    { actor, base },
+  );
+  await expect(asked).rejects.toMatchObject({ category: 'invalid', at: 'nonsense' });
+  await expect(cohorts.find(tenant, 'odd', base)).rejects.toMatchObject({ category: 'not-found' });
+});
