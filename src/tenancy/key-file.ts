@@ -2,11 +2,10 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../core/fault.js';
+import { checkKeyName, keyExists, missingKey, notWrappedHere } from './key-providers/key-name.js';
 import { createSecretFile, readSecretFile, syncFolder } from './secret-file.js';
 import type { KeyProvider } from './tenant.js';
 
-/** Names of keys: no path can be made of them. */
-const REF = /^[a-z0-9][a-z0-9-]{0,79}$/;
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -23,12 +22,12 @@ export function openKeyFiles(folder: string): KeyProvider {
     chmodSync(folder, 0o700);
   }
   const fileOf = (ref: string): string => {
-    if (!REF.test(ref)) throw new Fault('invalid', 'The name of a key holds characters that it may not.');
+    checkKeyName(ref);
     return join(folder, `${ref}.key`);
   };
   const keyOf = (ref: string): Buffer => {
     const file = fileOf(ref);
-    if (!existsSync(file)) throw missing(ref, file);
+    if (!existsSync(file)) throw missingKey(ref, file);
     const key = Buffer.from(readSecretFile(file).toString('utf8').trim(), 'base64');
     if (key.length !== KEY_BYTES)
       throw new Fault('integrity', `The key file ${file} is damaged.`, {
@@ -42,8 +41,7 @@ export function openKeyFiles(folder: string): KeyProvider {
 
     async createKey(ref) {
       const file = fileOf(ref);
-      if (!createSecretFile(file, `${randomBytes(KEY_BYTES).toString('base64')}\n`))
-        throw new Fault('conflict', `There is a key named ${ref} already.`);
+      if (!createSecretFile(file, `${randomBytes(KEY_BYTES).toString('base64')}\n`)) throw keyExists(ref);
     },
 
     async hasKey(ref) {
@@ -66,7 +64,7 @@ export function openKeyFiles(folder: string): KeyProvider {
     async unwrap(ref, wrapped, context) {
       const key = keyOf(ref);
       const bytes = Buffer.from(wrapped);
-      if (bytes[0] !== FORMAT || bytes.length < 1 + NONCE_BYTES + TAG_BYTES) throw notTheirs();
+      if (bytes[0] !== FORMAT || bytes.length < 1 + NONCE_BYTES + TAG_BYTES) throw notWrappedHere();
       const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(1, 1 + NONCE_BYTES));
       decipher.setAAD(associated(ref, context));
       decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
@@ -76,13 +74,13 @@ export function openKeyFiles(folder: string): KeyProvider {
           decipher.final(),
         ]);
       } catch {
-        throw notTheirs();
+        throw notWrappedHere();
       }
     },
 
     async destroyKey(ref) {
       const file = fileOf(ref);
-      if (!existsSync(file)) throw missing(ref, file);
+      if (!existsSync(file)) throw missingKey(ref, file);
       // Overwritten first: it is all that stands between the sealed data and its reader.
       writeFileSync(file, randomBytes(statSync(file).size), { flag: 'r+', flush: true });
       rmSync(file);
@@ -93,14 +91,4 @@ export function openKeyFiles(folder: string): KeyProvider {
 
 function associated(ref: string, context: string): Buffer {
   return Buffer.from(`cenote key-file 1|${ref.length}:${ref}|${context}`, 'utf8');
-}
-
-function missing(ref: string, file: string): Fault {
-  return new Fault('unavailable', `The key ${ref} is not there.`, {
-    remedy: `Restore ${file} from its backup. No new key is made in its place: it could not open what is sealed.`,
-  });
-}
-
-function notTheirs(): Fault {
-  return new Fault('integrity', 'A wrapped key does not belong to this key and context, or was changed.');
 }
