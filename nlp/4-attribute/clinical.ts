@@ -32,16 +32,44 @@ const relatives = finder(clinicalRules.relatives);
 const SITE = new RegExp(`(?<![a-z])(?:${alternatives(clinicalRules.bodySites)})(?![a-z])`, 'gi');
 const REACTION = new RegExp(`(?<![a-z])(?:${alternatives(clinicalRules.reactions)})(?![a-z])`, 'gi');
 
-/** Words before a finding that qualify it: up to four, no punctuation. */
-const LEAD = /(?:[a-z-]+[ ]+){0,4}$/i;
+/** All matches. Not `matchAll`, which copies the expression at every call. */
+function matches(pattern: RegExp, text: string): RegExpExecArray[] {
+  const result: RegExpExecArray[] = [];
+  pattern.lastIndex = 0;
+  for (let match = pattern.exec(text); match; match = pattern.exec(text)) result.push(match);
+  return result;
+}
+
+const LEAD_WORDS = 4;
+const LEAD_CHARACTERS = 50;
+
+/** Where the words before a finding begin that may qualify it: up to four on the line, no punctuation between. */
+function leadStart(text: string, from: number, start: number): number {
+  let at = start;
+  let begin = start;
+  for (let words = 0; words < LEAD_WORDS; words++) {
+    while (at > from && text[at - 1] === ' ') at--;
+    if (at === begin || start - at > LEAD_CHARACTERS) break;
+    let word = at;
+    while (word > from && isWordCharacter(text.charCodeAt(word - 1))) word--;
+    if (word === at) break;
+    at = word;
+    begin = word;
+  }
+  return begin;
+}
+
+function isWordCharacter(code: number): boolean {
+  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 45;
+}
+
 /** Words after a finding that place it: "of the left knee", "in both legs", ", right". */
 const TRAIL =
   /^(?:[ ]*,?[ ]*\(?(?:of|in|on|at|to|over|involving|affecting|radiating to)[ ]+(?:the |his |her |both |a )?(?:[a-z-]+[ ]?){0,4}|[ ]*[,(]?[ ]*(?:left|right|bilateral|bilaterally|both)\b[a-z ]{0,20}|[ ]+bilaterally)/i;
 
 /** Side, severity, acuity and body site of a diagnosis, symptom, procedure or device, between its neighbours. */
 export function qualifiersOf(text: string, mention: Mention, from: number, to: number): Attribute[] {
-  const lead = LEAD.exec(text.slice(Math.max(from, mention.start - 50), mention.start));
-  const start = mention.start - (lead?.[0].length ?? 0);
+  const start = leadStart(text, from, mention.start);
   const trail = TRAIL.exec(text.slice(mention.end, Math.min(to, mention.end + 60)));
   const end = mention.end + (trail?.[0].length ?? 0);
   const result: Attribute[] = [];
@@ -52,7 +80,7 @@ export function qualifiersOf(text: string, mention: Mention, from: number, to: n
     b: number,
   ): void => {
     let best: { start: number; words: string } | undefined;
-    for (const match of text.slice(a, b).matchAll(found.pattern))
+    for (const match of matches(found.pattern, text.slice(a, b)))
       best = { start: a + match.index, words: match[0] };
     if (!best) return;
     const code = found.codes.get(best.words.toLowerCase().replace(/\s+/g, ' '));
@@ -70,7 +98,7 @@ export function qualifiersOf(text: string, mention: Mention, from: number, to: n
     add('acuity', acuity, start, mention.end);
   }
   let site: Attribute | undefined;
-  for (const match of text.slice(start, end).matchAll(SITE)) {
+  for (const match of matches(SITE, text.slice(start, end))) {
     site = {
       type: 'body-site',
       text: match[0],
@@ -86,7 +114,7 @@ export function qualifiersOf(text: string, mention: Mention, from: number, to: n
 export function relativeOf(text: string, mention: Mention, from: number, to: number): Attribute | undefined {
   const find = (a: number, b: number, lastOne: boolean): Attribute | undefined => {
     let found: Attribute | undefined;
-    for (const match of text.slice(a, b).matchAll(relatives.pattern)) {
+    for (const match of matches(relatives.pattern, text.slice(a, b))) {
       const code = relatives.codes.get(match[0].toLowerCase().replace(/\s+/g, ' '));
       const next: Attribute = {
         type: 'relative',
@@ -110,7 +138,7 @@ export function relativeOf(text: string, mention: Mention, from: number, to: num
 /** What an allergen does to the patient, from the words between it and the next allergen. */
 export function reactionsOf(text: string, mention: Mention, to: number): Attribute[] {
   const result: Attribute[] = [];
-  for (const match of text.slice(mention.end, Math.min(to, mention.end + 120)).matchAll(REACTION)) {
+  for (const match of matches(REACTION, text.slice(mention.end, Math.min(to, mention.end + 120)))) {
     const start = mention.end + match.index;
     result.push({ type: 'reaction', text: match[0], start, end: start + match[0].length });
   }

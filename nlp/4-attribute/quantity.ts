@@ -94,10 +94,28 @@ const PER_UCUM: Readonly<Record<string, string>> = {
   tab: '{tbl}',
 };
 
+const AMOUNT_UNIT = new RegExp(`^(.*?)\\s?-?\\s?(${UNIT})(?![a-z])(.*)$`);
+const SECOND_AMOUNT = new RegExp(`^\\s?(?:\\/|-)\\s?(\\d+(?:\\.\\d+)?)\\s?(${UNIT})(?![a-z])$`);
+const PER_AMOUNT = new RegExp(`(?:\\/|per|-)\\s?(${NUMBER}\\s?)?(${UNIT}|${PER})(?![a-z0-9])`, 'g');
+const AMOUNT_COUNT = new RegExp(`^(.*?)\\s?-?\\s?(${COUNT})$`);
+
+const MEMO_MAX = 5000;
+
+/** Remembers results by the words: directions repeat. */
+export function memoized<T>(compute: (words: string) => T): (words: string) => T {
+  const known = new Map<string, T>();
+  return (words) => {
+    if (known.has(words)) return known.get(words)!;
+    const result = compute(words);
+    if (known.size < MEMO_MAX) known.set(words, result);
+    return result;
+  };
+}
+
 /** `10 mg`, `5-10 mg/kg/d`, `100 mg/mL`: value, one space, UCUM unit; undefined where the words give no number. */
-export function measuredText(words: string): string | undefined {
+export const measuredText = memoized((words: string): string | undefined => {
   const text = words.toLowerCase().replace(/\s+/g, ' ').trim();
-  const match = new RegExp(`^(.*?)\\s?-?\\s?(${UNIT})(?![a-z])(.*)$`).exec(text);
+  const match = AMOUNT_UNIT.exec(text);
   if (!match) return undefined;
   let unit = ucumOf.get(match[2]!.replace(/\s+/g, ' '));
   if (unit === undefined) return undefined;
@@ -113,7 +131,7 @@ export function measuredText(words: string): string | undefined {
   const range = rangeOf(amount);
   if (!range) return undefined;
   // "5 mg/325 mg" are two strengths; "250 mg/5 ml" is one per volume.
-  const second = new RegExp(`^\\s?(?:\\/|-)\\s?(\\d+(?:\\.\\d+)?)\\s?(${UNIT})(?![a-z])$`).exec(rest);
+  const second = SECOND_AMOUNT.exec(rest);
   if (second) {
     const other = ucumOf.get(second[2]!);
     if (other !== undefined && other !== 'mL' && other !== 'L')
@@ -122,9 +140,7 @@ export function measuredText(words: string): string | undefined {
     if (volume > 0)
       return `${rangeText({ low: range.low / volume, high: range.high / volume })} ${unit}/${other}`;
   }
-  for (const per of rest.matchAll(
-    new RegExp(`(?:\\/|per|-)\\s?(${NUMBER}\\s?)?(${UNIT}|${PER})(?![a-z0-9])`, 'g'),
-  )) {
+  for (const per of rest.matchAll(PER_AMOUNT)) {
     const plain = per[2]!.replace(/24\s?h.*/, '24h');
     const below = PER_UCUM[plain] ?? ucumOf.get(plain);
     if (below === undefined) continue;
@@ -136,7 +152,7 @@ export function measuredText(words: string): string | undefined {
     unit = `${unit}/${below}`;
   }
   return `${rangeText(range)} ${unit}`;
-}
+});
 
 /** "5-325" is two strengths; "5-10" is a range. */
 function isCombination(amount: string): boolean {
@@ -145,10 +161,10 @@ function isCombination(amount: string): boolean {
 }
 
 /** `1-2 {tbl}`; undefined where the words give no number. */
-export function countedText(words: string): string | undefined {
+export const countedText = memoized((words: string): string | undefined => {
   const text = words.toLowerCase().replace(/\s+/g, ' ').trim();
-  const match = new RegExp(`^(.*?)\\s?-?\\s?(${COUNT})$`).exec(text);
+  const match = AMOUNT_COUNT.exec(text);
   const range = match && rangeOf(match[1]!);
   const unit = match && countOf.get(match[2]!);
   return range && unit ? `${rangeText(range)} ${unit}` : undefined;
-}
+});

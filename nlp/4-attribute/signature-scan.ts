@@ -1,7 +1,15 @@
 import type { Attribute, AttributeType } from '../model.js';
 import { NUMBER, RANGE, rangeOf, rangeText } from './numbers.js';
-import { alternatives, COUNTED, countedText, MEASURED, measuredText, medicationRules } from './quantity.js';
-import { FREQUENCY, timingOf } from './timing.js';
+import {
+  alternatives,
+  COUNTED,
+  countedText,
+  MEASURED,
+  measuredText,
+  medicationRules,
+  memoized,
+} from './quantity.js';
+import { findFrequencies, timingOf } from './timing.js';
 
 /** An attribute of a medication before it is known whose it is. */
 export interface Found extends Attribute {
@@ -16,6 +24,7 @@ const formWords = [
   ...medicationRules.doseForms.filter((row) => row.form !== '').flatMap((row) => row.words),
 ];
 
+const timing = memoized(timingOf);
 const PERIOD = '(?:days?|d|weeks?|wks?|w|months?|mos?|years?|yrs?|yr|hours?|hrs?|h|minutes?|mins?)';
 const COURSE = '(?:cycles?|doses?|courses?|infusions?|treatments?)';
 const SEVERAL = '(?:several|a few|many|a couple of|few)';
@@ -37,7 +46,6 @@ const NOISE = new RegExp(
 
 const MEASURED_RE = new RegExp(MEASURED, 'gi');
 const COUNTED_RE = new RegExp(COUNTED, 'gi');
-const FREQUENCY_RE = new RegExp(FREQUENCY, 'gi');
 const ROUTE_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives([...routeCode.keys()])})(?![a-z0-9])`, 'gi');
 const FORM_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives(formWords)})(?![a-z0-9])`, 'gi');
 const DOSE_WORDS_RE =
@@ -109,10 +117,12 @@ export function scanSignature(
   const each = (
     pattern: RegExp,
     group: number,
-    visit: (match: RegExpMatchArray, from: number, to: number) => boolean,
+    visit: (match: RegExpExecArray, from: number, to: number) => boolean,
   ): void => {
+    // Not matchAll: it copies the expression at every call.
     pattern.lastIndex = 0;
-    for (const match of region.matchAll(pattern)) {
+    for (let match = pattern.exec(region); match; match = pattern.exec(region)) {
+      if (match[0] === '') pattern.lastIndex++;
       const words = match[group];
       if (words === undefined || words.trim() === '') continue;
       const from = match.index! + match[0].lastIndexOf(words);
@@ -153,9 +163,10 @@ export function scanSignature(
       return true;
     });
   }
-  each(FREQUENCY_RE, 0, (match, from, to) => {
-    const words = trimEnd(match[0]);
-    if (/^on\sdays?\s\d+$/i.test(words)) return false;
+  for (const { start: from, end: to } of findFrequencies(region)) {
+    const words = trimEnd(region.slice(from, to));
+    if (!free(from, from + words.length)) continue;
+    if (/^on\sdays?\s\d+$/i.test(words)) continue;
     if (
       /^(?:continuous|continuously|intermittent|intermittently|single)$/i.test(words) &&
       !/^\s(?:\w+[\s-]){0,2}(?:infusion|infusions|i\.?v|intravenous|oral|dose|dosing|administration|treatment|therapy)\b/i.test(
@@ -163,13 +174,13 @@ export function scanSignature(
       ) &&
       !touchesDrug(start + from + words.length)
     )
-      return false;
+      continue;
     if (
       /^once$/i.test(words) &&
       /^\s(?:the|he|she|it|they|a|patient|daily dose|again|more|you)\b/i.test(region.slice(to))
     )
-      return false;
-    add('frequency', from, from + words.length, timingOf(words));
+      continue;
+    add('frequency', from, from + words.length, timing(words));
     const bare = BARE_DURATION_RE.exec(region.slice(from + words.length));
     if (
       bare &&
@@ -182,8 +193,8 @@ export function scanSignature(
       add('duration', at, at + bare[1]!.length, durationOf(bare[1]!));
       taken.push([at, at + bare[1]!.length]);
     }
-    return true;
-  });
+    taken.push([from, from + words.length]);
+  }
   each(MEASURED_RE, 0, (match, from) => {
     const words = trimEnd(match[0]);
     if (

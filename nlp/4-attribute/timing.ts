@@ -12,42 +12,52 @@ export interface TimingRepeat {
   count?: number;
 }
 
-const DAY =
-  '(?:mon(?:day)?|tues?(?:day)?|wed(?:nesday)?|thurs?(?:day)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)s?';
+const DAY = '(?:mon|tues?|wed|thurs?|fri|sat|sun)(?:day|nesday|urday)?s?';
 const PERIOD = '(?:day|night|week|wk|month|mo|year|hour|hr|morning|evening|24 ?h(?:ours|rs?)?)';
-const TIMES = `(?:once|twice|thrice|${RANGE}\\s?(?:x|times?)|${NUMBER}x)`;
+// Small numbers only: the full NUMBER in every alternative makes an expression that takes seconds to compile.
+const N = '(?:\\d+(?:\\.\\d+)?|one|two|three|four|five|six|seven|eight|nine|ten|twelve)';
+const NN = `${N}(?: \\(?${N}\\)?)?(?:\\s?(?:-|–|to|or)\\s?${N})?`;
 
-/** One piece of a frequency; several may follow each other. Longest first. */
+/** One piece of a frequency, by what it begins with; several may follow each other. */
 const PIECES = [
-  `${TIMES}(?:\\s|-)?\\(?${NUMBER}?\\)?\\s?(?:(?:a|per|each|every|\\/|in a|-a-)[\\s-]?${PERIOD}(?:s)?|daily|weekly|monthly|yearly|annually|nightly|hourly)`,
-  `(?:once|twice|thrice|${NUMBER})[- ]?(?:times[- ])?(?:a|per)[- ]${PERIOD}`,
-  `once[- ]daily|twice[- ]daily|thrice[- ]daily|(?:two|three|four|six)[- ]times[- ]daily`,
-  `every\\s${RANGE}(?:\\s\\(?${NUMBER}\\)?)?\\s?-?\\s?(?:hours?|hrs?|h|days?|weeks?|wks?|months?|mos?|minutes?|mins?|years?)`,
-  `(?:every|each)\\s(?:other|second|third|alternate)\\s(?:day|night|week|month|morning|evening)`,
-  `(?:every|each)\\s(?:day|night|week|month|year|morning|evening|afternoon|hour|${DAY})(?:\\s(?:at|before)\\s(?:bedtime|bed))?`,
+  // "twice a day", "2-3 times/week", "3 (three) times daily", "once-daily", "5 days per week", "four hourly"
+  `(?:once|twice|thrice|${NN}\\s?(?:x|times?|days?)?|${N}x)[\\s-]?(?:\\(?${N}\\)?\\s)?(?:times\\s)?(?:(?:a|per|each|every|\\/|in a|-a-)[\\s-]?${PERIOD}s?|daily|weekly|monthly|yearly|annually|nightly|hourly)`,
+  // "every 4-6 hours", "every other day", "each morning", "every Monday", "every evening at bedtime"
+  `(?:every|each)\\s(?:${NN}\\s?-?\\s?(?:hours?|hrs?|h|days?|weeks?|wks?|months?|mos?|minutes?|mins?|years?)|(?:(?:other|second|third|alternate)\\s)?(?:day|night|week|month|year|morning|evening|afternoon|hour|am|pm|bedtime|${DAY})(?:\\s(?:at|before)\\s(?:bedtime|bed))?)`,
   `alternate\\sdays`,
-  `q\\.?\\s?${RANGE}\\s?-?\\s?(?:hours?|hrs?|h|°|days?|d|weeks?|wks?|w|months?|mos?|minutes?|mins?)(?![a-z])\\.?`,
-  `q\\.?\\s?(?:a\\.?m\\.?|p\\.?m\\.?|hs|h\\.s\\.|day|daily|week|wk|weekly|month|monthly|night|noc|hour|hr|shift|mwf|morning|evening|bedtime|ac|meals?|other\\sday|mon(?:day)?|tues?(?:day)?|wed(?:nesday)?|thurs?(?:day)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)(?![a-z])`,
-  `b\\.?\\s?i\\.?\\s?d\\.?(?![a-z])|t\\.?\\s?i\\.?\\s?d\\.?(?![a-z])|q\\.?\\s?i\\.?\\s?d\\.?(?![a-z])|q\\.?\\s?o\\.?\\s?d\\.?(?![a-z])|q\\.?\\s?d\\.?(?![a-z])|q\\.?h\\.?s\\.?(?![a-z])|q\\.?\\s?h\\.?(?![a-z])`,
-  `t\\.?i\\.?w\\.?(?![a-z])|b\\.?i\\.?w\\.?(?![a-z])|bds|tds|qds|nocte|mane`,
-  `(?:${NUMBER}|one|two|three|six)[- ]?(?:hourly|weekly|monthly)`,
+  // "q4-6h", "q 8 hours", "qAM", "q HS", "q week", "qod", "qid", "qd"
+  `q\\.?\\s?(?:${NN}\\s?-?\\s?(?:hours?|hrs?|h|°|days?|d|weeks?|wks?|w|months?|mos?|minutes?|mins?)|a\\.?m\\.?|p\\.?m\\.?|h\\.?\\s?s\\.?|day|daily|week|wk|weekly|month|monthly|night|noc|hour|hr|shift|mwf|morning|evening|bedtime|ac|meals?|other\\sday|${DAY}|i\\.?\\s?d\\.?|o\\.?\\s?d\\.?|d\\.?|h\\.?)(?![a-z])\\.?`,
+  `(?:b\\.?\\s?i\\.?\\s?d|t\\.?\\s?i\\.?\\s?d|t\\.?i\\.?w|b\\.?i\\.?w|bds|tds|qds|nocte|mane)(?![a-z])\\.?`,
   `(?:biweekly|bi-weekly|fortnightly|nightly|daily|weekly|monthly|hourly|yearly|annually|quarterly)`,
-  `(?:${NUMBER}\\s)?(?:days?|times?)\\s(?:per|a|each)\\s(?:week|month|day)`,
-  `(?:at|before|every|each|in\\sthe)\\s(?:bedtime|bed\\stime|bed|hs)|(?:hs|h\\.s\\.)(?![a-z])`,
-  `(?:in|every|each)\\s(?:the\\s)?(?:morning|mornings|evening|evenings|afternoon|am|a\\.m\\.|pm|p\\.m\\.)|at\\s(?:night|noon|lunch|breakfast|dinner|supper|lunchtime|dinnertime|suppertime)`,
-  `(?:with|before|after|prior\\sto|at)\\s(?:each\\s|every\\s|all\\s)?(?:meals?|breakfast|lunch|dinner|supper|food)(?:\\sand\\s(?:at\\s)?(?:bedtime|snacks|dinner|supper|lunch|breakfast))?`,
-  `(?:ac|pc|a\\.c\\.|p\\.c\\.|qac)(?![a-z])`,
-  `(?:on\\s)?${DAY}(?:(?:\\s?,\\s?(?:and\\s)?|\\s?\\/\\s?|\\s?and\\s?|\\s?-\\s?)${DAY})+|on\\s${DAY}|m\\/w\\/f|mwf|t\\/th\\/s|t\\/t\\/s`,
+  `(?:per|a)\\sday`,
+  // "at bedtime", "in the morning", "with meals", "before breakfast", "hs", "ac"
+  `(?:at|before|in\\sthe|in|with|after|prior\\sto)\\s(?:the\\s|each\\s|every\\s|all\\s)?(?:bedtime|bed\\stime|bed|hs|mornings?|evenings?|afternoon|am|a\\.m\\.|pm|p\\.m\\.|night|noon|lunch(?:time)?|breakfast|dinner(?:time)?|supper(?:time)?|meals?|food)(?:\\sand\\s(?:at\\s)?(?:bedtime|snacks|dinner|supper|lunch|breakfast))?`,
+  `(?:hs|h\\.s\\.|ac|pc|a\\.c\\.|p\\.c\\.|qac)(?![a-z])`,
+  // "on Mondays", "Mon/Wed/Fri", "MWF", "on days 1, 8 and 15"
+  `on\\s${DAY}(?:(?:\\s?,\\s?(?:and\\s)?|\\s?\\/\\s?|\\s?and\\s?|\\s?-\\s?)${DAY})*|${DAY}(?:(?:\\s?,\\s?(?:and\\s)?|\\s?\\/\\s?|\\s?and\\s?|\\s?-\\s?)${DAY})+|m\\/w\\/f|mwf|t\\/th\\/s|t\\/t\\/s`,
   `on\\sdays?\\s\\d+(?:(?:\\s?,\\s?(?:and\\s)?|\\s?and\\s|\\s?-\\s?|\\s?to\\s)\\d+)*`,
-  `(?:as\\sa\\s)?(?:single|one[- ]time|one\\stime)(?:\\sdose)?|x\\s?1(?![\\d.]|\\s?(?:d|w|m|day|week|month))|once(?![a-z])|stat(?![a-z])`,
+  `(?:as\\sa\\s)?(?:single|one[- ]time)(?:\\sdose)?|x\\s?1(?![\\d.]|\\s?(?:d|w|m))|once|stat`,
   `continuous(?:ly)?|intermittent(?:ly)?`,
 ];
 
-/** Source of a regular expression for a frequency in directions; no groups. Joined pieces are one frequency. */
-export const FREQUENCY = (() => {
-  const piece = `(?:${PIECES.join('|')})`;
-  return `(?<![a-z0-9.])${piece}(?:(?:\\s?,?\\s?(?:and\\s)?|\\s)${piece}){0,3}(?![a-z])`;
-})();
+const PIECE = new RegExp(`(?<![a-z0-9.])(?:${PIECES.join('|')})(?!(?!x\\s?\\d)[a-z])`, 'gi');
+const JOINT = /^\s?,?\s?(?:and\s)?$/i;
+const MAX_PIECES = 4;
+
+/** Frequencies in a text, as half-open ranges; pieces that follow each other are one. */
+export function findFrequencies(text: string): { start: number; end: number }[] {
+  const found: { start: number; end: number; pieces: number }[] = [];
+  PIECE.lastIndex = 0;
+  for (let match = PIECE.exec(text); match; match = PIECE.exec(text)) {
+    const end = match.index + match[0].length;
+    const last = found.at(-1);
+    if (last && last.pieces < MAX_PIECES && JOINT.test(text.slice(last.end, match.index))) {
+      last.end = end;
+      last.pieces++;
+    } else found.push({ start: match.index, end, pieces: 1 });
+  }
+  return found;
+}
 
 const UNIT: Readonly<Record<string, string>> = { h: 'h', d: 'd', w: 'wk', m: 'mo', y: 'a' };
 
@@ -60,6 +70,18 @@ function periodUnit(word: string): string {
 }
 
 const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+const WEEKDAY_WORDS = ['mon', 'tues?', 'wed', 'thurs?', 'fri', 'sat', 'sun'].map(
+  (day) => new RegExp(`\\b${day}(?:day|nesday|urday)?s?\\b`),
+);
+
+const EVERY = new RegExp(
+  `\\b(?:every|q) ?(${NN})(?: \\(?${N}\\)?)? ?-? ?(hours?|hrs?|h|°|days?|d|weeks?|wks?|w|months?|mos?|minutes?|mins?|years?)(?![a-z])`,
+);
+const TIMES = new RegExp(
+  `\\b(once|twice|thrice|${NN})(?:[ -]?(?:x|times?|days?))?[ -]?(?:\\(?${N}\\)? ?(?:times )?)?(?:(?:a|per|each|every|in a|/)?[ /-]*(day|night|week|wk|month|mo|year|hour|hr|24 ?h)|(daily|weekly|monthly|yearly|annually|nightly|hourly))`,
+);
+const NUMBER_HOURLY = new RegExp(`(${N})[- ]?hourly`);
+const NUMBER_WEEKLY = new RegExp(`(${N})[- ]?weekly`);
 
 /** FHIR Timing of a frequency's words, as compact JSON; undefined where the words state no rhythm. */
 export function timingOf(words: string): string | undefined {
@@ -68,13 +90,8 @@ export function timingOf(words: string): string | undefined {
     .replace(/\s+/g, ' ')
     .replace(/([a-z])\.(?=[a-z]\b|\s|$|[a-z]\.)/g, '$1')} `;
   const repeat: TimingRepeat = {};
-  const every =
-    new RegExp(
-      `\\b(?:every|q) ?(${RANGE})(?: \\(?${NUMBER}\\)?)? ?-? ?(hours?|hrs?|h|°|days?|d|weeks?|wks?|w|months?|mos?|minutes?|mins?|years?)\\b`,
-    ).exec(text) ?? new RegExp(`\\b(?:every|q) ?(${RANGE}) ?(°)`).exec(text);
-  const times = new RegExp(
-    `\\b(once|twice|thrice|${RANGE})(?:[ -]?(?:x|times?))?[ -]?(?:\\(?${NUMBER}\\)? ?(?:times )?)?(?:(?:a|per|each|every|in a|/)?[ /-]*(day|night|week|wk|month|mo|year|hour|hr|24 ?h)|(daily|weekly|monthly|yearly|annually|nightly|hourly))`,
-  ).exec(text);
+  const every = EVERY.exec(text);
+  const times = TIMES.exec(text);
   const set = (frequency: number, period: number, unit: string, max?: number): void => {
     repeat.frequency = frequency;
     if (max !== undefined && max > frequency) repeat.frequencyMax = max;
@@ -122,10 +139,9 @@ export function timingOf(words: string): string | undefined {
   else if (/\btiw\b/.test(text)) set(3, 1, 'wk');
   else if (/\bbiw\b/.test(text)) set(2, 1, 'wk');
   else if (/\bq ?h\b(?! ?s)/.test(text) || /\bhourly\b/.test(text)) {
-    const hours = new RegExp(`(${NUMBER})[- ]?hourly`).exec(text);
+    const hours = NUMBER_HOURLY.exec(text);
     set(1, hours ? numberOf(hours[1]!) : 1, 'h');
-  } else if (new RegExp(`(${NUMBER})[- ]?weekly`).test(text))
-    set(1, numberOf(new RegExp(`(${NUMBER})[- ]?weekly`).exec(text)![1]!), 'wk');
+  } else if (NUMBER_WEEKLY.test(text)) set(1, numberOf(NUMBER_WEEKLY.exec(text)![1]!), 'wk');
   else if (/\b(?:weekly|q ?w(?:ee)?k(?:ly)?|every week|each week|a week|per week)\b/.test(text))
     set(1, 1, 'wk');
   else if (/\b(?:monthly|q ?month(?:ly)?|every month|each month|per month)\b/.test(text)) set(1, 1, 'mo');
@@ -198,9 +214,5 @@ function whenOf(text: string): string[] {
 function daysOf(text: string): string[] {
   if (/\bm\/w\/f\b|\bmwf\b/.test(text)) return ['mon', 'wed', 'fri'];
   if (/\bt\/th\/s\b|\bt\/t\/s\b/.test(text)) return ['tue', 'thu', 'sat'];
-  return WEEKDAYS.filter((day) =>
-    new RegExp(
-      `\\b${day === 'tue' ? 'tues?' : day === 'thu' ? 'thurs?' : day}(?:day|nesday|urday)?s?\\b`,
-    ).test(text),
-  );
+  return WEEKDAYS.filter((_day, at) => WEEKDAY_WORDS[at]!.test(text));
 }
