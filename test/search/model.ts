@@ -1,0 +1,82 @@
+import type { Resource } from '../../src/core/resource.js';
+import { patientsOf } from '../../src/fhir/compartment.js';
+import { parseReference } from '../../src/fhir/references.js';
+import { matchesParameter, valuesOf } from '../../src/indexing/index.js';
+import type { IndexContext } from '../../src/indexing/parameter-type.js';
+import { parseFilter } from '../../src/search/parse.js';
+import { allOf, type Node } from '../../src/search/tree.js';
+
+/**
+ * The naive answer to a search: every resource looked at, every reference followed by looking through all of them. Slow
+ * and plainly right; what search finds is compared with it.
+ */
+export function naiveSearch(
+  all: readonly Resource[],
+  type: string,
+  params: readonly (readonly [string, string])[],
+  context: IndexContext,
+): string[] {
+  const tree = allOf(params.map(([name, value]) => parseFilter(type, name, value)));
+  return all
+    .filter((r) => r.resourceType === type && holds(tree, r, all, context))
+    .map((r) => r.id!)
+    .sort();
+}
+
+function holds(node: Node, resource: Resource, all: readonly Resource[], context: IndexContext): boolean {
+  switch (node.kind) {
+    case 'everything':
+      return true;
+    case 'nothing':
+      return false;
+    case 'and':
+      return node.of.every((n) => holds(n, resource, all, context));
+    case 'or':
+      return node.of.some((n) => holds(n, resource, all, context));
+    case 'not':
+      return !holds(node.of, resource, all, context);
+    case 'parameter':
+    case 'updated':
+      return matchesParameter(node.query, resource, context);
+    case 'coded-quantity':
+      return (
+        matchesParameter(node.code, resource, context) && matchesParameter(node.quantity, resource, context)
+      );
+    case 'id':
+      return node.ids.includes(resource.id!);
+    case 'compartment':
+      return patientsOf(resource, context.base).includes(node.patient);
+    case 'chain': {
+      const keys = referencesOf(node.query.parameter, resource, context);
+      return all.some(
+        (r) =>
+          r.resourceType === node.target &&
+          keys.has(`${r.resourceType}/${r.id}`) &&
+          holds(node.of, r, all, context),
+      );
+    }
+    case 'has': {
+      const self = `${resource.resourceType}/${resource.id}`;
+      return all.some(
+        (r) =>
+          r.resourceType === node.source &&
+          referencesOf(node.query.parameter, r, context).has(self) &&
+          holds(node.of, r, all, context),
+      );
+    }
+  }
+}
+
+function referencesOf(
+  parameter: Parameters<typeof valuesOf>[0],
+  resource: Resource,
+  context: IndexContext,
+): Set<string> {
+  const keys = new Set<string>();
+  for (const value of valuesOf(parameter, resource)) {
+    const text = (value as { reference?: unknown })?.reference;
+    const parsed = typeof text === 'string' ? parseReference(text, context.base) : undefined;
+    if (parsed?.kind === 'local') keys.add(`${parsed.type}/${parsed.id}`);
+  }
+  return keys;
+}
