@@ -16,18 +16,24 @@ import type { VerifyToken } from './auth.js';
 import { type BatchOptions, batchHandler } from './batch.js';
 import { capabilityStatement } from './capabilities.js';
 import { cohortRoute } from './cohort.js';
+import { documentRoutes } from './document.js';
 import { annotationRoute, withAnnotationStatus } from './document-reference.js';
+import { everythingRoutes } from './everything.js';
 import { authorise, createFhirEndpoint, type Seen } from './fhir-endpoint.js';
 import { isLoopback, parseHost, publicUrl } from './hosts.js';
 import { idempotentHandler } from './idempotency.js';
 import { interactionRoutes } from './interactions.js';
+import { lastnRoutes } from './lastn.js';
+import { metaRoutes } from './meta.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { failure, HttpFault, logText } from './outcome.js';
 import { createReadiness } from './readiness.js';
 import { requestId } from './request-id.js';
 import { respond, SECURITY_HEADERS } from './respond.js';
 import { createRouter, type Route, type Router } from './router.js';
+import type { Search as FindPage } from './search.js';
 import { timelineRoutes } from './timeline.js';
+import { validateRoutes } from './validate.js';
 
 /** What the API needs of the system. */
 export interface HttpSystem {
@@ -193,6 +199,8 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
   const decorate = withAnnotationStatus;
   const multipleDelete = options.multipleDelete ?? false;
   const started = clock.now();
+  const find: FindPage = (tenant, request) =>
+    search.search(tenant, { ...request, base: system.baseOf(tenant) });
   const batchOptions: BatchOptions = {
     check,
     decorate,
@@ -206,16 +214,11 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
   const routes: Route[] = interactionRoutes({
     clock,
     bundles,
-    search: (tenant, request) => search.search(tenant, { ...request, base: system.baseOf(tenant) }),
+    search: find,
     decorate,
     check,
     multipleDelete,
-    parseInstant: (value) => {
-      const range = parsePartialDate(value);
-      if (!range)
-        throw invalid('Not a date or an instant.', undefined, 'Send one such as 2024-05-01T10:00:00Z.');
-      return range;
-    },
+    parseInstant,
     capabilities: async ({ base }) => ({
       status: 200,
       resource: capabilityStatement(routes, {
@@ -228,6 +231,11 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
     }),
     batch: idempotentHandler(bundles, clock, (within) => batchHandler(within, batchOptions)),
     operations: [
+      ...everythingRoutes({ store: system.store, search: find, decorate, parseInstant }),
+      ...metaRoutes(bundles, check),
+      ...validateRoutes(system.store, check),
+      ...lastnRoutes(find, decorate),
+      ...documentRoutes(bundles),
       annotationRoute,
       ...timelineRoutes(system.timeline),
       cohortRoute(system.cohorts),
@@ -236,4 +244,10 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
   });
   const router = createRouter(routes);
   return router;
+}
+
+function parseInstant(text: string): { lo: number; hi: number } {
+  const range = parsePartialDate(text);
+  if (!range) throw invalid('Not a date or an instant.', undefined, 'Send one such as 2024-05-01T10:00:00Z.');
+  return range;
 }

@@ -1,0 +1,89 @@
+import { Fault, invalid, isFault } from '../core/fault.js';
+import type { Resource } from '../core/resource.js';
+import { informationOutcome, operationOutcome } from '../fhir/outcome.js';
+import type { Store } from '../store/contract.js';
+import { type Check, isObject } from '../tasks/bundle-entry.js';
+import { type FhirRequest, type Handler, oneParam } from './exchange.js';
+import type { Route } from './router.js';
+
+const MODES = new Set(['create', 'update', 'delete', 'profile']);
+
+/**
+ * `$validate` (R4 resource-operation-validate.html), of a resource in the body or of a stored one. What was found is
+ * the answer, so it comes with 200 whether it is good or bad.
+ */
+export function validateRoutes(store: Store, check: Check): Route[] {
+  const handle: Handler = async (request) => {
+    const { resource, mode, profile } = await inputOf(request, store);
+    if (mode !== undefined && !MODES.has(mode))
+      throw invalid('mode is not one of create, update, delete, profile.', 'mode');
+    if (profile !== undefined) {
+      throw new Fault('unsupported', 'The profile is not loaded here.', {
+        at: 'profile',
+        remedy: 'Leave profile out to validate against the base resource.',
+      });
+    }
+    if (mode === 'delete')
+      return { status: 200, resource: informationOutcome('The resource can be deleted.') };
+    try {
+      const checked = check(resource, request.at.type);
+      if (mode === 'update' && checked.id === undefined)
+        throw invalid('An update needs an id.', `${checked.resourceType}.id`);
+      return { status: 200, resource: informationOutcome('No issues were found.') };
+    } catch (error) {
+      if (!isFault(error) || error.category !== 'invalid') throw error;
+      return { status: 200, resource: operationOutcome(error) };
+    }
+  };
+  const claim = {
+    kind: 'operation',
+    name: 'validate',
+    definition: 'http://hl7.org/fhir/OperationDefinition/Resource-validate',
+  } as const;
+  return [
+    { method: 'POST', path: ':type/$validate', claim, needs: 'each', handle },
+    { method: 'POST', path: ':type/:id/$validate', claim, needs: 'each', handle },
+    { method: 'GET', path: ':type/:id/$validate', claim, needs: 'r', handle },
+  ];
+}
+
+interface Input {
+  readonly resource: unknown;
+  readonly mode: string | undefined;
+  readonly profile: string | undefined;
+}
+
+async function inputOf(request: FhirRequest, store: Store): Promise<Input> {
+  const mode = oneParam(request, 'mode');
+  const profile = oneParam(request, 'profile');
+  if (request.method === 'GET') return { resource: await stored(request, store), mode, profile };
+  const { json } = await request.body(['json']);
+  if (!isObject(json) || json.resourceType !== 'Parameters' || request.at.type === 'Parameters')
+    return { resource: json, mode, profile };
+  const list = Array.isArray(json.parameter) ? json.parameter.filter(isObject) : [];
+  const named = (name: string) => list.find((p) => p.name === name);
+  const text = (name: string) => {
+    const p = named(name);
+    const value = p?.valueCode ?? p?.valueUri ?? p?.valueCanonical ?? p?.valueString;
+    return typeof value === 'string' ? value : undefined;
+  };
+  const given = named('resource')?.resource;
+  const chosen = mode ?? text('mode');
+  if (given === undefined && chosen !== 'delete' && request.at.id === undefined) {
+    throw invalid('There is no resource to validate.', "Parameters.parameter.where(name='resource')");
+  }
+  return {
+    resource: given ?? (request.at.id === undefined ? undefined : await stored(request, store)),
+    mode: chosen,
+    profile: profile ?? text('profile'),
+  };
+}
+
+async function stored({ tenant, at, access }: FhirRequest, store: Store): Promise<Resource> {
+  if (!access.allows(at.type!, 'r'))
+    throw new Fault('forbidden', 'The token does not permit reading this type.');
+  const found = await store.read(tenant, at.type!, at.id!);
+  if (!found?.resource)
+    throw new Fault(found ? 'gone' : 'not-found', 'There is no such resource to validate.');
+  return found.resource;
+}
