@@ -57,7 +57,7 @@ const MAX_ENTRY_BYTES = 64 * 1024 * 1024;
 /** @throws Fault `integrity` */
 export function openAudit(keys: TenantKeys, row: Omit<AuditRow, 'kv'>): AuditEntry {
   const plain = keys.open(row.sealed, { purpose: 'audit', bind: [row.part, row.at, row.aid] });
-  return JSON.parse(
-    inflateRawSync(plain, { maxOutputLength: MAX_ENTRY_BYTES }).toString('utf8'),
-  ) as AuditEntry;
+  const rest = plain.subarray(1);
+  const text = plain[0] === DEFLATED[0] ? inflateRawSync(rest, { maxOutputLength: MAX_ENTRY_BYTES }) : rest;
+  return JSON.parse(text.toString('utf8')) as AuditEntry;
 }
