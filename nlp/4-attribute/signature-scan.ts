@@ -263,6 +263,7 @@ function isNoDose(words: string, before: string, after: string): boolean {
         after,
       )
     );
+  if (/\bkgs?$/i.test(words)) return true;
   if (/\/\s?(?:l|dl|ul|mm3)$/i.test(words.replace(/\s+/g, '')) && !/\/ml$/i.test(words)) return true;
   if (/^\s?of\s(?:\w+\s)?(?:blood|urine|fluid|bile|pus|ascites|effusion|stool|serum)\b/i.test(after))
     return true;

@@ -17,6 +17,7 @@ const BINDING =
 const COORDINATED = /^\s*(?:,|and|or|\/|\+|plus|with|,\s*and|&|-)\s*$/i;
 const SHARED = new Set(['route', 'frequency', 'duration', 'prn']);
 const LEFT_LIMIT = 90;
+const DOSE_LEFT_LIMIT = 40;
 const NEAR_LIMIT = 70;
 const FAR_LIMIT = 240;
 /** What stands between a drug and directions that are clearly its own: a new row, a colon, a verb of taking. */
@@ -117,7 +118,10 @@ function ownerOf(
   const gapToNext = next < 0 ? undefined : stripFound(text, each.end, drugs[next]!.start, found);
   const bindsNext =
     gapToNext !== undefined && drugs[next]!.start - each.end <= LEFT_LIMIT && BINDING.test(gapToNext);
-  if (previous < 0) return bindsNext || drugs[next]!.start - each.end < LEFT_LIMIT ? next : undefined;
+  if (previous < 0) {
+    const near = each.type === 'dose' || each.type === 'prn' ? DOSE_LEFT_LIMIT : 0;
+    return bindsNext || drugs[next]!.start - each.end < near ? next : undefined;
+  }
   const gap = text.slice(drugs[previous]!.end, each.start);
   if (!bindsNext) {
     // A full stop or a new row between closes what the drug before it may own, unless the row only says how to take it.
