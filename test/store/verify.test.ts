@@ -166,5 +166,8 @@ test.each(damages)('%s is found', async (_, sql, id, kinds) => {
     await client.query('drop table kept');
     client.release();
   }
+});
+
+test('once the damage is undone nothing is found', async () => {
   expect((await store.verify(tenant)).total).toBe(0);
 });
