@@ -34,6 +34,7 @@ mkdirSync(tables, { recursive: true });
 const definitions = readDefinitions();
 const types = writeResourceTypes();
 writeElements();
+writeValueSetSystems();
 writeSearchParameters();
 writeCompartments();
 
@@ -152,6 +153,29 @@ function bindingText(e) {
 
 function flagText(e) {
   return (e.isSummary ? 's' : '') + (e.isModifier ? 'm' : '');
+}
+
+/**
+ * For each value set that an element of type code is bound to: the code systems its codes come from, so that
+ * `gender=http://hl7.org/fhir/administrative-gender|male` can be answered though the data holds `male` alone.
+ */
+function writeValueSetSystems() {
+  const systems = new Map();
+  for (const file of readdirSync(folder).sort()) {
+    if (!file.startsWith('ValueSet-')) continue;
+    const v = read(file);
+    const found = (v.compose?.include ?? []).map((i) => i.system).filter(Boolean);
+    if (v.url) systems.set(v.url, [...new Set(found)]);
+  }
+  const out = {};
+  for (const d of definitions.values()) {
+    for (const e of d.snapshot?.element ?? []) {
+      if (e.binding?.strength !== 'required' || e.type?.[0]?.code !== 'code') continue;
+      const found = systems.get(e.binding.valueSet?.split('|')[0]);
+      if (found?.length > 0) out[bindingText(e).slice(2)] = found;
+    }
+  }
+  save('value-set-systems.json', Object.fromEntries(Object.entries(out).sort(([a], [b]) => compare(a, b))), 0);
 }
 
 /** Rows [code, base, type, url, expression, targets, components, aliasOf, unionOf], one per base of each definition. */

@@ -1,6 +1,6 @@
 import { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
-import { choiceName, isKindOf, typeDefinition } from './elements.js';
+import { choiceName, type ElementRow, isKindOf, typeDefinition } from './elements.js';
 import { type PathNode, parsePath } from './path-parser.js';
 import { isResourceType } from './resource-types.js';
 
@@ -15,12 +15,14 @@ export interface PathFunction {
   /** From an element of the resource instead of its root; for the components of composite parameters. */
   readonly from: (element: unknown, resource: Resource) => unknown[];
   readonly types: ReadonlySet<string>;
+  /** The value sets that its values of type `code` are bound to (`administrative-gender`). */
+  readonly bindings: ReadonlySet<string>;
 }
 
 /** Hands what it selects below `node` to `out`. Built once per expression; a search parameter runs it on each resource. */
 type Emit = (node: unknown, root: Resource, out: unknown[]) => void;
 
-/** Builds what happens to the values of one static type. */
+/** Builds what happens to the values of one static type. A bound code carries its value set: `code#account-status`. */
 type Next = (type: string) => Emit;
 
 const NOTHING: Emit = () => undefined;
@@ -45,8 +47,11 @@ export function compileExpression(expression: string, base: string): PathFunctio
   const known = compiled.get(key);
   if (known) return known;
   const types = new Set<string>();
+  const bindings = new Set<string>();
   const emit = build(parsePath(expression), base, base, (type) => {
-    types.add(type);
+    const [plain, binding] = type.split('#') as [string, string | undefined];
+    types.add(plain);
+    if (binding !== undefined) bindings.add(binding);
     return PUSH;
   });
   const call = (resource: Resource): unknown[] => {
@@ -62,6 +67,7 @@ export function compileExpression(expression: string, base: string): PathFunctio
       return out;
     },
     types,
+    bindings,
   });
   if (compiled.size < MAX_COMPILED) compiled.set(key, fn);
   return fn;
@@ -112,13 +118,18 @@ function member(type: string, name: string, next: Next): Emit {
   const element = definition.byName.get(name);
   // `resourceType` is no element; anything else unknown to R4 may still be in the data of a custom parameter.
   if (!element) return property(name, next(ANY));
-  if (!element.choice) return property(name, next(element.types[0]!.code));
+  if (!element.choice) return property(name, next(boundType(element)));
   const branches: Emit[] = [];
   for (const t of element.types) {
     const after = next(t.code);
     if (after !== NOTHING) branches.push(property(choiceName(name, t.code), after));
   }
   return all(branches);
+}
+
+function boundType({ types, binding }: ElementRow): string {
+  const { code } = types[0]!;
+  return code === 'code' && binding?.strength === 'required' ? `code#${binding.valueSet}` : code;
 }
 
 function property(name: string, after: Emit): Emit {
@@ -153,7 +164,7 @@ function all(branches: readonly Emit[]): Emit {
 /** `as` and `ofType`: settled now where the static type is known, by `resourceType` where it is not. */
 function narrowed(type: string, wanted: string, next: Next): Emit {
   const name = canonicalType(wanted);
-  if (type !== ANY) return isKindOf(type, name) ? next(type) : NOTHING;
+  if (type !== ANY) return isKindOf(type.split('#', 1)[0]!, name) ? next(type) : NOTHING;
   const after = next(name);
   return (node, root, out) => {
     if (hasType(node, name)) after(node, root, out);
@@ -184,7 +195,7 @@ function isType(node: PathNode & { kind: 'type' }, type: string, root: string, n
   const subject = resolves ? (resolves.of ?? THIS) : node.of;
   const collect = build(subject, type, root, (t) => {
     if (resolves || t === ANY) return PUSH;
-    const answer = isKindOf(t, name);
+    const answer = isKindOf(t.split('#', 1)[0]!, name);
     return (_node, _root, out) => out.push(answer);
   });
   return (element, resource, out) => {

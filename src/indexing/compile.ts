@@ -10,7 +10,7 @@ import { referencePresent } from './reference.js';
 import { badValue } from './refusal.js';
 import { term } from './terms.js';
 import { parameterType } from './types.js';
-import { valuesOf } from './values.js';
+import { pathOf, valuesOf } from './values.js';
 
 /** Parameters that stand in columns of the row itself; search answers them without the index tables. */
 export const ROW_COLUMNS = new Set(['_id', '_lastUpdated']);
@@ -80,11 +80,15 @@ function presence(parameter: SearchParameter, context: IndexContext): Clause {
       return { kind: 'quantity', term: term(context, 'quantity', parameter) };
     case 'reference':
       return referencePresent(parameter, context);
-    case 'composite':
-      return {
-        kind: 'and',
-        of: componentsOf(parameter).map((c) => presence(c.parameter, context)),
-      };
+    case 'composite': {
+      // A component may look at more types than its own parameter has rows of; it then says nothing.
+      const telling = componentsOf(parameter).filter((c) =>
+        [...c.path.types].every((t) => pathOf(c.parameter).types.has(t)),
+      );
+      return telling.length === 0
+        ? { kind: 'everything' }
+        : { kind: 'and', of: telling.map((c) => presence(c.parameter, context)) };
+    }
     default:
       return { kind: 'all-terms', terms: [term(context, 'present', parameter)] };
   }

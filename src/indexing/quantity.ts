@@ -185,11 +185,14 @@ interface Bounds {
  */
 function boundsOf(s: Searched, number: (d: ExactDecimal) => number): Bounds[] {
   const v = number(s.value);
+  // With more digits than a double has, both ends may round onto the value itself, which is always inside.
+  const from = Math.min(number(s.from), v);
+  const to = Math.max(nextDown(number(s.to)), v);
   switch (s.prefix) {
     case 'eq':
-      return [{ loMin: number(s.from), hiMax: nextDown(number(s.to)) }];
+      return [{ loMin: from, hiMax: to }];
     case 'ne':
-      return [{ loMax: nextDown(number(s.from)) }, { hiMin: number(s.to) }];
+      return [{ loMax: nextDown(from) }, { hiMin: nextUp(to) }];
     case 'gt':
       return [{ hiMin: nextUp(v) }];
     case 'lt':

@@ -4,7 +4,7 @@ import { referenceTypeOf } from '../fhir/paths.js';
 import { type ParsedReference, parseReference } from '../fhir/references.js';
 import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
 import { isResourceType } from '../fhir/resource-types.js';
-import { anyOf } from './clauses.js';
+import { anyOf, orClause } from './clauses.js';
 import type {
   Clause,
   CompiledParameter,
@@ -15,7 +15,7 @@ import type {
 } from './parameter-type.js';
 import { badValue, unsupportedModifier } from './refusal.js';
 import { parameterTerms, term } from './terms.js';
-import { splitEscaped } from './values.js';
+import { pathOf, splitEscaped } from './values.js';
 
 /** Up to this many target types, an id without type is looked for in each; above, by a term of the bare id. */
 export const MAX_TARGETS_TRIED = 8;
@@ -150,6 +150,12 @@ function addElsewhere(
   if (bar > 0) to.term(term(context, 'external', parameter, url.slice(0, bar)));
 }
 
+/** Whether its values may be canonicals or uris, which can look like an id. */
+function holdsUris(parameter: SearchParameter): boolean {
+  const { types } = pathOf(parameter);
+  return types.has('canonical') || types.has('uri');
+}
+
 /** The types an id without a type is looked for in; undefined means any. */
 function targetsTried({ targets }: SearchParameter): readonly string[] | undefined {
   return targets.length === 0 || targets.length > MAX_TARGETS_TRIED ? undefined : targets;
@@ -173,11 +179,14 @@ function compileReference(
   if (only !== undefined && allowed !== only) return { clause: { kind: 'nothing' }, exact: true };
   if (isFhirId(text)) {
     const targets = allowed === undefined ? (targetsTried(query.parameter) ?? targetsTried(rows)) : [allowed];
-    if (targets) {
-      return { clause: { kind: 'or', of: targets.map((t) => to(t, text)) }, exact: true };
-    }
-    // `#id` and URLs do not look like an id, so that these are the local ones.
-    return { clause: { kind: 'all-terms', terms: [term(context, 'targetId', rows, text)] }, exact: true };
+    const one = (kind: 'targetId' | 'external'): Clause => ({
+      kind: 'all-terms',
+      terms: [term(context, kind, rows, text)],
+    });
+    // `#id` and URLs do not look like an id, so that the terms of bare ids are of local references.
+    const ways: Clause[] = targets ? targets.map((t) => to(t, text)) : [one('targetId')];
+    if (allowed === undefined && holdsUris(rows)) ways.push(one('external'));
+    return { clause: orClause(ways), exact: true };
   }
   const parsed = parseReference(text, context.base);
   if (parsed.kind === 'local') {
@@ -213,7 +222,8 @@ function pointsAt(p: Pointed, text: string, query: ParameterQuery, context: Inde
     );
   }
   const url = urlOf(p.parsed);
-  return url !== undefined && !isFhirId(text) && (url === text || url.startsWith(`${text}|`));
+  const id = isFhirId(text) && (asked !== undefined || !holdsUris(rowParameter(query.parameter).rows));
+  return url !== undefined && !id && (url === text || url.startsWith(`${text}|`));
 }
 
 function identifierParts(query: ParameterQuery, text: string): [system: string | undefined, value: string] {

@@ -1,4 +1,5 @@
 import type { SearchParameter } from '../fhir/registry.js';
+import { systemsOfValueSet } from '../fhir/value-set-systems.js';
 import { anyOf } from './clauses.js';
 import { fold } from './fold.js';
 import type {
@@ -28,6 +29,8 @@ interface Shape {
   readonly contact: boolean;
   /** Its values name somebody or something: identifiers, telephone numbers, ids. */
   readonly naming: boolean;
+  /** Code systems that a bare `code` of it is from, by its element's value set (R4 search.html#token: "implicit"). */
+  readonly implied: readonly string[];
 }
 
 const shapes = new Map<SearchParameter, Shape>();
@@ -35,8 +38,9 @@ const shapes = new Map<SearchParameter, Shape>();
 function shapeOf(parameter: SearchParameter): Shape {
   let shape = shapes.get(parameter);
   if (!shape) {
-    const { types } = pathOf(parameter);
+    const { types, bindings } = pathOf(parameter);
     shape = {
+      implied: [...bindings].flatMap((b) => systemsOfValueSet(b)),
       contact: types.has('ContactPoint'),
       naming: ['ContactPoint', 'Identifier', 'string', 'id', 'uri'].some((t) => types.has(t)),
     };
@@ -120,7 +124,10 @@ export const tokenParameter: ParameterType = {
         return anyOf(query.values.map((v) => compileToken(query, v.text, context)));
       case 'not': {
         const { clause, exact } = anyOf(query.values.map((v) => compileToken(query, v.text, context)));
-        return { clause: { kind: 'not', of: clause }, exact };
+        // What may be too much must not be taken away.
+        return exact
+          ? { clause: { kind: 'not', of: clause }, exact }
+          : { clause: { kind: 'everything' }, exact };
       }
       case 'text':
         return anyOf(query.values.map((v) => compileText(query, v.text, context)));
@@ -144,9 +151,10 @@ export const tokenParameter: ParameterType = {
     };
     const equals = (wanted: string): boolean => {
       const w = wantedToken(query, wanted);
+      const implied = w.system !== undefined && shapeOf(parameter).implied.includes(w.system);
       return some(
         (t) =>
-          (w.system === undefined || (t.system ?? '') === w.system) &&
+          (w.system === undefined || (t.system ?? '') === w.system || (implied && t.system === undefined)) &&
           (w.code === undefined || t.code === w.code),
       );
     };
@@ -223,12 +231,19 @@ function wantedToken(query: ParameterQuery, value: string): Token {
 function compileToken(query: ParameterQuery, value: string, context: IndexContext): CompiledParameter {
   const { parameter } = query;
   const { system, code } = wantedToken(query, value);
+  const implied = system !== undefined && shapeOf(parameter).implied.includes(system);
   if (code === undefined) {
-    return single(term(context, 'system', parameter, system!));
+    const inSystem = single(term(context, 'system', parameter, system!));
+    // Values without a system may be of this one, or be no codes at all: they are looked at.
+    return implied
+      ? anyOf([inSystem, { ...single(term(context, 'present', parameter)), exact: false }])
+      : inSystem;
   }
   if (system === undefined) return single(term(context, 'code', parameter, code));
-  if (system === '') return single(term(context, 'bareCode', parameter, code));
-  return single(term(context, 'systemCode', parameter, system, code));
+  const bare = single(term(context, 'bareCode', parameter, code));
+  if (system === '') return bare;
+  const whole = single(term(context, 'systemCode', parameter, system, code));
+  return implied ? anyOf([whole, bare]) : whole;
 }
 
 function compileText(query: ParameterQuery, value: string, context: IndexContext): CompiledParameter {

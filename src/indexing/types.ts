@@ -1,6 +1,7 @@
 import type { SearchParameter } from '../fhir/registry.js';
 import { compositeParameter } from './composite.js';
 import { dateParameter } from './date.js';
+import { nearParameter } from './near.js';
 import type { ParameterType } from './parameter-type.js';
 import { quantityParameter } from './quantity.js';
 import { referenceParameter } from './reference.js';
@@ -20,7 +21,11 @@ const BY_TYPE: Record<string, ParameterType> = {
   composite: compositeParameter(typeOf),
 };
 
-const BY_CODE: Record<string, ParameterType> = { _text: narrativeParameter, _content: contentParameter };
+const BY_CODE: Record<string, ParameterType> = {
+  _text: narrativeParameter,
+  _content: contentParameter,
+  near: nearParameter,
+};
 
 /** What indexes, compiles and matches a parameter; undefined for the special ones that search itself answers. */
 export function parameterType(parameter: SearchParameter): ParameterType | undefined {

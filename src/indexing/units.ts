@@ -5,7 +5,7 @@ export const UCUM = 'http://unitsofmeasure.org';
 /**
  * Clinical units of UCUM that are compared with each other. One value of the canonical unit is `per` of the row's, or:
  * canonical = value × factor (+ shift). The canonical unit of a kind is the one most records use, since a value that
- * is in it needs one index row instead of two. Factors are exact (NIST SP 811); each row of a kind is tested against
+ * is in it needs one index row instead of two. Factors are exact (UCUM's own: a metre of mercury is 133.322 kPa); each row of a kind is tested against
  * its example: that many of the unit are that many of the canonical one.
  */
 export interface UnitRow {
@@ -63,9 +63,9 @@ export const UNIT_KINDS: readonly UnitKind[] = [
     ms: ['1', '31557600000'],
   }),
   kind('pressure', 'mm[Hg]', {
-    kPa: ['1', '0.133322387415'],
-    Pa: ['1', '133.322387415'],
-    'cm[H2O]': ['0.0980665', '0.133322387415'],
+    kPa: ['1', '0.133322'],
+    Pa: ['1', '133.322'],
+    'cm[H2O]': ['0.0980665', '0.133322'],
   }),
   kind('mass concentration', 'mg/dL', {
     'g/dL': '1000',

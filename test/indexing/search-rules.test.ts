@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { isFault } from '../../src/core/fault.js';
 import type { Resource } from '../../src/core/resource.js';
+import { parseDecimal } from '../../src/indexing/decimals.js';
 import { compileParameter, indexResource, matchesParameter } from '../../src/indexing/index.js';
+import { canonicalUnit, toCanonical, UNIT_KINDS } from '../../src/indexing/units.js';
 import { context, holds, query, resource } from './support.js';
 
 /** Both ways to answer must give the same: the rows through the clause, and the resource itself. */
@@ -108,6 +110,11 @@ describe('tokens (R4 search.html#token)', () => {
     ['gender:not=male', true],
     ['gender:not=male,female', false],
     ['gender=|female', true],
+    ['gender=http://hl7.org/fhir/administrative-gender|female', true],
+    ['gender=http://hl7.org/fhir/administrative-gender|male', false],
+    ['gender=http://hl7.org/fhir/administrative-gender|', true],
+    ['gender:not=http://hl7.org/fhir/administrative-gender|', false],
+    ['gender=http://other.example|female', false],
     ['active=true', true],
     ['active=false', false],
     ['deceased=false', true],
@@ -288,6 +295,8 @@ describe('numbers and quantities (R4 search.html#number, #quantity)', () => {
     [95, '1e2', true],
     [104.9, '1e2', true],
     [105, '1e2', false],
+    [66.899999999999991, '66.899999999999991', true],
+    [1e18, '1000000000000000001', true],
     [-5.45, '-5.4', true],
     [-5.35, '-5.4', false],
     [5.35, '5.4', true],
@@ -467,5 +476,136 @@ describe('words (R4 search.html#content)', () => {
     ['_content=pneumo', false],
   ])('%s: %s', (text, answer) => {
     expect(found(report, text)).toBe(answer);
+  });
+});
+
+describe('units', () => {
+  // So many of the unit are so many of the kind's canonical one (UCUM).
+  const EXAMPLES: Record<string, [number, number]> = {
+    g: [1000, 1],
+    mg: [1e6, 1],
+    ug: [1e9, 1],
+    ng: [1e12, 1],
+    '[lb_av]': [100, 45.359237],
+    '[oz_av]': [16, 0.45359237],
+    m: [1.7, 170],
+    mm: [10, 1],
+    um: [10000, 1],
+    km: [1, 100000],
+    '[in_i]': [10, 25.4],
+    '[ft_i]': [10, 304.8],
+    L: [2, 2000],
+    l: [2, 2000],
+    dL: [1, 100],
+    cL: [1, 10],
+    ml: [5, 5],
+    uL: [1000, 1],
+    cm3: [5, 5],
+    '[foz_us]': [1, 29.5735295625],
+    mo: [6, 0.5],
+    wk: [365.25, 7],
+    d: [365.25, 1],
+    h: [8766, 1],
+    min: [525960, 1],
+    s: [31557600, 1],
+    ms: [31557600000, 1],
+    kPa: [16, 120.010201],
+    Pa: [16000, 120.010201],
+    'cm[H2O]': [10, 7.355617],
+    'g/dL': [1, 1000],
+    'g/L': [1, 100],
+    'mg/L': [10, 1],
+    'ug/dL': [1000, 1],
+    'ug/L': [10, 0.001],
+    'ng/mL': [10, 0.001],
+    'ng/dL': [1e6, 1],
+    'ng/L': [1e7, 1],
+    'pg/mL': [1e7, 1],
+    'ug/mL': [10, 1],
+    'mg/mL': [1, 100],
+    'mol/L': [1, 1000],
+    'umol/L': [1000, 1],
+    'nmol/L': [1e6, 1],
+    'pmol/L': [1e9, 1],
+    'meq/L': [140, 140],
+    'mmol/dL': [1, 10],
+    '/uL': [1000, 1],
+    '/mL': [1e6, 1],
+    '/L': [1e9, 1],
+    '10*6/uL': [1, 1000],
+    '10*6/L': [1000, 1],
+    '10*9/L': [5, 5],
+    '10*12/L': [1, 1000],
+    '10*3/mL': [1000, 1],
+    '10*6/mL': [5, 5],
+    '/s': [1, 60],
+    Hz: [1, 60],
+    '/h': [60, 1],
+    'L/min': [1, 1000],
+    'mL/s': [1, 60],
+    'L/s': [1, 60000],
+    'mL/h': [60, 1],
+    '1': [0.5, 50],
+    '10*-2': [5, 5],
+    '[ppth]': [10, 1],
+    '[ppm]': [10000, 1],
+    'kU/L': [1, 1000],
+    'mU/mL': [5, 5],
+    'U/mL': [1, 1000],
+    'mU/L': [1000, 1],
+    'U/dL': [1, 10],
+    '[IU]/L': [5, 5],
+    '[iU]/mL': [1, 1000],
+    '[IU]/mL': [1, 1000],
+    'm[iU]/L': [1000, 1],
+    'm[IU]/L': [1000, 1],
+    'm[iU]/mL': [5, 5],
+    'u[iU]/mL': [1000, 1],
+    'k[iU]/L': [1, 1000],
+    'g/m2': [1000, 1],
+    'g/cm2': [1, 10],
+    cal: [1000, 1],
+    kJ: [4.184, 1],
+    J: [4184, 1],
+    '[Cal]': [5, 5],
+    '[degF]': [212, 100],
+    K: [273.15, 0],
+  };
+  it.each(UNIT_KINDS.flatMap((k) => k.rows.map((r) => [r.unit, k.canonical] as const)))(
+    '%s in %s',
+    (unit, canonical) => {
+      const [from, to] = EXAMPLES[unit]!;
+      expect(canonicalUnit(unit)).toBe(canonical);
+      expect(toCanonical(parseDecimal(String(from))!, unit)).toBeCloseTo(to, 5);
+    },
+  );
+});
+
+describe('near (R4 location.html#positional)', () => {
+  const place = resource('Location', { position: { latitude: 48.2082, longitude: 16.3738 } });
+  const island = resource('Location', { position: { latitude: -16.8, longitude: 179.98 } });
+  const pole = resource('Location', { position: { latitude: 89.9, longitude: -120 } });
+  it.each([
+    [place, 'near=48.1486|17.1077|60|km', true],
+    [place, 'near=48.1486|17.1077|50|km', false],
+    [place, 'near=48.1486|17.1077|40|[mi_i]', true],
+    [place, 'near=48.1486|17.1077|60000|m', true],
+    [place, 'near=48.1486|17.1077', false],
+    [place, 'near=48.3|16.4', true],
+    [place, 'near=0|0|1|km,48.2|16.4|5|km', true],
+    [island, 'near=-16.8|-179.98|10|km', true],
+    [island, 'near=-16.8|-179.98|1|km', false],
+    [pole, 'near=89.9|60|30|km', true],
+    [pole, 'near=89.9|60|20|km', false],
+    [place, 'near:missing=false', true],
+    [resource('Location', { name: 'x' }), 'near:missing=true', true],
+  ])('%#: %s', (of, text, answer) => {
+    expect(found(of as Resource, text as string)).toBe(answer);
+  });
+
+  it('refuses what is no place', () => {
+    for (const text of ['near=91|0', 'near=48', 'near=48|16|5|parsec', 'near=48|16|-1|km', 'near=a|b']) {
+      expect(() => found(place, text)).toThrow('not a place');
+    }
   });
 });
