@@ -44,6 +44,57 @@ export const SETTINGS = [
     meaning: 'Folder of the tenants\u2019 key files, mode 0600. Back it up apart from the database.',
   },
   {
+    name: 'CENOTE_KEY_PROVIDER',
+    example: 'vault',
+    default: 'file',
+    meaning: 'Where the tenants\u2019 own keys are: file, vault, aws-kms or pkcs11.',
+  },
+  {
+    name: 'CENOTE_VAULT_ADDR',
+    example: 'https://vault.example.org:8200',
+    default: 'none',
+    meaning: 'vault: address of HashiCorp Vault or OpenBao.',
+  },
+  {
+    name: 'CENOTE_VAULT_TOKEN_FILE',
+    example: '/run/vault/token',
+    default: 'none',
+    meaning: 'vault: file with the token, mode 0600; read anew for each call.',
+  },
+  {
+    name: 'CENOTE_VAULT_MOUNT',
+    example: 'hospital/transit',
+    default: 'transit',
+    meaning: 'vault: where the transit engine is mounted.',
+  },
+  { name: 'CENOTE_VAULT_NAMESPACE', example: 'hospital', default: 'none', meaning: 'vault: namespace.' },
+  {
+    name: 'CENOTE_KMS_REGION',
+    example: 'eu-central-1',
+    default: 'AWS_REGION',
+    meaning:
+      'aws-kms: region. Credentials come as AWS\u2019s own tools take them: AWS_* variables, web identity, container, instance.',
+  },
+  {
+    name: 'CENOTE_KMS_ENDPOINT',
+    example: 'https://vpce-1-kms.eu-central-1.vpce.amazonaws.com',
+    default: 'the region\u2019s own',
+    meaning: 'aws-kms: endpoint of a private network.',
+  },
+  {
+    name: 'CENOTE_PKCS11_MODULE',
+    example: '/usr/lib/softhsm/libsofthsm2.so',
+    default: 'none',
+    meaning: 'pkcs11: the vendor\u2019s library. Takes the package pkcs11js 2, installed beside Cenote.',
+  },
+  { name: 'CENOTE_PKCS11_TOKEN', example: 'lake', default: 'none', meaning: 'pkcs11: label of the token.' },
+  {
+    name: 'CENOTE_PKCS11_PIN_FILE',
+    example: '/etc/cenote/pin',
+    default: 'none',
+    meaning: 'pkcs11: file with the user\u2019s PIN, mode 0600.',
+  },
+  {
     name: 'CENOTE_TOKEN_SECRET_FILE',
     example: '/etc/cenote/token.secret',
     default: '<data dir>/token.secret',
@@ -53,6 +104,40 @@ export const SETTINGS = [
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof SETTINGS)[number]['name'];
+
+/** Which key provider, with what it needs. */
+export type KeyProviderSettings =
+  | { readonly kind: 'file'; readonly folder: string }
+  | {
+      readonly kind: 'vault';
+      readonly address: string;
+      readonly tokenFile: string;
+      readonly mount: string;
+      readonly namespace: string | undefined;
+    }
+  | {
+      readonly kind: 'aws-kms';
+      readonly region: string;
+      readonly endpoint: string | undefined;
+      readonly environment: AwsEnvironment;
+    }
+  | { readonly kind: 'pkcs11'; readonly module: string; readonly token: string; readonly pinFile: string };
+
+/** What the environment says of AWS, by the names that all of AWS's own tools use. */
+export interface AwsEnvironment {
+  readonly accessKeyId?: string;
+  readonly secretAccessKey?: string;
+  readonly sessionToken?: string;
+  /** EKS, IAM roles for service accounts. */
+  readonly webIdentityTokenFile?: string;
+  readonly roleArn?: string;
+  /** ECS and EKS pod identity. */
+  readonly containerCredentialsUri?: string;
+  readonly containerAuthorizationToken?: string;
+  readonly containerAuthorizationTokenFile?: string;
+  /** EC2 instance metadata; undefined turns it off. */
+  readonly metadataEndpoint?: string;
+}
 
 /** The settings as the program uses them. Paths are absolute. */
 export interface Config {
@@ -64,6 +149,7 @@ export interface Config {
   /** Undefined for the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
   readonly keyDir: string;
+  readonly keyProvider: KeyProviderSettings;
   readonly tokenSecretFile: string;
 }
 
@@ -78,6 +164,7 @@ export interface ConfigOptions {
 export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv = process.env): Config {
   const read = (name: SettingName): string | undefined => env[name]?.trim() || undefined;
   const dataDir = resolve(options.dataDir ?? read('CENOTE_DATA_DIR') ?? '.cenote');
+  const keyDir = resolve(read('CENOTE_KEY_DIR') ?? `${dataDir}/keys`);
   const host = options.host ?? read('CENOTE_HOST') ?? '127.0.0.1';
   const port = portOf(
     options.port ?? read('CENOTE_PORT') ?? 8080,
@@ -93,8 +180,70 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
       'https:',
     ]),
     databaseUrl: databaseUrlOf(read('DATABASE_URL')),
-    keyDir: resolve(read('CENOTE_KEY_DIR') ?? `${dataDir}/keys`),
+    keyDir,
+    keyProvider: keyProviderOf(read, env, keyDir),
     tokenSecretFile: resolve(read('CENOTE_TOKEN_SECRET_FILE') ?? `${dataDir}/token.secret`),
+  };
+}
+
+type Read = (name: SettingName) => string | undefined;
+
+function keyProviderOf(read: Read, env: NodeJS.ProcessEnv, keyDir: string): KeyProviderSettings {
+  const kind = read('CENOTE_KEY_PROVIDER') ?? 'file';
+  const need = (name: SettingName): string => {
+    const value = read(name);
+    if (value === undefined)
+      throw new Fault('invalid', `CENOTE_KEY_PROVIDER is ${kind}, which needs ${name}.`, { at: name });
+    return value;
+  };
+  switch (kind) {
+    case 'file':
+      return { kind, folder: keyDir };
+    case 'vault':
+      return {
+        kind,
+        address: need('CENOTE_VAULT_ADDR'),
+        tokenFile: resolve(need('CENOTE_VAULT_TOKEN_FILE')),
+        mount: read('CENOTE_VAULT_MOUNT') ?? 'transit',
+        namespace: read('CENOTE_VAULT_NAMESPACE'),
+      };
+    case 'aws-kms':
+      return {
+        kind,
+        region:
+          read('CENOTE_KMS_REGION') ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? need('CENOTE_KMS_REGION'),
+        endpoint: read('CENOTE_KMS_ENDPOINT'),
+        environment: awsEnvironmentOf(env),
+      };
+    case 'pkcs11':
+      return {
+        kind,
+        module: resolve(need('CENOTE_PKCS11_MODULE')),
+        token: need('CENOTE_PKCS11_TOKEN'),
+        pinFile: resolve(need('CENOTE_PKCS11_PIN_FILE')),
+      };
+    default:
+      throw new Fault('invalid', 'CENOTE_KEY_PROVIDER is none of file, vault, aws-kms, pkcs11.', {
+        at: 'CENOTE_KEY_PROVIDER',
+      });
+  }
+}
+
+/** The variables that every tool of AWS reads, and the fixed addresses of its endpoints. */
+function awsEnvironmentOf(env: NodeJS.ProcessEnv): AwsEnvironment {
+  const relative = env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;
+  return {
+    accessKeyId: env.AWS_ACCESS_KEY_ID,
+    secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
+    sessionToken: env.AWS_SESSION_TOKEN,
+    webIdentityTokenFile: env.AWS_WEB_IDENTITY_TOKEN_FILE,
+    roleArn: env.AWS_ROLE_ARN,
+    containerCredentialsUri: relative
+      ? `http://169.254.170.2${relative}`
+      : env.AWS_CONTAINER_CREDENTIALS_FULL_URI,
+    containerAuthorizationToken: env.AWS_CONTAINER_AUTHORIZATION_TOKEN,
+    containerAuthorizationTokenFile: env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,
+    metadataEndpoint: env.AWS_EC2_METADATA_DISABLED === 'true' ? undefined : 'http://169.254.169.254',
   };
 }
 

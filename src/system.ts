@@ -1,5 +1,5 @@
 import { type Cohorts, createCohorts } from './cohort/cohort.js';
-import type { Config } from './config.js';
+import type { Config, KeyProviderSettings } from './config.js';
 import { type Clock, systemClock } from './core/clock.js';
 import type { AppOptions } from './http/app.js';
 import { createJobs, type Jobs } from './jobs/jobs.js';
@@ -14,7 +14,7 @@ import { type Catalog, openTenants } from './tenancy/catalog.js';
 import { openKeyFiles } from './tenancy/key-file.js';
 import { makeDataDir } from './tenancy/postgres/place.js';
 import { embeddedServer, foreignServer } from './tenancy/server.js';
-import type { Tenant } from './tenancy/tenant.js';
+import type { KeyProvider, Tenant } from './tenancy/tenant.js';
 import { openTokenSecret, type TokenTenant, verifyToken } from './tenancy/tokens.js';
 import { createTimeline, type Timeline } from './timeline/timeline.js';
 import type { Worker } from './worker/worker.js';
@@ -100,11 +100,13 @@ export function wireRooms({ clock, tenants, baseUrl }: Foundation): Rooms {
 export async function openSystem(config: Config, options: { clock?: Clock } = {}): Promise<System> {
   const clock = options.clock ?? systemClock;
   makeDataDir(config.dataDir);
+  // Before the database: a provider that is set up wrongly is said at once.
+  const keys = await openKeyProvider(config.keyProvider, clock);
   const server = config.databaseUrl
     ? foreignServer(config.databaseUrl)
     : await embeddedServer(config.dataDir);
   try {
-    const tenants = await openTenants({ server: server.address, keys: openKeyFiles(config.keyDir), clock });
+    const tenants = await openTenants({ server: server.address, keys, clock });
     const rooms = wireRooms({ clock, tenants, baseUrl: config.baseUrl });
     let closing: Promise<void> | undefined;
     return {
@@ -123,6 +125,20 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
   } catch (error) {
     await server.close();
     throw error;
+  }
+}
+
+/** Only the provider that is chosen is loaded. @throws Fault `invalid` for its settings. */
+async function openKeyProvider(settings: KeyProviderSettings, clock: Clock): Promise<KeyProvider> {
+  switch (settings.kind) {
+    case 'file':
+      return openKeyFiles(settings.folder);
+    case 'vault':
+      return (await import('./tenancy/key-providers/vault.js')).openVault(settings);
+    case 'aws-kms':
+      return (await import('./tenancy/key-providers/aws-kms.js')).openAwsKms(settings, clock);
+    case 'pkcs11':
+      return (await import('./tenancy/key-providers/pkcs11.js')).openPkcs11(settings);
   }
 }
 
