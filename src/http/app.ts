@@ -34,6 +34,7 @@ import { createRouter, type Route, type Router } from './router.js';
 import type { Search as FindPage } from './search.js';
 import { timelineRoutes } from './timeline.js';
 import { validateRoutes } from './validate.js';
+import { serveWeb } from './web.js';
 
 /** What the API needs of the system. */
 export interface HttpSystem {
@@ -113,6 +114,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
       metrics.leave();
     }
   });
+  serveWeb(app);
   app.get('/healthz', (_request, response) => text(response, 200, 'ok\n'));
   app.get('/readyz', async (_request, response) => {
     const ready = await readiness.check();
