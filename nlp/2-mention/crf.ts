@@ -7,9 +7,6 @@
 /** Score that no path can make up for. Finite, so that sums of it stay numbers. */
 export const IMPOSSIBLE = -1e4;
 
-/** Emissions this far below the best of their token are out of the running: a chance of 1 in 8,000 before context. */
-const PRUNING_MARGIN = 9;
-
 /** Whether the label `to` may follow `from`; `from` is -1 before the first token. */
 export function mayFollow(from: number, to: number): boolean {
   if (to === 0 || (to & 1) === 1) return true;
@@ -36,9 +33,6 @@ export class Lattice {
   /** Per token and label: its probability given the whole sentence. Filled by `marginals`. */
   probabilities = new Float64Array(0);
   private back = new Int32Array(0);
-  /** Labels kept per token (see `prune`), and how many. */
-  private active = new Uint8Array(0);
-  private activeCount = new Uint8Array(0);
   private readonly transitions: Float64Array;
   private readonly expTransitions: Float64Array;
   private readonly start: Float64Array;
@@ -69,138 +63,78 @@ export class Lattice {
       this.beta = new Float64Array(this.capacity);
       this.probabilities = new Float64Array(this.capacity);
       this.back = new Int32Array(this.capacity);
-      this.active = new Uint8Array(this.capacity);
-      this.activeCount = new Uint8Array(this.capacity);
     }
     this.emissions.fill(0, 0, need);
   }
 
   /**
-   * Keeps, per token, the labels whose emission is within `PRUNING_MARGIN` of the best; O, and the beginning of every
-   * kept inside, stay so that there is always a legal path. Most tokens keep O alone, which makes the two passes
-   * below cost little more than one step a token.
+   * Forward–backward with scaling; fills `probabilities` for the first `length` tokens. An inside label has two
+   * predecessors only, which saves more than a third of the products.
    */
-  private prune(length: number): void {
-    const { labels, emissions, active, activeCount } = this;
+  marginals(length: number): void {
+    const { labels, emissions, alpha, beta, expTransitions: T, probabilities } = this;
+    if (length === 0) return;
+    const exp = probabilities; // holds exp(emission - max) until the last step
     for (let t = 0; t < length; t++) {
       const at = t * labels;
       let max = emissions[at]!;
       for (let y = 1; y < labels; y++) if (emissions[at + y]! > max) max = emissions[at + y]!;
-      const least = max - PRUNING_MARGIN;
-      active[at] = 0;
-      let count = 1;
-      for (let y = 1; y < labels; y += 2) {
-        const inside = emissions[at + y + 1]! >= least;
-        if (inside || emissions[at + y]! >= least) active[at + count++] = y;
-        if (inside) active[at + count++] = y + 1;
-      }
-      activeCount[t] = count;
+      for (let y = 0; y < labels; y++) exp[at + y] = Math.exp(emissions[at + y]! - max);
     }
-  }
-
-  /** Forward–backward with scaling; fills `probabilities` for the first `length` tokens. */
-  marginals(length: number): void {
-    const { labels, emissions, alpha, beta, expTransitions, probabilities, active, activeCount } = this;
-    if (length === 0) return;
-    this.prune(length);
-    const exp = probabilities; // holds exp(emission - max) until the last step
-    exp.fill(0, 0, length * labels);
-    for (let t = 0; t < length; t++) {
+    for (let y = 0; y < labels; y++) alpha[y] = this.expStart[y]! * exp[y]!;
+    scale(alpha, 0, labels);
+    for (let t = 1; t < length; t++) {
       const at = t * labels;
-      const count = activeCount[t]!;
-      if (count === 1) {
-        exp[at] = 1;
-        continue;
-      }
-      let max = Number.NEGATIVE_INFINITY;
-      for (let i = 0; i < count; i++) max = Math.max(max, emissions[at + active[at + i]!]!);
-      for (let i = 0; i < count; i++)
-        exp[at + active[at + i]!] = Math.exp(emissions[at + active[at + i]!]! - max);
-    }
-    for (let t = 0; t < length; t++) {
-      const at = t * labels;
-      const count = activeCount[t]!;
-      const before = t > 0 ? activeCount[t - 1]! : 0;
-      let sum = 0;
-      for (let i = 0; i < count; i++) {
-        const y = active[at + i]!;
+      const before = at - labels;
+      for (let y = 0; y < labels; y += y === 0 ? 1 : 2) {
         let value = 0;
-        if (t === 0) value = this.expStart[y]!;
-        else {
-          for (let j = 0; j < before; j++) {
-            const x = active[at - labels + j]!;
-            value += alpha[at - labels + x]! * expTransitions[x * labels + y]!;
-          }
-        }
-        value *= exp[at + y]!;
-        alpha[at + y] = value;
-        sum += value;
+        for (let x = 0; x < labels; x++) value += alpha[before + x]! * T[x * labels + y]!;
+        alpha[at + y] = value * exp[at + y]!;
       }
-      const scale = sum > 0 ? 1 / sum : 1;
-      for (let i = 0; i < count; i++) {
-        const y = active[at + i]!;
-        alpha[at + y] = alpha[at + y]! * scale;
+      for (let y = 2; y < labels; y += 2) {
+        const value =
+          alpha[before + y - 1]! * T[(y - 1) * labels + y]! + alpha[before + y]! * T[y * labels + y]!;
+        alpha[at + y] = value * exp[at + y]!;
       }
+      scale(alpha, at, labels);
     }
     const end = (length - 1) * labels;
-    for (let i = 0; i < activeCount[length - 1]!; i++) beta[end + active[end + i]!] = 1;
-    for (let t = length - 1; t >= 0; t--) {
+    for (let y = 0; y < labels; y++) beta[end + y] = 1;
+    for (let t = length - 1; ; t--) {
       const at = t * labels;
-      const count = activeCount[t]!;
-      let total = 0;
-      for (let i = 0; i < count; i++) {
-        const y = active[at + i]!;
+      for (let y = 0; y < labels; y++) {
         const b = beta[at + y]!;
         beta[at + y] = b * exp[at + y]!;
-        const p = alpha[at + y]! * b;
-        probabilities[at + y] = p; // the exponential is not needed any more
-        total += p;
+        probabilities[at + y] = alpha[at + y]! * b; // the exponential is not needed any more
       }
-      const unit = total > 0 ? 1 / total : 0;
-      for (let i = 0; i < count; i++) {
-        const y = active[at + i]!;
-        probabilities[at + y] = probabilities[at + y]! * unit;
-      }
+      scale(probabilities, at, labels);
       if (t === 0) break;
-      const previous = at - labels;
-      const before = activeCount[t - 1]!;
-      let sum = 0;
-      for (let j = 0; j < before; j++) {
-        const x = active[previous + j]!;
-        let value = 0;
-        for (let i = 0; i < count; i++) {
-          const y = active[at + i]!;
-          value += expTransitions[x * labels + y]! * beta[at + y]!;
-        }
-        beta[previous + x] = value;
-        sum += value;
+      const before = at - labels;
+      for (let x = 0; x < labels; x++) {
+        let value = T[x * labels]! * beta[at]!;
+        for (let y = 1; y < labels; y += 2) value += T[x * labels + y]! * beta[at + y]!;
+        const inside = x + (x & 1);
+        if (x > 0) value += T[x * labels + inside]! * beta[at + inside]!;
+        beta[before + x] = value;
       }
-      const scale = sum > 0 ? 1 / sum : 1;
-      for (let j = 0; j < before; j++) {
-        const x = active[previous + j]!;
-        beta[previous + x] = beta[previous + x]! * scale;
-      }
+      scale(beta, before, labels);
     }
   }
 
   /** The best path for the first `length` tokens, as labels. */
   viterbi(length: number): Int32Array {
-    const { labels, emissions, alpha, back, transitions, active, activeCount } = this;
+    const { labels, emissions, alpha, back, transitions: T } = this;
     const path = new Int32Array(length);
     if (length === 0) return path;
-    this.prune(length);
-    for (let i = 0; i < activeCount[0]!; i++)
-      alpha[active[i]!] = emissions[active[i]!]! + this.start[active[i]!]!;
+    for (let y = 0; y < labels; y++) alpha[y] = emissions[y]! + this.start[y]!;
     for (let t = 1; t < length; t++) {
       const at = t * labels;
-      const before = activeCount[t - 1]!;
-      for (let i = 0; i < activeCount[t]!; i++) {
-        const y = active[at + i]!;
-        let best = Number.NEGATIVE_INFINITY;
+      const before = at - labels;
+      for (let y = 0; y < labels; y += y === 0 ? 1 : 2) {
+        let best = alpha[before]! + T[y]!;
         let from = 0;
-        for (let j = 0; j < before; j++) {
-          const x = active[at - labels + j]!;
-          const score = alpha[at - labels + x]! + transitions[x * labels + y]!;
+        for (let x = 1; x < labels; x++) {
+          const score = alpha[before + x]! + T[x * labels + y]!;
           if (score > best) {
             best = score;
             from = x;
@@ -209,23 +143,30 @@ export class Lattice {
         alpha[at + y] = best + emissions[at + y]!;
         back[at + y] = from;
       }
+      for (let y = 2; y < labels; y += 2) {
+        const begun = alpha[before + y - 1]! + T[(y - 1) * labels + y]!;
+        const going = alpha[before + y]! + T[y * labels + y]!;
+        alpha[at + y] = Math.max(begun, going) + emissions[at + y]!;
+        back[at + y] = begun >= going ? y - 1 : y;
+      }
     }
     const end = (length - 1) * labels;
     let label = 0;
-    let best = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < activeCount[length - 1]!; i++) {
-      const y = active[end + i]!;
-      if (alpha[end + y]! > best) {
-        best = alpha[end + y]!;
-        label = y;
-      }
-    }
+    for (let y = 1; y < labels; y++) if (alpha[end + y]! > alpha[end + label]!) label = y;
     for (let t = length - 1; t >= 0; t--) {
       path[t] = label;
       label = back[t * labels + label]!;
     }
     return path;
   }
+}
+
+/** Makes `count` values from `at` on sum to one, so that long sentences do not underflow. */
+function scale(values: Float64Array, at: number, count: number): void {
+  let sum = 0;
+  for (let i = at; i < at + count; i++) sum += values[i]!;
+  const unit = sum > 0 ? 1 / sum : 0;
+  for (let i = at; i < at + count; i++) values[i] = values[i]! * unit;
 }
 
 /** Spans of a label path; `probabilities` (tokens × labels), where given, scores them. */

@@ -8,12 +8,14 @@ import type {
   Token,
 } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
+import { agreeOnAbbreviations } from './abbreviations.js';
 import { ContextJudge } from './context.js';
+import type { TaggedSpan } from './crf.js';
 import type { LexiconHit } from './lexicon.js';
 import { matchLexicon } from './lexicon.js';
 import { TITLE_ENDS } from './mention-words.js';
 import { type Candidate, chooseRow, mergeCandidates } from './merge.js';
-import { loadTagger, sectionHash, type Tagger } from './tagger.js';
+import { loadTagger, SENTENCE_MAX_TOKENS, sectionHash, type Tagged, type Tagger } from './tagger.js';
 
 const TITLE_MAX_TOKENS = 12;
 
@@ -37,12 +39,25 @@ export function findMentions(
   tagger: Tagger = loadTagger(),
 ): Mention[] {
   const mentions: Mention[] = [];
+  const read: { sentence: Sentence; tokens: readonly Token[]; tagged: Tagged }[] = [];
   for (const sentence of input.sentences) {
-    const tokens = input.tokens.slice(sentence.firstToken, sentence.lastToken);
-    if (tokens.length === 0) continue;
-    if (isTitle(tokens)) continue;
+    const kind = input.sections[sentence.section]?.kind ?? 'none';
+    // Broken input can be one endless sentence: pieces keep the work linear in its length.
+    for (let first = sentence.firstToken; first < sentence.lastToken; first += SENTENCE_MAX_TOKENS) {
+      const tokens = input.tokens.slice(first, Math.min(sentence.lastToken, first + SENTENCE_MAX_TOKENS));
+      if (isTitle(tokens)) continue;
+      const tagged = tagger.tag({ tokens, section: sectionHash(kind), listItem: sentence.listItem });
+      read.push({ sentence, tokens, tagged });
+    }
+  }
+  const agreed = agreeOnAbbreviations(
+    read.map(({ tokens }) => tokens),
+    read.map(({ tagged }) => tagged.spans),
+  );
+  for (const [i, { sentence, tokens, tagged }] of read.entries()) {
     const section = input.sections[sentence.section];
-    for (const candidate of candidatesOf(input, sentence, tokens, tagger)) {
+    const context = new ContextJudge(tokens, section?.kind ?? 'none', sentence.listItem, tagged);
+    for (const candidate of candidatesOf(tokens, agreed[i]!, context)) {
       const start = tokens[candidate.first]!.start;
       const end = tokens[candidate.last - 1]!.end;
       // The words of a header name the section; only a test or procedure in it ("CXR:") is also a mention.
@@ -79,20 +94,16 @@ function isHeaderMention(candidate: Candidate, kind: SectionKind): boolean {
 }
 
 function candidatesOf(
-  input: Pick<AnnotatedText, 'text' | 'sections'>,
-  sentence: Sentence,
   tokens: readonly Token[],
-  tagger: Tagger,
+  spans: readonly TaggedSpan[],
+  context: ContextJudge,
 ): Candidate[] {
-  const kind = input.sections[sentence.section]?.kind ?? 'none';
-  const tagged = tagger.tag({ tokens, section: sectionHash(kind), listItem: sentence.listItem });
-  const context = new ContextJudge(tokens, kind, sentence.listItem, tagged);
   const fromLexicon: Candidate[] = [];
   for (const hit of matchLexicon(tokens)) {
     const chosen = chooseRow(hit, context);
     if (chosen) fromLexicon.push(chosen);
   }
-  const fromTagger: Candidate[] = tagged.spans.map((span) => ({
+  const fromTagger: Candidate[] = spans.map((span) => ({
     first: span.first,
     last: span.last,
     type: context.typeOfTagged(span),

@@ -49,7 +49,7 @@ export function foldDigits(norm: string): string {
 }
 
 /** Tokens to the left and right whose words are features of a token. */
-export const REACH = 3;
+export const REACH = 2;
 export const OFFSETS = 2 * REACH + 1;
 
 /** A distinct word with its features for every place in the window. */
@@ -143,7 +143,7 @@ export function describeWord(text: string, norm: string, table: WordTable): Word
   }
   const features: Uint32Array[] = [];
   for (let offset = -REACH; offset <= REACH; offset++) {
-    const list = offset === 0 ? bare : Math.abs(offset) === 1 ? near : Math.abs(offset) === 2 ? far : far;
+    const list = offset === 0 ? bare : Math.abs(offset) === 1 ? near : far;
     features.push(Uint32Array.from(list, (feature) => mix(feature, 0x51ed + offset)));
   }
   return { id, cluster: mix(7, cluster || id), coarse: mix(8, coarse || shape), shape, features };

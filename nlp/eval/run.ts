@@ -9,7 +9,15 @@ import { nlpRoot } from '../rules/load.js';
 import type { Evaluation, ScoreRow } from './score.js';
 
 /** Modules beside this one, each exporting `evaluate`. */
-const EVALUATIONS = ['mentions', 'negation', 'sections', 'signatures', 'codes', 'icd10'] as const;
+const EVALUATIONS = [
+  'gold-notes',
+  'mentions',
+  'negation',
+  'sections',
+  'signatures',
+  'codes',
+  'icd10',
+] as const;
 
 const percent = (share: number | undefined): string => (share === undefined ? '' : (share * 100).toFixed(1));
 

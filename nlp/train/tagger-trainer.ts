@@ -30,8 +30,8 @@ export interface ModelPlan {
   readonly heldOut: string;
 }
 
-const BASE_OPTIONS = { seed: 11, epochs: 8, rate: 0.1, l2: 1e-5, dropout: 0.2, minCount: 1 };
-const FINAL_OPTIONS = { seed: 11, epochs: 12, rate: 0.1, l2: 1e-5, dropout: 0.2, minCount: 1 };
+const BASE_OPTIONS = { seed: 11, epochs: 9, rate: 0.05, l2: 1e-4, dropout: 0.2, minCount: 1 };
+const FINAL_OPTIONS = { seed: 11, epochs: 10, rate: 0.05, l2: 1e-4, dropout: 0.2, minCount: 1 };
 
 function among(types: readonly string[]): (type: string) => number {
   return (type) => types.indexOf(type);
@@ -51,11 +51,6 @@ const PHEE_TYPES: Readonly<Record<string, number>> = {
   Effect: 1,
   'Treatment.Disorder': 2,
   'Subject.Disorder': 2,
-  'Treatment.Route': 3,
-  'Treatment.Dosage': 4,
-  'Treatment.Duration': 5,
-  'Treatment.Freq': 5,
-  'Treatment.Time_elapsed': 5,
 };
 
 /** Models whose opinions are features of the last one. Each learns from one set's own labels. */
@@ -78,7 +73,7 @@ export const BASE_PLANS: readonly ModelPlan[] = [
   },
   {
     name: 'drug-event',
-    types: ['Drug', 'Effect', 'Disorder', 'Route', 'Dosage', 'Time'],
+    types: ['Drug', 'Effect', 'Disorder'],
     typeOf: (type) => PHEE_TYPES[type] ?? -1,
     options: BASE_OPTIONS,
     bias: 0,

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { segmentText } from '../../nlp/1-segment/index.js';
+import { findMentions } from '../../nlp/2-mention/index.js';
+import type { MentionWordRow } from '../../nlp/2-mention/mention-words.js';
+import { goldScoresFile, readGoldNotes, scoreGoldNotes } from '../../nlp/eval/gold-notes.js';
+import { scores } from '../../nlp/eval/score.js';
+import { readRules } from '../../nlp/rules/load.js';
+
+const read = (text: string) => findMentions({ text, ...segmentText(text) });
+const found = (text: string) => read(text).map((mention) => `${mention.type}: ${mention.text}`);
+
+describe('mentions', () => {
+  test.each([
+    ['Started metformin 500 mg bid for T2DM.', ['medication: metformin', 'diagnosis: T2DM']],
+    ['s/p appendectomy 1998', ['procedure: appendectomy']],
+    ['Chest pain, r/o myocardial infarction.', ['symptom: Chest pain', 'diagnosis: myocardial infarction']],
+    [
+      'Potassium was 4.2 and she takes potassium chloride 20 mEq daily.',
+      ['test: Potassium', 'medication: potassium chloride'],
+    ],
+    ['ALLERGIES: Penicillin, codeine.', ['allergen: Penicillin', 'allergen: codeine']],
+    ['He is allergic to ciprofloxacin.', ['allergen: ciprofloxacin']],
+    ['CARDIAC CATHETERIZATION REPORT', []],
+    ['The patient understands and agrees with the plan.', []],
+    ['Give lisinopril 20 mg daily.', ['medication: lisinopril']],
+  ])('of "%s"', (text, expected) => {
+    expect(found(text)).toEqual(expected);
+  });
+
+  test('say which row or model decided, stand at their words and begin as plain statements', () => {
+    const text = 'PMH: COPD. Takes tiotropium daily.';
+    for (const mention of read(text)) {
+      expect(text.slice(mention.start, mention.end)).toBe(mention.text);
+      expect(mention.because?.mention).toMatch(/^(lexicon:\d+|model:clinical)/);
+      expect(mention.assertion).toEqual({
+        polarity: 'affirmed',
+        temporality: 'current',
+        experiencer: 'patient',
+      });
+    }
+  });
+
+  test('never overlap and come in order', () => {
+    for (const note of readGoldNotes()) {
+      let end = 0;
+      for (const mention of read(note.text)) {
+        expect(mention.start).toBeGreaterThanOrEqual(end);
+        end = mention.end;
+      }
+    }
+  });
+});
+
+describe('rows of mention-words.json', () => {
+  const rows = readRules<MentionWordRow[]>('mention-words.json');
+  test.each(rows.map((row) => [row.kind, row.example, row] as const))(
+    '%s: "%s" shows one of its words',
+    (_, example, row) => {
+      const words = new Set(row.words.split(' '));
+      const norms = segmentText(example).tokens.map((token) => token.norm);
+      expect(norms.some((norm) => words.has(norm))).toBe(true);
+    },
+  );
+
+  test.each(
+    rows.filter((row) => row.kind === 'leading' && row.keeps).map((row) => [row.example, row.keeps!]),
+  )('"%s" is the name "%s" alone', (example, keeps) => {
+    expect(read(`${example}.`).map((mention) => mention.text)).toEqual([keeps]);
+  });
+});
+
+describe('gold notes', () => {
+  const stored = JSON.parse(readFileSync(goldScoresFile(), 'utf8')) as Record<string, number>;
+  const now = scoreGoldNotes(readGoldNotes());
+
+  test.each(Object.entries(stored))('%s is not worse than %f', (name, value) => {
+    expect(scores(now.get(name)!).f1).toBeGreaterThan(value - 0.005);
+  });
+
+  test('are all measured', () => {
+    expect(Object.keys(stored).sort()).toEqual([...now.keys()].sort());
+  });
+});
