@@ -5,7 +5,7 @@ import { isResourceType } from '../fhir/resource-types.js';
 import type { ParameterQuery } from '../indexing/parameter-type.js';
 import { MAX_CHAIN_STEPS } from './request.js';
 import { parseName, parseValues } from './syntax.js';
-import { allOf, anyOf, EVERYTHING, type Node } from './tree.js';
+import { allOf, anyOf, EVERYTHING, NOTHING, type Node } from './tree.js';
 
 /** Raised for a parameter the resource type does not have: fatal when strict, else a warning. */
 export class UnknownParameter extends Fault {
@@ -97,6 +97,7 @@ function parseLeaf(type: string, code: string, modifier: string | undefined, val
   const values = parseValues(parameter.type, value, code);
   if (values.length === 0) return EVERYTHING;
   if (code === '_lastUpdated') {
+    if (modifier === 'missing') return everPresent(code, value);
     if (modifier !== undefined) throw unsupportedModifier(code, modifier);
     return { kind: 'updated', query: { parameter, modifier: undefined, values } };
   }
@@ -107,11 +108,19 @@ function parseLeaf(type: string, code: string, modifier: string | undefined, val
 
 /** `_id`, with `:not` as an addition. */
 function parseIds(modifier: string | undefined, value: string): Node {
+  if (modifier === 'missing') return everPresent('_id', value);
   const ids = value.split(',').filter((id) => id !== '');
   if (modifier !== undefined && modifier !== 'not') throw unsupportedModifier('_id', modifier);
   // An id that can be no id matches nothing; it is not worth an error, since clients pass on what they were given.
   const node: Node = { kind: 'id', ids: [...new Set(ids)].filter(isFhirId) };
   return modifier === 'not' ? { kind: 'not', of: node } : node;
+}
+
+/** `:missing` of what every stored resource has. */
+function everPresent(code: string, value: string): Node {
+  if (value !== 'true' && value !== 'false')
+    throw invalid('Not true or false.', code, 'Write :missing=true or :missing=false.');
+  return value === 'true' ? NOTHING : EVERYTHING;
 }
 
 /** `subject:Patient=123` says the same as `subject=Patient/123`. */

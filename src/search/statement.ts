@@ -121,6 +121,11 @@ export function afterKeyed(
   return ` and ${key} ${descending ? '<=' : '>='} ${k} and (${key} ${descending ? '<' : '>'} ${k} or ${tie})`;
 }
 
+/**
+ * By last update as it was when the first page was made: the newest update seen then goes along as a fourth key, and
+ * what was updated since stands where its version of that time puts it. Else a resource updated between two pages
+ * would come twice or never.
+ */
 function byUpdate(
   find: Find,
   bind: Binder,
@@ -128,16 +133,31 @@ function byUpdate(
   limit: number,
   descending: boolean,
 ): string {
-  let keyset = '';
-  if (keys.length > 0) {
-    const [lu, rtype, rid] = keys as [string, number, string];
-    const than = descending ? '<' : '>';
-    keyset = ` and (r.lu, r.rtype, r.rid) ${than} (${bind.bigint(BigInt(lu))}, ${bind.smallint(rtype)}, ${bind.bigint(BigInt(rid))})`;
-  }
   const way = descending ? 'desc' : 'asc';
+  const max = bind.int(limit);
+  const select = (lu: string, newest: string, from: string, more: string) =>
+    `select ${COLUMNS}, ${lu} as k0, r.rtype as k1, r.rid as k2, ${newest} as k3 from ${from} where ${more}` +
+    ` order by ${lu} ${way}, r.rtype ${way}, r.rid ${way} limit ${max}`;
+  const matches = where(find, bind);
+  if (keys.length === 0) return select('r.lu', '(select max(n.lu) from resource n)', 'resource r', matches);
+  const [lu, rtype, rid, newest] = keys as [string, number, string, string];
+  const then = bind.bigint(BigInt(newest));
+  const after = (key: string) =>
+    `(${key}, r.rtype, r.rid) ${descending ? '<' : '>'} (${bind.bigint(BigInt(lu))}, ${bind.smallint(rtype)}, ${bind.bigint(BigInt(rid))})`;
+  const unchanged = select('r.lu', then, 'resource r', `${matches} and r.lu <= ${then} and ${after('r.lu')}`);
+  const former =
+    'lateral (select max(v.lu) as lu from locator l join version v' +
+    " on v.part = any(l.part || coalesce(l.former, '{}')) and v.rtype = l.rtype and v.rid = l.rid" +
+    ` where l.rtype = r.rtype and l.rid = r.rid and v.lu <= ${then}) o`;
+  const changed = select(
+    'o.lu',
+    then,
+    `resource r cross join ${former}`,
+    `${matches} and r.lu > ${then} and ${after('o.lu')}`,
+  );
   return (
-    `select ${COLUMNS}, r.lu as k0, r.rtype as k1, r.rid as k2 from resource r where ${where(find, bind)}${keyset}` +
-    ` order by r.lu ${way}, r.rtype ${way}, r.rid ${way} limit ${bind.int(limit)}`
+    `select * from ((${unchanged}) union all (${changed})) u` +
+    ` order by k0 ${way}, k1 ${way}, k2 ${way} limit ${max}`
   );
 }
 
@@ -254,8 +274,7 @@ export function estimateStatement(find: Find): Statement {
 
 /** Reads a row of `rowsStatement` back. Bigints may come as text or as BigInt, as the driver is set. */
 export function foundRow(columns: Record<string, unknown>, order: Order): FoundRow {
-  const n =
-    order.kind === 'keys' ? order.keys.length + 2 : order.kind === 'row' || order.kind === 'bodies' ? 2 : 3;
+  const n = keyCount(order);
   const keys: (string | number)[] = [];
   for (let i = 0; i < n; i++) {
     const k = columns[`k${i}`];
@@ -273,4 +292,17 @@ export function foundRow(columns: Record<string, unknown>, order: Order): FoundR
     },
     keys,
   };
+}
+
+function keyCount(order: Order): number {
+  switch (order.kind) {
+    case 'keys':
+      return order.keys.length + 2;
+    case 'updated':
+      return 4;
+    case 'clinical':
+      return 3;
+    default:
+      return 2;
+  }
 }

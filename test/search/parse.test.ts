@@ -32,6 +32,8 @@ const TREES: [string, string][] = [
   ['Patient?name=a\\,b,c', 'name=a,b,c'],
   ['Patient?_id=a,b,a', '_id=a,b'],
   ['Patient?_id:not=a', '(not _id=a)'],
+  ['Patient?_id:missing=true', 'nothing'],
+  ['Patient?_lastUpdated:missing=false', 'everything'],
   ['Patient?_lastUpdated=gt2020-01-01', '_lastUpdated=gt2020-01-01'],
   ['Observation?subject:Patient=1', 'subject=Patient/1'],
   ['Observation?subject:Patient.name=x', '(subject -> Patient name=x)'],

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fixedClock } from '../../src/core/clock.js';
+import type { Resource } from '../../src/core/resource.js';
+import type { Search } from '../../src/search/search.js';
+import type { Store } from '../../src/store/contract.js';
+import type { Tenant } from '../../src/tenancy/tenant.js';
+import { type TestSystem, testSystem } from '../support/system.js';
+
+const actor = { id: 'test', kind: 'job' as const };
+const clock = fixedClock(Date.parse('2024-01-01T00:00:00Z'));
+let system: TestSystem;
+let tenant: Tenant;
+let store: Store;
+let search: Search;
+let base: string;
+
+const SIZE = 30;
+const procedure = (id: string, code: string, n: number): Resource => ({
+  resourceType: 'Procedure',
+  id,
+  status: 'completed',
+  code: { coding: [{ system: 'urn:c', code }], text: `Procedure ${n % 7}` },
+  subject: { reference: 'Patient/p' },
+  performedDateTime: `20${10 + (n % 10)}-01-01`,
+});
+
+async function write(resource: Resource): Promise<void> {
+  clock.advance(1000);
+  await store.commit(
+    tenant,
+    [{ op: 'update', type: resource.resourceType, id: resource.id!, resource }],
+    actor,
+  );
+}
+
+beforeAll(async () => {
+  system = await testSystem({ tenants: ['a'], clock });
+  const rooms = await system.rooms();
+  ({ store, search } = rooms);
+  tenant = await system.tenant('a');
+  base = rooms.baseOf(tenant);
+  for (let n = 0; n < SIZE; n++) await write(procedure(`stays${n}`, 'a', n));
+});
+
+afterAll(() => system.close());
+
+const ORDERS: [string, string][] = [
+  ['as they come', ''],
+  ['by last update', '&_sort=_lastUpdated'],
+  ['by last update, newest first', '&_sort=-_lastUpdated'],
+  ['by a date', '&_sort=date'],
+  ['by a date, newest first', '&_sort=-date'],
+  ['by several keys', '&_sort=date,-_lastUpdated'],
+  ['by what only the bodies have', '&_sort=_id'],
+];
+
+describe('each resource that exists throughout comes exactly once while others write', () => {
+  test.each(ORDERS)('%s', async (_name, sort) => {
+    const seen: string[] = [];
+    let next: string | undefined = `code=a${sort}&_count=4`;
+    for (let n = 0; next !== undefined; n++) {
+      const page = await search.search(tenant, {
+        type: 'Procedure',
+        params: [...new URLSearchParams(next)],
+        strict: true,
+        base,
+      });
+      seen.push(...page.entries.map((e) => e.resource.id!));
+      next = page.next;
+      // One is made, one is deleted, and one is changed without leaving the result or its place in it.
+      await write(procedure(`new${n}-${sort.length}`, 'a', n));
+      await store.commit(tenant, [{ op: 'delete', type: 'Procedure', id: `new${n}-${sort.length}` }], actor);
+      await write(procedure(`more${n}-${sort.length}`, 'a', n + 3));
+      const changed = (n * 11) % SIZE;
+      if (!sort.includes(','))
+        await write({
+          ...procedure(`stays${changed}`, 'a', changed),
+          code: { coding: [{ system: 'urn:c', code: 'a' }], text: `Changed ${n} ${sort}` },
+        });
+    }
+    const stayed = seen.filter((id) => id.startsWith('stays'));
+    expect([...stayed].sort()).toEqual(Array.from({ length: SIZE }, (_, n) => `stays${n}`).sort());
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+});
+
+test('a resource deleted between two pages is not on the second', async () => {
+  for (const id of ['x1', 'x2', 'x3']) await write(procedure(id, 'x', 1));
+  const first = await search.search(tenant, {
+    type: 'Procedure',
+    params: [
+      ['code', 'x'],
+      ['_count', '1'],
+    ],
+    strict: true,
+    base,
+  });
+  for (const id of ['x1', 'x2', 'x3'])
+    if (id !== first.entries[0]!.resource.id)
+      await store.commit(tenant, [{ op: 'delete', type: 'Procedure', id }], actor);
+  const second = await search.search(tenant, {
+    type: 'Procedure',
+    params: [...new URLSearchParams(first.next)],
+    strict: true,
+    base,
+  });
+  expect(second.entries).toEqual([]);
+  expect(second.next).toBeUndefined();
+});
