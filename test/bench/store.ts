@@ -11,6 +11,7 @@ import type { Actor, Store, Write } from '../../src/store/contract.js';
 import { createStore } from '../../src/store/index.js';
 import { openTenants } from '../../src/tenancy/catalog.js';
 import { openKeyFiles } from '../../src/tenancy/key-file.js';
+import { removeEmbedded } from '../../src/tenancy/postgres/embedded.js';
 import { makeDataDir } from '../../src/tenancy/postgres/place.js';
 import { embeddedServer } from '../../src/tenancy/server.js';
 import type { Tenant } from '../../src/tenancy/tenant.js';
@@ -61,7 +62,10 @@ export async function run(args: readonly string[]): Promise<void> {
   } finally {
     await tenants.close();
     await server.close();
-    if (!values.keep) rmSync(dataDir, { recursive: true, force: true });
+    if (!values.keep) {
+      await removeEmbedded(dataDir);
+      rmSync(dataDir, { recursive: true, force: true });
+    }
   }
 }
 
