@@ -141,7 +141,23 @@ describe('one data folder', () => {
     expect(rows.map((r) => r.setting)).toEqual(['on', 'on', 'on']);
   });
 
-  test('whose server was killed starts again', async () => {
+  test('whose server is killed under its users has one again at the same address', async () => {
+    const users = await Promise.all([1, 2].map(() => useEmbeddedServer(dir(), QUICK)));
+    const { pid, address } = users[0]!;
+    await asAdmin(address, (c) => c.query('create table survived as select 1 as one'));
+    process.kill(pid, 'SIGKILL');
+    const deadline = Date.now() + 20_000;
+    while (users.some((u) => u.pid === pid) && Date.now() < deadline)
+      await new Promise((r) => setTimeout(r, 20));
+    expect(users[0]!.pid).not.toBe(pid);
+    expect(users[1]!.pid).toBe(users[0]!.pid);
+    const { rows } = await asAdmin(address, (c) => c.query('select one from survived'));
+    expect(rows).toEqual([{ one: 1 }]);
+    for (const user of users) await user.release();
+    expect(findPostmaster(place())).toBeUndefined();
+  });
+
+  test('whose server was killed as its last user left starts again', async () => {
     const killed = await useEmbeddedServer(dir(), QUICK);
     process.kill(killed.pid, 'SIGKILL');
     await killed.release();

@@ -138,7 +138,10 @@ export async function startServer(cluster: Cluster, port: number): Promise<Start
   const words = `${started.output}\n${existsSync(log) ? readFileSync(log, 'utf8').slice(before) : ''}`;
   if (/could not bind|address already in use|could not create any TCP\/IP sockets/i.test(words))
     return 'port-taken';
-  if (/lock file "postmaster.pid" already exists|another server might be running/i.test(words))
+  // The second: processes of a server that was killed are still on their way out.
+  if (
+    /lock file "postmaster.pid" already exists|another server might be running|is still in use/i.test(words)
+  )
     return 'runs-already';
   throw startFault('PostgreSQL did not start.', words);
 }

@@ -49,6 +49,9 @@ const DATABASE = 'postgres';
 const READY_TIMEOUT_MS = 180_000;
 const MAX_PORTS_TRIED = 8;
 const POLL_MS = 40;
+/** A server that keeps going down is given up after this many starts, some six minutes. */
+const MAX_RESTORES = 12;
+const RESTORE_PAUSE_MS = 100;
 const CONNECT_TIMEOUT_MS = 15_000;
 /**
  * Advisory lock in database `postgres` that says who uses the server: every user holds it shared for as long as it
@@ -60,13 +63,62 @@ const USERS_LOCK = 7_236_019_201;
 
 /**
  * A share in the embedded PostgreSQL of `dataDir`: the one that runs there already, or one started now (its files
- * made first where there are none).
+ * made first where there are none). While we hold the share the server is kept running: where it was killed or
+ * crashed it is started again on the same port, so that pools find it at its address.
  * @throws Fault `unavailable` where it cannot be made to run, with the reason.
  */
 export async function useEmbeddedServer(
   dataDir: string,
   options: EmbeddedOptions = {},
 ): Promise<EmbeddedServer> {
+  let share = await acquire(dataDir, options);
+  const { address } = share;
+  let released = false;
+  let restoring: Promise<void> | undefined;
+
+  function watch(): void {
+    share.client.once('end', () => {
+      if (!released) restoring = restore();
+    });
+  }
+
+  async function restore(): Promise<void> {
+    for (let attempt = 0; attempt < MAX_RESTORES && !released; attempt++) {
+      await pause(RESTORE_PAUSE_MS * 2 ** attempt);
+      try {
+        share = await acquire(dataDir, { ...options, port: address.port });
+        if (!released) watch();
+        return;
+      } catch {
+        // Tried again; meanwhile every use of the database says that it cannot be reached.
+      }
+    }
+  }
+
+  watch();
+  return {
+    address,
+    get pid() {
+      return share.pid;
+    },
+    async release() {
+      if (released) return;
+      released = true;
+      await restoring;
+      await share.giveBack();
+    },
+  };
+}
+
+/** One connection that holds the lock, and the server it is to. */
+interface Share {
+  readonly address: ServerAddress;
+  readonly pid: number;
+  readonly client: pg.Client;
+  giveBack(): Promise<void>;
+}
+
+async function acquire(dataDir: string, options: EmbeddedOptions): Promise<Share> {
   const cluster = await prepare(dataDir, options);
   await ensureCluster(cluster);
   const deadline = Date.now() + READY_TIMEOUT_MS;
@@ -117,7 +169,7 @@ async function takeShare(
   pid: number,
   port: number,
   options: EmbeddedOptions,
-): Promise<EmbeddedServer | undefined> {
+): Promise<Share | undefined> {
   const address: ServerAddress = {
     host: '127.0.0.1',
     port,
@@ -145,13 +197,11 @@ async function takeShare(
       });
     return undefined;
   }
-  let released = false;
   return {
     address,
     pid,
-    async release() {
-      if (released) return;
-      released = true;
+    client,
+    async giveBack() {
       const alone = options.keepRunning ? false : await leave(client);
       if (alone) await stopServer(cluster);
       await client.end().catch(() => {});
@@ -193,7 +243,7 @@ export async function removeEmbedded(dataDir: string): Promise<void> {
     const user = ownerOf(place);
     const cluster: Cluster = { place, user, binaries: usableBinaries(place.home, user) };
     const share = await takeShare(cluster, running.pid, running.port, {});
-    await share?.release();
+    await share?.giveBack();
     if (findPostmaster(place))
       throw new Fault('conflict', 'Another process uses this data folder.', {
         remedy: 'End it first (cenote demo, serve or worker on the same --data-dir).',
