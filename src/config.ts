@@ -31,6 +31,18 @@ export const SETTINGS = [
     meaning: 'How clients reach the API, where a proxy stands before it; links in answers start with it.',
   },
   {
+    name: 'CENOTE_CORS_ORIGINS',
+    example: 'https://app.example.org,https://viewer.example.org',
+    default: 'none',
+    meaning: 'Origins whose browser apps may call the API, separated by commas. There is no wildcard.',
+  },
+  {
+    name: 'CENOTE_CONDITIONAL_DELETE',
+    example: 'multiple',
+    default: 'single',
+    meaning: 'Whether a conditional delete may remove several resources: single or multiple.',
+  },
+  {
     name: 'DATABASE_URL',
     example: 'postgres://cenote:secret@db.example.org:5432/cenote?sslmode=verify-full',
     default: 'the embedded PostgreSQL',
@@ -146,6 +158,8 @@ export interface Config {
   readonly port: number;
   /** Without a slash at its end. */
   readonly baseUrl: string;
+  readonly corsOrigins: readonly string[];
+  readonly conditionalDelete: 'single' | 'multiple';
   /** Undefined for the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
   readonly keyDir: string;
@@ -179,6 +193,11 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
       'http:',
       'https:',
     ]),
+    corsOrigins: originsOf(read('CENOTE_CORS_ORIGINS')),
+    conditionalDelete: oneOf(read('CENOTE_CONDITIONAL_DELETE') ?? 'single', 'CENOTE_CONDITIONAL_DELETE', [
+      'single',
+      'multiple',
+    ] as const),
     databaseUrl: databaseUrlOf(read('DATABASE_URL')),
     keyDir,
     keyProvider: keyProviderOf(read, env, keyDir),
@@ -245,6 +264,29 @@ function awsEnvironmentOf(env: NodeJS.ProcessEnv): AwsEnvironment {
     containerAuthorizationTokenFile: env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,
     metadataEndpoint: env.AWS_EC2_METADATA_DISABLED === 'true' ? undefined : 'http://169.254.169.254',
   };
+}
+
+function originsOf(value: string | undefined): string[] {
+  const origins = (value ?? '')
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== '');
+  for (const origin of origins) {
+    const url = URL.canParse(origin) ? new URL(origin) : undefined;
+    if (url?.origin !== origin || url.origin === 'null')
+      throw new Fault('invalid', 'CENOTE_CORS_ORIGINS holds what is no origin.', {
+        at: 'CENOTE_CORS_ORIGINS',
+        remedy: 'Write each as scheme, host and port alone, such as https://app.example.org.',
+      });
+  }
+  return origins;
+}
+
+function oneOf<T extends string>(value: string, name: SettingName, allowed: readonly T[]): T {
+  const found = allowed.find((a) => a === value);
+  if (found === undefined)
+    throw new Fault('invalid', `${name} is none of ${allowed.join(', ')}.`, { at: name });
+  return found;
 }
 
 function portOf(value: string | number, name: string): number {

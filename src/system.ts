@@ -160,7 +160,16 @@ async function serve(
   const secret = dev ? undefined : openTokenSecret(config.tokenSecretFile);
   const verify =
     secret && ((token: string, tenant: TokenTenant) => verifyToken(secret, rooms.clock, token, tenant));
-  const app = createApp(rooms, { baseUrl: config.baseUrl, version, dev, verify, log, wake });
+  const app = createApp(rooms, {
+    baseUrl: config.baseUrl,
+    version,
+    dev,
+    verify,
+    log,
+    wake,
+    corsOrigins: config.corsOrigins,
+    multipleDelete: config.conditionalDelete === 'multiple',
+  });
   return listen(app, { host: config.host, port: config.port, dev });
 }
 

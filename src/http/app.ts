@@ -16,6 +16,7 @@ import type { VerifyToken } from './auth.js';
 import { type BatchOptions, batchHandler } from './batch.js';
 import { capabilityStatement } from './capabilities.js';
 import { cohortRoute } from './cohort.js';
+import { cors } from './cors.js';
 import { documentRoutes } from './document.js';
 import { annotationRoute, withAnnotationStatus } from './document-reference.js';
 import { everythingRoutes } from './everything.js';
@@ -27,6 +28,7 @@ import { lastnRoutes } from './lastn.js';
 import { metaRoutes } from './meta.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { failure, HttpFault, logText } from './outcome.js';
+import { pageHandler } from './page.js';
 import { createReadiness } from './readiness.js';
 import { requestId } from './request-id.js';
 import { respond, SECURITY_HEADERS } from './respond.js';
@@ -63,6 +65,8 @@ export interface AppOptions {
   readonly log?: (line: Readonly<Record<string, unknown>>) => void;
   /** Told of each tenant that may have a new document, so that it is read at once. */
   readonly wake?: (tenant: string) => void;
+  /** Origins whose browser apps may call the API; none by default. */
+  readonly corsOrigins?: readonly string[];
   /** Whether a conditional delete may remove several resources. */
   readonly multipleDelete?: boolean;
   readonly requestTimeoutMs?: number;
@@ -95,6 +99,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     bundleTimeoutMs: options.bundleTimeoutMs ?? BUNDLE_TIMEOUT_MS,
   });
 
+  const origins = new Set(options.corsOrigins);
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -104,6 +109,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     const place = FHIR_PATH.exec(url);
     if (options.dev && !isOurHost(request)) return refuse(request, response, wrongHost());
     if (!place) return next();
+    if (cors(request, response, origins)) return;
     const start = performance.now();
     metrics.enter();
     try {
@@ -121,6 +127,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     text(response, ready ? 200 : 503, ready ? 'ready\n' : 'not ready\n');
   });
   app.get('/metrics', (_request, response) => text(response, 200, metrics.text()));
+  app.use(pageHandler());
   app.use((request: IncomingMessage, response: ServerResponse) => {
     const fault = new HttpFault(404, 'There is nothing at this address.', {
       issueCode: 'not-found',

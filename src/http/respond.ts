@@ -58,7 +58,7 @@ export async function respond(
   let bytes: Buffer = Buffer.from(text, 'utf8');
   headers['Content-Type'] =
     answer.json === undefined ? context.contentType : 'application/json; charset=utf-8';
-  headers.Vary = 'Accept, Accept-Encoding, Prefer';
+  headers.Vary = 'Accept, Accept-Encoding, Origin, Prefer';
   if (context.acceptsGzip && bytes.length >= MIN_GZIP_BYTES) {
     bytes = await compress(bytes, { level: 4 });
     headers['Content-Encoding'] = 'gzip';

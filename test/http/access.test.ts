@@ -5,7 +5,7 @@ import { BASE, patient, type Served, serve, TENANT } from './served.js';
 /** Tokens and scopes (RFC 6750; SMART App Launch 2.2, scopes and launch context). */
 let served: Served;
 beforeAll(async () => {
-  served = await serve({ dev: false });
+  served = await serve({ dev: false }, [TENANT, 'other']);
 });
 afterAll(() => served.close());
 

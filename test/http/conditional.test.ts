@@ -155,6 +155,21 @@ describe('conditional delete', () => {
     expect(await count('d2')).toBe(2);
   });
 
+  it('deletes all of several where the policy says so', async () => {
+    const many = await serve({ multipleDelete: true });
+    for (let i = 0; i < 3; i++) await many.http().post(`${BASE}/Patient`).send(withMrn('m1')).expect(201);
+    await many
+      .http()
+      .delete(`${BASE}/Patient?${query('m1')}`)
+      .expect(204);
+    const { body } = await many
+      .http()
+      .get(`${BASE}/Patient?${query('m1')}&_summary=count`)
+      .expect(200);
+    expect(body.total).toBe(0);
+    await many.close();
+  });
+
   it('without criteria deletes nothing', async () => {
     await http().delete(`${BASE}/Patient`).expect(412);
   });

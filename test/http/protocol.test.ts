@@ -180,6 +180,45 @@ describe('headers', () => {
   });
 });
 
+describe('browser apps of other origins (CORS)', () => {
+  const app = 'https://app.example.org';
+  let open: Served;
+  beforeAll(async () => {
+    open = await serve({ corsOrigins: [app] });
+  });
+  afterAll(() => open.close());
+
+  it('may call when their origin is configured', async () => {
+    const preflight = await open
+      .http()
+      .options(READ)
+      .set('Origin', app)
+      .set('Access-Control-Request-Method', 'PUT')
+      .expect(204);
+    expect(preflight.headers['access-control-allow-origin']).toBe(app);
+    expect(preflight.headers['access-control-allow-methods']).toContain('PATCH');
+    expect(preflight.headers['access-control-allow-headers']).toContain('If-Match');
+    const { headers } = await open.http().get(`${BASE}/metadata`).set('Origin', app).expect(200);
+    expect(headers['access-control-allow-origin']).toBe(app);
+    expect(headers['access-control-expose-headers']).toContain('ETag');
+    expect(headers['access-control-allow-credentials']).toBeUndefined();
+  });
+
+  it.each(['https://evil.example', 'https://app.example.org.evil.example', 'null'])(
+    'may not from %s',
+    async (origin) => {
+      const { headers } = await open.http().get(`${BASE}/metadata`).set('Origin', origin).expect(200);
+      expect(headers['access-control-allow-origin']).toBeUndefined();
+      await open
+        .http()
+        .options(READ)
+        .set('Origin', origin)
+        .set('Access-Control-Request-Method', 'GET')
+        .expect(405);
+    },
+  );
+});
+
 describe('the service', () => {
   it('says that it lives, is ready, and counts without naming anybody', async () => {
     await http().get('/healthz').expect(200);

@@ -21,8 +21,11 @@ export interface Served {
 export const TENANT = 'lake';
 export const BASE = `/fhir/${TENANT}`;
 
-export async function serve(options: Partial<AppOptions> = {}): Promise<Served> {
-  const system: TestSystem = await testSystem({ tenants: [TENANT, 'other'] });
+export async function serve(
+  options: Partial<AppOptions> = {},
+  tenants: readonly string[] = [TENANT],
+): Promise<Served> {
+  const system: TestSystem = await testSystem({ tenants });
   const baseUrl = 'http://127.0.0.1:8080';
   const rooms = wireRooms({ clock: system.clock, tenants: system.tenants, baseUrl });
   const secret = randomBytes(32);
