@@ -45,6 +45,8 @@ export function compileNode(type: string, node: Node, keys: Keys, context: Index
     }
     case 'parameter':
       return compileQuery(node.query, keys, context);
+    case 'string-test':
+      return { ...compileQuery(node.query, keys, context), exact: false };
     case 'coded-quantity':
       return compileCodedQuantity(node.code, node.quantity, keys, context);
     case 'id':

@@ -3,6 +3,7 @@ import { isFhirId } from '../core/ids.js';
 import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
 import { isResourceType } from '../fhir/resource-types.js';
 import type { ParameterQuery } from '../indexing/parameter-type.js';
+import { parseFilterExpression } from './filter.js';
 import { MAX_CHAIN_STEPS } from './request.js';
 import { parseName, parseValues } from './syntax.js';
 import { allOf, anyOf, EVERYTHING, NOTHING, type Node } from './tree.js';
@@ -92,6 +93,9 @@ function parseChain(
 
 function parseLeaf(type: string, code: string, modifier: string | undefined, value: string): Node {
   if (code === '_id') return parseIds(modifier, value);
+  if (code === '_filter' && modifier === undefined)
+    return parseFilterExpression(type, value, (t, n, v) => parseStep(t, n, v, 0));
+  if (code === '_list') return parseList(modifier, value);
   const parameter = findSearchParameter(type, code);
   if (!parameter) throw new UnknownParameter(type, code);
   const values = parseValues(parameter.type, value, code);
@@ -114,6 +118,19 @@ function parseIds(modifier: string | undefined, value: string): Node {
   // An id that can be no id matches nothing; it is not worth an error, since clients pass on what they were given.
   const node: Node = { kind: 'id', ids: [...new Set(ids)].filter(isFhirId) };
   return modifier === 'not' ? { kind: 'not', of: node } : node;
+}
+
+/** `_list=42`: what the List's entries point at. Lists kept by functions (`$current-problems`) are not served. */
+function parseList(modifier: string | undefined, value: string): Node {
+  if (modifier !== undefined) throw unsupportedModifier('_list', modifier);
+  const ids = value.split(',').map((id) => id.replace(/^List\//, ''));
+  if (ids.some((id) => id.startsWith('$')))
+    throw new Fault('unsupported', 'Lists that a server works out itself are not served.', {
+      at: '_list',
+      remedy: 'Name a List by its id.',
+    });
+  const item = findSearchParameter('List', 'item')!;
+  return { kind: 'has', source: 'List', query: bare(item), of: { kind: 'id', ids: ids.filter(isFhirId) } };
 }
 
 /** `:missing` of what every stored resource has. */

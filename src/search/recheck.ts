@@ -2,7 +2,7 @@ import type { Resource, StoredResource } from '../core/resource.js';
 import { patientsOf } from '../fhir/compartment.js';
 import { parseReference } from '../fhir/references.js';
 import { typeNumber } from '../fhir/resource-types.js';
-import { matchesParameter, valuesOf } from '../indexing/index.js';
+import { fold, matchesParameter, stringsOf, valuesOf } from '../indexing/index.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import { compileNode } from './compile.js';
 import { every, optimize } from './condition.js';
@@ -89,6 +89,8 @@ async function holds(
     case 'parameter':
     case 'updated':
       return matchesParameter(node.query, resource, context);
+    case 'string-test':
+      return stringHolds(node, resource);
     case 'coded-quantity':
       return (
         matchesParameter(node.code, resource, context) && matchesParameter(node.quantity, resource, context)
@@ -102,6 +104,13 @@ async function holds(
     case 'has':
       return hasHolds(node, resource, reader, context);
   }
+}
+
+/** Strings are compared without case and accents (R4 search.html#string). */
+export function stringHolds(node: Extract<Node, { kind: 'string-test' }>, resource: Resource): boolean {
+  const wanted = fold(node.query.values[0]!.text);
+  const strings = valuesOf(node.query.parameter, resource).flatMap((v) => stringsOf(v).map(fold));
+  return strings.some((s) => (node.test === 'equals' ? s === wanted : s.endsWith(wanted)));
 }
 
 async function chainHolds(

@@ -10,6 +10,8 @@ export type Node =
   | { readonly kind: 'not'; readonly of: Node }
   /** A search parameter of the resource itself. */
   | { readonly kind: 'parameter'; readonly query: ParameterQuery }
+  /** A string that is equal to the value or ends in it, which the query finds too much of (`_filter`). */
+  | { readonly kind: 'string-test'; readonly test: 'equals' | 'ends'; readonly query: ParameterQuery }
   /** Layout H: one coding of the resource's `code` together with a bound on its quantity. */
   | { readonly kind: 'coded-quantity'; readonly code: ParameterQuery; readonly quantity: ParameterQuery }
   | { readonly kind: 'id'; readonly ids: readonly string[] }
@@ -55,6 +57,8 @@ export function printTree(node: Node): string {
       return `(not ${printTree(node.of)})`;
     case 'parameter':
       return printQuery(node.query);
+    case 'string-test':
+      return `(${node.test} ${printQuery(node.query)})`;
     case 'coded-quantity':
       return `[${printQuery(node.code)} ${printQuery(node.quantity)}]`;
     case 'id':

@@ -34,6 +34,13 @@ const observation = (
 });
 
 const RESOURCES: Resource[] = [
+  {
+    resourceType: 'List',
+    id: 'l1',
+    status: 'current',
+    mode: 'working',
+    entry: ['Patient/p1', 'Patient/p3', 'Observation/o4'].map((reference) => ({ item: { reference } })),
+  },
   { resourceType: 'Organization', id: 'org1', name: 'St Mary Hospital' },
   {
     resourceType: 'Organization',
@@ -124,7 +131,14 @@ beforeAll(async () => {
   const other = await system.tenant('b');
   await store.commit(
     other,
-    [{ op: 'update', type: 'Patient', id: 'p1', resource: { ...RESOURCES[3]!, gender: 'other' } }],
+    [
+      {
+        op: 'update',
+        type: 'Patient',
+        id: 'p1',
+        resource: { ...RESOURCES.find((r) => r.id === 'p1')!, gender: 'other' },
+      },
+    ],
     actor,
   );
 });
@@ -216,6 +230,24 @@ const FOUND: [string, string[]][] = [
   ['Patient?_has:Condition:patient:code:text=type 2', ['p1']],
   ['Patient?_has:Condition:subject:code:missing=false', ['p1']],
   ['Observation?subject.name=nobody', []],
+  // Lists and filters (R4 search.html#list, search_filter.html).
+  ['Patient?_list=l1', ['p1', 'p3']],
+  ['Observation?_list=l1', ['o4']],
+  ['Patient?_list=none', []],
+  ['Patient?_filter=name co "lle"', ['p1']],
+  ['Patient?_filter=family eq "smith, jr"', ['p2']],
+  ['Patient?_filter=family eq smith', []],
+  ['Patient?_filter=family ne "smithers"', ['p1', 'p2']],
+  ['Patient?_filter=family sw "smi"', ['p2', 'p3']],
+  ['Patient?_filter=family ew "ers"', ['p3']],
+  ['Patient?_filter=gender eq male or gender eq female and birthdate ge 1980', ['p1', 'p2']],
+  ['Patient?_filter=(gender eq male or gender eq female) and birthdate ge 1980', ['p2']],
+  ['Patient?_filter=not (gender eq male)', ['p2', 'p3']],
+  ['Patient?_filter=gender pr false', ['p3']],
+  ['Patient?_filter=birthdate lt 1970&name=m', ['p1']],
+  ['Observation?_filter=subject.name co "ull" and value-quantity gt 100', ['o2']],
+  ['Observation?_filter=code eq http://loinc.org|718-7 and date ge 2020', ['o6']],
+  ['Observation?_filter=performer re Practitioner/dr1', ['o5']],
   // Canonical and uri.
   ['Questionnaire?url=http://example.org/q/phq9', ['q1']],
   ['QuestionnaireResponse?questionnaire=http://example.org/q/phq9', ['qr1']],

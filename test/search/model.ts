@@ -4,6 +4,7 @@ import { parseReference } from '../../src/fhir/references.js';
 import { matchesParameter, valuesOf } from '../../src/indexing/index.js';
 import type { IndexContext } from '../../src/indexing/parameter-type.js';
 import { parseFilter } from '../../src/search/parse.js';
+import { stringHolds } from '../../src/search/recheck.js';
 import { allOf, type Node } from '../../src/search/tree.js';
 
 /**
@@ -38,6 +39,8 @@ function holds(node: Node, resource: Resource, all: readonly Resource[], context
     case 'parameter':
     case 'updated':
       return matchesParameter(node.query, resource, context);
+    case 'string-test':
+      return stringHolds(node, resource);
     case 'coded-quantity':
       return (
         matchesParameter(node.code, resource, context) && matchesParameter(node.quantity, resource, context)
