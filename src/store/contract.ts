@@ -80,8 +80,11 @@ export interface HistoryPage {
 
 /** Runs inside the write transaction before anything is written; see `Store.transact`. */
 export interface StoreTransaction {
-  /** Takes a transaction-wide lock on a name within the tenant (conditional creates on the same criteria). */
-  lock(name: string): Promise<void>;
+  /**
+   * Takes a transaction-wide lock on each name within the tenant (conditional creates on the same criteria). Call it
+   * once with all names: taken in two calls, two transactions may wait for each other.
+   */
+  lock(...names: string[]): Promise<void>;
   /** Runs a query on the transaction's own connection, so that it sees what the transaction wrote. */
   query(sql: string, values: readonly unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
   read(type: string, id: string): Promise<VersionRead | undefined>;

@@ -19,7 +19,7 @@ import type {
 } from './contract.js';
 import { copyWrite } from './copy-write.js';
 import { lockCurrent, rowKey } from './current.js';
-import { run } from './database.js';
+import { intArray, run } from './database.js';
 import { decide } from './decide.js';
 import { derivedFromDocument, isReviewed } from './derived-group.js';
 import { documentState, WITHDRAWN } from './document-state.js';
@@ -31,6 +31,9 @@ import { Written } from './written.js';
 /** From this many versions on, COPY beats one statement with arrays. */
 const COPY_FROM_WRITES = 100;
 
+/** Imports that share practitioners wait for each other's whole batch; the pool's limit is meant for single writes. */
+const BULK_LOCK_TIMEOUT_MS = 30_000;
+
 /** The writes of one transaction. What calls it has begun the transaction and will commit or roll back. */
 export class WriteTransaction implements StoreTransaction {
   constructor(
@@ -41,9 +44,16 @@ export class WriteTransaction implements StoreTransaction {
     private readonly now: number,
   ) {}
 
-  async lock(name: string): Promise<void> {
-    const key = this.tenant.keys.digest(`lock ${name}`);
-    await run(this.client, 'select pg_advisory_xact_lock($1)', [key], 'store-advisory-lock');
+  /** All in one statement and always in the order of their keys, so that two transactions never wait for each other. */
+  async lock(...names: string[]): Promise<void> {
+    const keys = [...new Set(names.map((name) => this.tenant.keys.digest(`lock ${name}`)))];
+    keys.sort((x, y) => (x < y ? -1 : 1));
+    await run(
+      this.client,
+      'select pg_advisory_xact_lock(k) from unnest($1::bigint[]) as k',
+      [intArray(keys)],
+      'store-advisory-lock',
+    );
   }
 
   async query(sql: string, values: readonly unknown[]): Promise<{ rows: Record<string, unknown>[] }> {
@@ -65,6 +75,8 @@ export class WriteTransaction implements StoreTransaction {
   /** Locks, decides, seals and writes. A document that is deleted or marked as an error takes its facts with it. */
   async writePrepared(prepared: readonly PreparedWrite[]): Promise<WriteResult[]> {
     if (prepared.length === 0) return [];
+    if (prepared.length >= COPY_FROM_WRITES)
+      await this.client.query(`set local lock_timeout = '${BULK_LOCK_TIMEOUT_MS}ms'`);
     const current = await lockCurrent(this.client, prepared);
     const decisions = prepared.map((w) => decide(w, current.get(rowKey(w.rtype, w.rid)), this.now));
     const changes = decisions.filter((d) => d.outcome !== 'unchanged');

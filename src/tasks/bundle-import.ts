@@ -274,7 +274,7 @@ async function writeOnce(
   }
   return deps.store.transact(tenant, options.actor, async (tx) => {
     const locks = new Set(conditional.map((item) => lockName(item.ifNoneExist!)));
-    for (const name of [...locks].sort()) await tx.lock(name);
+    if (locks.size > 0) await tx.lock(...locks);
     const found = await deps.findMany(
       tenant,
       conditional.map((item) => item.ifNoneExist!),

@@ -195,7 +195,7 @@ async function decideConditions(
 ): Promise<Map<Entry, readonly StoredResource[]>> {
   const conditional = entries.filter((entry) => entry.ifNoneExist ?? entry.criteria);
   const locks = new Set(conditional.map((entry) => lockName((entry.ifNoneExist ?? entry.criteria)!)));
-  for (const name of [...locks].sort()) await tx.lock(name);
+  if (locks.size > 0) await tx.lock(...locks);
   const decided = new Map<Entry, readonly StoredResource[]>();
   const single = conditional.filter((entry) => entry.method !== 'DELETE');
   const found = await deps.findMany(
