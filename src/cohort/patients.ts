@@ -95,7 +95,7 @@ class SetMaker {
   /** `(select pkey, at …)`: each match's patients with its clinical time. */
   async #matches(text: string): Promise<string> {
     const [type = '', query = ''] = splitOnce(text, '?');
-    const planned = this.search.plan(this.tenant, {
+    const planned = await this.search.prepare(this.tenant, {
       type,
       params: [...new URLSearchParams(query)],
       strict: true,

@@ -16,9 +16,12 @@ import { planSearch } from './plan.js';
 import { poolReader, type Reader, transactionReader } from './reader.js';
 import { recheckerOf } from './recheck.js';
 import type { Page, PageEntry, SearchRequest } from './request.js';
+import { mentionsCodes, resolveCodes } from './resolve-codes.js';
 import { shape } from './shape.js';
 import { countStatement, estimateStatement, type Find } from './statement.js';
 import { queryString } from './syntax.js';
+import type { Node } from './tree.js';
+import { codeKnowledge } from './value-sets.js';
 
 /** Where `findMatches` looks: the tenant, or inside a write transaction, whose own writes it then sees. */
 export type MatchScope = Tenant | { readonly tenant: Tenant; readonly tx: StoreTransaction };
@@ -43,8 +46,13 @@ export interface Search {
   ): Promise<StoredResource[]>;
   /** All matches in row order, in batches of bounded size; `_count`, `_sort` and includes are not heeded. */
   stream(tenant: Tenant, request: SearchRequest): AsyncGenerator<StoredResource[]>;
-  /** What a search was understood as, for callers that work on its rows in SQL (cohorts). */
+  /**
+   * What a search was understood as, without asking the database anything.
+   * @throws Fault `unsupported` for modifiers that need a value set or a hierarchy; `prepare` looks them up.
+   */
   plan(tenant: Tenant, request: SearchRequest): PlannedSearch;
+  /** What a search was understood as, for callers that work on its rows in SQL (cohorts). */
+  prepare(tenant: Tenant, request: SearchRequest): Promise<PlannedSearch>;
 }
 
 export interface PlannedSearch {
@@ -59,11 +67,20 @@ export interface PlannedSearch {
 export function createSearch(parts: { readonly store: Store; readonly clock: Clock }): Search {
   const { store, clock } = parts;
 
-  function prepare(reader: Reader, parsed: ParsedSearch, base: string) {
+  function prepareNow(reader: Reader, parsed: ParsedSearch, base: string) {
     const context: IndexContext = { blind: reader.tenant.keys.blind, base, now: clock.now() };
     const { find, exact } = planSearch(parsed, reader.tenant.keys, context);
     const recheck = recheckerOf(parsed.trees, reader, context);
     return { context, find, exact, recheck };
+  }
+
+  /** As `prepareNow`, after value sets and hierarchies were looked up. */
+  async function prepare(reader: Reader, parsed: ParsedSearch, base: string) {
+    if (![...parsed.trees.values()].some(mentionsCodes)) return prepareNow(reader, parsed, base);
+    const knowledge = codeKnowledge(reader, { blind: reader.tenant.keys.blind, base });
+    const trees = new Map<string, Node>();
+    for (const [type, tree] of parsed.trees) trees.set(type, await resolveCodes(tree, knowledge));
+    return prepareNow(reader, { ...parsed, trees }, base);
   }
 
   return {
@@ -73,7 +90,7 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
       const cursor = cursorText === undefined ? undefined : openCursor(tenant.keys, scope, cursorText);
       const parsed = parseSearch(cursor ? { ...request, params: cursor.params } : request);
       const reader = poolReader(store, tenant);
-      const { context, find, exact, recheck } = prepare(reader, parsed, request.base);
+      const { context, find, exact, recheck } = await prepare(reader, parsed, request.base);
       const { controls } = parsed;
       const self =
         cursorText === undefined ? queryString(parsed.used) : queryString([['_cursor', cursorText]]);
@@ -111,7 +128,7 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
         throw new Fault('precondition', 'The condition has no search parameter with a value.', {
           remedy: 'Name the resource by its identifier, such as identifier=system|value.',
         });
-      const { find, exact, recheck } = prepare(reader, parsed, base);
+      const { find, exact, recheck } = await prepare(reader, parsed, base);
       const { matches } = await fillPage(
         reader,
         { ...find, order: { kind: 'row' } },
@@ -125,14 +142,21 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
 
     async *stream(tenant, request) {
       const reader = poolReader(store, tenant);
-      const { find, recheck } = prepare(reader, parseSearch(request), request.base);
+      const { find, recheck } = await prepare(reader, parseSearch(request), request.base);
       yield* streamMatches(reader, { ...find, order: { kind: 'row' } }, recheck);
     },
 
     plan(tenant, request) {
       const reader = poolReader(store, tenant);
       const parsed = parseSearch(request);
-      const { find, exact, recheck } = prepare(reader, parsed, request.base);
+      const { find, exact, recheck } = prepareNow(reader, parsed, request.base);
+      return { find, exact, recheck, reader, warnings: parsed.warnings };
+    },
+
+    async prepare(tenant, request) {
+      const reader = poolReader(store, tenant);
+      const parsed = parseSearch(request);
+      const { find, exact, recheck } = await prepare(reader, parsed, request.base);
       return { find, exact, recheck, reader, warnings: parsed.warnings };
     },
   };

@@ -35,6 +35,37 @@ const observation = (
 
 const RESOURCES: Resource[] = [
   {
+    resourceType: 'CodeSystem',
+    id: 'cs1',
+    url: 'http://snomed.info/sct',
+    status: 'active',
+    content: 'fragment',
+    concept: [{ code: '73211009', concept: [{ code: '44054006' }, { code: '46635009' }] }],
+  },
+  {
+    resourceType: 'ValueSet',
+    id: 'vs1',
+    url: 'http://example.org/vs/blood',
+    status: 'active',
+    compose: { include: [{ system: LOINC, concept: [{ code: '718-7' }, { code: '2951-2' }] }] },
+  },
+  {
+    resourceType: 'ValueSet',
+    id: 'vs2',
+    url: 'http://example.org/vs/sugar',
+    status: 'active',
+    compose: {
+      include: [
+        {
+          system: 'http://snomed.info/sct',
+          filter: [{ property: 'concept', op: 'is-a', value: '73211009' }],
+        },
+        { valueSet: ['http://example.org/vs/blood'] },
+      ],
+      exclude: [{ system: 'http://snomed.info/sct', concept: [{ code: '46635009' }] }],
+    },
+  },
+  {
     resourceType: 'List',
     id: 'l1',
     status: 'current',
@@ -230,6 +261,16 @@ const FOUND: [string, string[]][] = [
   ['Patient?_has:Condition:patient:code:text=type 2', ['p1']],
   ['Patient?_has:Condition:subject:code:missing=false', ['p1']],
   ['Observation?subject.name=nobody', []],
+  // Codes by value set and hierarchy (R4 search.html#token).
+  ['Observation?code:in=http://example.org/vs/blood', ['o4', 'o5', 'o6']],
+  ['Observation?code:not-in=http://example.org/vs/blood', ['o1', 'o2', 'o3']],
+  ['Condition?code:in=http://example.org/vs/sugar', ['c1']],
+  ['Condition?code:below=http://snomed.info/sct|73211009', ['c1']],
+  ['Condition?code:above=http://snomed.info/sct|44054006', ['c1']],
+  ['Condition?code:above=http://snomed.info/sct|73211009', []],
+  ['Patient?gender:in=http://hl7.org/fhir/ValueSet/administrative-gender', ['p1', 'p2']],
+  ['Patient?_has:Condition:patient:code:below=http://snomed.info/sct|73211009', ['p1']],
+  ['Observation?_filter=code in http://example.org/vs/blood', ['o4', 'o5', 'o6']],
   // Lists and filters (R4 search.html#list, search_filter.html).
   ['Patient?_list=l1', ['p1', 'p3']],
   ['Observation?_list=l1', ['o4']],
@@ -427,6 +468,13 @@ test('an unknown parameter warns and is not in the self link', async () => {
   expect(ids(page)).toEqual(['p1']);
   expect(page.self).toBe('gender=male');
   expect(page.warnings.map((w) => w.at)).toEqual(['nonsense']);
+});
+
+test.each([
+  ['Observation?code:in=http://example.org/vs/none', 'http://example.org/vs/none'],
+  ['Observation?code:below=73211009', 'code'],
+])('codes that cannot be known are refused: %s', async (path, at) => {
+  await expect(run(path)).rejects.toMatchObject({ category: 'invalid', at });
 });
 
 describe('matches for conditional writes', () => {
