@@ -19,8 +19,11 @@ export async function run<Row>(
   return result.rows as Row[];
 }
 
-/** SQL states after which the same transaction may succeed: serialization failure, deadlock, a segment id met twice. */
-const RETRIABLE = new Set(['40001', '40P01', '23505']);
+/**
+ * SQL states after which the same transaction may succeed: serialization failure, deadlock, a lock not had in time, a
+ * segment id met twice.
+ */
+const RETRIABLE = new Set(['40001', '40P01', '55P03', '23505']);
 
 export function isRetriable(error: unknown): boolean {
   return RETRIABLE.has((error as { code?: string } | undefined)?.code ?? '');

@@ -114,3 +114,14 @@ test('a tenant that moved away refuses writers with the old catalog entry, and r
   expect(await store.read(stale, 'Patient', 'fenced')).toBeUndefined();
   expect(await refusal(store.commit(tenant, [create(patient('fenced'))], actor))).toBe('none');
 });
+
+test('a writer that waits longer than the lock limit tries again and succeeds', async () => {
+  await store.commit(tenant, [create(patient('held'))], actor);
+  const holder = await tenant.pool.connect();
+  await holder.query('begin');
+  await holder.query('select 1 from locator where rid = $1 for update', [tenant.keys.rid('Patient', 'held')]);
+  const release = setTimeout(() => void holder.query('commit').then(() => holder.release()), 2600);
+  const [result] = await store.commit(tenant, [update(patient('held', { gender: 'other' }))], actor);
+  clearTimeout(release);
+  expect(result!.version).toBe(2);
+});
