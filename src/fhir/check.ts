@@ -14,6 +14,8 @@ export interface CheckOptions {
    * entries of a Bundle that is itself checked it may.
    */
   readonly conditionalReferences?: boolean;
+  /** Only that it is an object of a known type, with an id in the right form where it has one. */
+  readonly minimal?: boolean;
 }
 
 /** Of a resource with more faults than this, the first ones are named. */
@@ -28,7 +30,7 @@ export const MAX_FAULTS = 20;
  */
 export function checkResource(value: unknown, options: CheckOptions = {}): Resource {
   const check = new Check(options.conditionalReferences ?? false);
-  check.root(value, options.type);
+  check.root(value, options.type, options.minimal ?? false);
   const [first, ...also] = check.faults;
   if (!first) return value as Resource;
   throw new Fault('invalid', first.message, {
@@ -101,7 +103,7 @@ class Check {
     this.conditional = conditional;
   }
 
-  root(value: unknown, wanted: string | undefined): void {
+  root(value: unknown, wanted: string | undefined, minimal: boolean): void {
     if (jsonType(value) !== 'object') {
       this.fault('A resource is a JSON object', 'Send one resource.');
       return;
@@ -119,6 +121,11 @@ class Check {
     }
     this.path.push(type);
     if (type === 'Bundle') this.conditional = true;
+    if (minimal) {
+      const { id } = value as Object_;
+      if (id !== undefined) this.at('id', () => this.primitive(id, PRIMITIVES.id!));
+      return;
+    }
     this.members(value as Object_, planOf(type), type);
   }
 

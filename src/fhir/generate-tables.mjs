@@ -29,12 +29,20 @@ const ANY_TARGETS = 140;
 /** Instances of SearchParameter that the package ships as examples of the resource, not as definitions. */
 const NO_DEFINITION = /^SearchParameter-example/;
 
+/**
+ * Invariants that are left out of the table: what the check of the form or `src/fhir/validate` does itself, and four on
+ * definitions that need regular expressions of FHIR's.
+ */
+const BY_HAND = new Set(['ele-1', 'dom-3', 'ref-1', 'txt-1', 'txt-2']);
+const NEEDS_PATTERNS = new Set(['eld-16', 'eld-19', 'sdf-19', 'sdf-8a']);
+
 fetchPackage();
 mkdirSync(tables, { recursive: true });
 const definitions = readDefinitions();
 const types = writeResourceTypes();
 writeElements();
-writeValueSetSystems();
+writeCodes();
+writeInvariants();
 writeSearchParameters();
 writeCompartments();
 
@@ -156,26 +164,76 @@ function flagText(e) {
 }
 
 /**
- * For each value set that an element of type code is bound to: the code systems its codes come from, so that
- * `gender=http://hl7.org/fhir/administrative-gender|male` can be answered though the data holds `male` alone.
+ * {"administrative-gender": {"http://hl7.org/fhir/administrative-gender": ["male", …]}}: the codes of each value set that
+ * an element is bound to as `required`, by system. 0 for a system whose codes the package does not list (currencies,
+ * UCUM, media types), and for sets made by a filter.
  */
-function writeValueSetSystems() {
-  const systems = new Map();
+function writeCodes() {
+  const valueSets = new Map();
+  const codeSystems = new Map();
   for (const file of readdirSync(folder).sort()) {
-    if (!file.startsWith('ValueSet-')) continue;
-    const v = read(file);
-    const found = (v.compose?.include ?? []).map((i) => i.system).filter(Boolean);
-    if (v.url) systems.set(v.url, [...new Set(found)]);
+    if (file.startsWith('ValueSet-')) valueSets.set(read(file).url, read(file));
+    if (file.startsWith('CodeSystem-')) codeSystems.set(read(file).url, read(file));
   }
   const out = {};
   for (const d of definitions.values()) {
     for (const e of d.snapshot?.element ?? []) {
-      if (e.binding?.strength !== 'required' || e.type?.[0]?.code !== 'code') continue;
-      const found = systems.get(e.binding.valueSet?.split('|')[0]);
-      if (found?.length > 0) out[bindingText(e).slice(2)] = found;
+      if (e.binding?.strength !== 'required' || !e.binding.valueSet) continue;
+      const url = e.binding.valueSet.split('|')[0];
+      const name = bindingText(e).slice(2);
+      // Two sets are named like their code system and left out of the package.
+      if (!valueSets.has(url) && !url.startsWith('http://hl7.org/fhir/')) continue;
+      const set = valueSets.get(url) ?? { compose: { include: [{ system: `http://hl7.org/fhir/${name}` }] } };
+      out[name] ??= Object.fromEntries(expand(set, valueSets, codeSystems));
     }
   }
-  save('value-set-systems.json', Object.fromEntries(Object.entries(out).sort(([a], [b]) => compare(a, b))), 0);
+  const filled = Object.entries(out).filter(([, systems]) => Object.keys(systems).length > 0);
+  save('codes.json', Object.fromEntries(filled.sort(([a], [b]) => compare(a, b))), 0);
+}
+
+function expand(set, valueSets, codeSystems) {
+  const out = new Map();
+  const add = (system, codes) => out.set(system, codes === 0 || out.get(system) === 0 ? 0 : [...(out.get(system) ?? []), ...codes]);
+  for (const include of set.compose?.include ?? []) {
+    for (const url of include.valueSet ?? []) {
+      for (const [system, codes] of expand(valueSets.get(url.split('|')[0]) ?? {}, valueSets, codeSystems)) add(system, codes);
+    }
+    if (!include.system) continue;
+    const system = codeSystems.get(include.system);
+    if (include.concept) add(include.system, include.concept.map((c) => c.code));
+    else if (include.filter || system?.content !== 'complete' || !system.concept) add(include.system, 0);
+    else add(include.system, allCodes(system.concept));
+  }
+  for (const exclude of set.compose?.exclude ?? []) {
+    const gone = new Set((exclude.concept ?? []).map((c) => c.code));
+    const codes = out.get(exclude.system);
+    if (codes) out.set(exclude.system, codes.filter((c) => !gone.has(c)));
+  }
+  return out;
+}
+
+function allCodes(concepts) {
+  return concepts.flatMap((c) => [c.code, ...allCodes(c.concept ?? [])]);
+}
+
+/** {"Patient.contact": [["pat-1", "name.exists() or …", "SHALL at least contain …"]]}, errors only, by type or path. */
+function writeInvariants() {
+  const out = {};
+  for (const d of [...definitions.values()].sort((a, b) => compare(a.type, b.type))) {
+    const inherited = new Set();
+    const base = definitions.get(d.baseDefinition?.split('/').pop());
+    for (const c of base?.snapshot.element[0].constraint ?? []) inherited.add(c.key);
+    for (const e of d.snapshot?.element ?? []) {
+      if (e.path.includes('.') && e.base && !e.base.path.startsWith(`${d.type}.`)) continue;
+      for (const c of e.constraint ?? []) {
+        if (c.severity !== 'error' || !c.expression || BY_HAND.has(c.key) || NEEDS_PATTERNS.has(c.key)) continue;
+        if (inherited.has(c.key) || (e.path.includes('.') && ['ext-1'].includes(c.key))) continue;
+        (out[e.path] ??= []).push([c.key, c.expression, c.human]);
+      }
+    }
+  }
+  const lines = Object.entries(out).map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`);
+  writeFileSync(join(tables, 'invariants.json'), `{\n${lines.join(',\n')}\n}\n`);
 }
 
 /** Rows [code, base, type, url, expression, targets, components, aliasOf, unionOf], one per base of each definition. */

@@ -60,6 +60,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['<', '>', '<=', '>='],
   ['|'],
   ['is', 'as'],
+  ['+', '-', '&'],
 ];
 
 /**
@@ -173,6 +174,7 @@ export function parsePath(text: string): PathNode {
     if (token.kind === 'variable') {
       i++;
       if (token.text === '$this') return { kind: 'this' };
+      if (token.text === '%ucum') return { kind: 'literal', value: 'http://unitsofmeasure.org' };
       if (token.text === '%resource' || token.text === '%context' || token.text === '%rootResource')
         return { kind: 'resource' };
       throw wrong(`The variable ${token.text} is not known here`, token.at);

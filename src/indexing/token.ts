@@ -1,5 +1,5 @@
 import type { SearchParameter } from '../fhir/registry.js';
-import { systemsOfValueSet } from '../fhir/value-set-systems.js';
+import { systemsOfValueSet } from '../fhir/required-codes.js';
 import { anyOf } from './clauses.js';
 import { fold } from './fold.js';
 import type {

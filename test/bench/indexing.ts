@@ -6,6 +6,7 @@ import { parseJson, stringifyJson } from '../../src/core/json.js';
 import type { Resource } from '../../src/core/resource.js';
 import { checkResource } from '../../src/fhir/check.js';
 import { mapReferences } from '../../src/fhir/references.js';
+import { validateResource } from '../../src/fhir/validate.js';
 import { type IndexContext, type IndexRows, indexResource } from '../../src/indexing/index.js';
 import { createSipHash } from '../../src/tenancy/siphash.js';
 import { line } from './figure.js';
@@ -54,6 +55,10 @@ export async function run(args: readonly string[]): Promise<void> {
   report(
     'check',
     cost((r) => checkResource(r, { conditionalReferences: true })),
+  );
+  report(
+    'validate',
+    cost((r) => validateResource(r, 'strict', { conditionalReferences: true })),
   );
   report(
     'references',
