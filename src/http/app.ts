@@ -28,7 +28,6 @@ import { lastnRoutes } from './lastn.js';
 import { metaRoutes } from './meta.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { failure, HttpFault, logText } from './outcome.js';
-import { pageHandler } from './page.js';
 import { createReadiness } from './readiness.js';
 import { requestId } from './request-id.js';
 import { respond, SECURITY_HEADERS } from './respond.js';
@@ -127,7 +126,6 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     text(response, ready ? 200 : 503, ready ? 'ready\n' : 'not ready\n');
   });
   app.get('/metrics', (_request, response) => text(response, 200, metrics.text()));
-  app.use(pageHandler());
   app.use((request: IncomingMessage, response: ServerResponse) => {
     const fault = new HttpFault(404, 'There is nothing at this address.', {
       issueCode: 'not-found',
