@@ -106,7 +106,10 @@ function belongsTo(header: Header, open: Header): boolean {
   if ((open.kind === 'plan' || open.kind === 'assessment-and-plan') && PARTS_OF_PLAN.has(header.kind))
     return smaller;
   if (header.kind !== 'other' || !HOLDS_PARTS.has(open.kind)) return false;
-  return smaller || (header.unknown === true && header.form !== Form.Markdown);
+  // `# NSTEMI` in a note whose headers are no markdown is a problem, not a section.
+  return (
+    smaller || (header.unknown === true && (header.form !== Form.Markdown || open.form !== Form.Markdown))
+  );
 }
 
 function headerOfLine(
@@ -193,7 +196,7 @@ function judged(
   const keyword = colon || alone ? titleByKeyword(title) : undefined;
   if (keyword && (colon || form || underlined || wordCount(title) <= 6)) return header(keyword);
   if (!strong && !isTitleCase(title)) return undefined;
-  if (form === Form.Bold && !alone) return undefined;
+  if ((form === Form.Bold || form === Form.Markdown) && !alone) return undefined;
   if (!colon && !form && !underlined) {
     // Capitals alone on a line: a title only where it is set apart; a list in capitals is not.
     const apart = (!before || before.start === before.end) && after !== undefined && after.end > after.start;

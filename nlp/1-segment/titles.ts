@@ -3,7 +3,7 @@ import { readRules } from '../rules/load.js';
 import { normalizeWord } from './characters.js';
 
 /** What a section says about its facts when the words say nothing: `past` for resolved problems. */
-export type SectionDefault = 'past' | 'planned' | 'possible';
+export type SectionDefault = 'past' | 'planned' | 'possible' | 'stopped';
 
 export interface TitleRow {
   readonly kind: SectionKind;

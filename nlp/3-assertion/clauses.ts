@@ -19,6 +19,8 @@ const SUBJECTS = new Set([
   'his',
   'her',
 ]);
+const PRONOUNS = new Set(['he', 'she', 'they', 'we', 'i', 'patient', 'pt']);
+const SUBORDINATORS = new Set(['that', 'if', 'whether', 'when', 'whom', 'as', 'which', 'what', 'where']);
 const CONJUNCTIONS = new Set(['and', ',', 'but', 'so', ';']);
 /** Participles that qualify a noun right after a negation (`no reported fever`) and end nothing there. */
 const STARTS_STATEMENT = new Set(['past', 'current', 'possible', 'planned', 'conditional', 'hypothetical']);
@@ -69,8 +71,11 @@ function startsSubject(tokens: readonly Token[], i: number, first: number, last:
   let before = i - 1;
   if (before > first && tokens[before]!.norm === 'the') before--;
   const word = tokens[before]!.norm;
-  if (!CONJUNCTIONS.has(word)) return false;
   const subject = tokens[i]!.norm;
+  // `Instead of codeine she takes acetaminophen`
+  if (PRONOUNS.has(subject) && i + 1 < last && VERBS.has(tokens[i + 1]!.norm))
+    return !SUBORDINATORS.has(word);
+  if (!CONJUNCTIONS.has(word)) return false;
   // `no pain in his leg, his arm or her back` is a list; a possessive needs a verb soon after.
   if (subject === 'his' || subject === 'her' || subject === 'this' || subject === 'these') {
     for (let k = i + 1; k < Math.min(last, i + 5); k++) if (VERBS.has(tokens[k]!.norm)) return true;
@@ -148,7 +153,10 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
   let at = cue.first;
   if (row.via) {
     const mark = tokens[at - 1]?.norm;
-    if (at - 1 < first || (mark !== ':' && mark !== '?' && mark !== '-' && mark !== '–' && mark !== '='))
+    if (
+      at - 1 < first ||
+      (mark !== ':' && mark !== '?' && mark !== '-' && mark !== '–' && mark !== '=' && mark !== '|')
+    )
       return cue.first;
     if (!endsAnswer(clauses, cue)) return cue.first;
     at--;

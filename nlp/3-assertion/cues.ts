@@ -49,27 +49,33 @@ interface Node {
   rows?: CueRow[];
 }
 
+const AUXILIARIES = new Set(['is', 'was', 'were', 'are', 'be', 'been', 'has', 'have', 'had']);
+
 const root: Node = { next: new Map() };
 const phrases: string[][] = [];
 for (const row of readRules<CueRow[]>('cues.json')) {
   for (const cue of row.cues) {
-    let node = root;
     const words = phraseWords(cue);
-    phrases.push(words);
-    for (const word of words) {
-      let next = node.next.get(word);
-      if (!next) {
-        next = { next: new Map() };
-        node.next.set(word, next);
-      }
-      node = next;
-    }
-    if (node.rows) node.rows.push(row);
-    else node.rows = [row];
+    plant(words, row);
+    // `gout, which was ruled out`
+    if (row.scope === 'before' && AUXILIARIES.has(words[0]!)) plant(['which', ...words], row);
   }
 }
 
-const AUXILIARIES = new Set(['is', 'was', 'were', 'are', 'be', 'been', 'has', 'have', 'had']);
+function plant(words: string[], row: CueRow): void {
+  phrases.push(words);
+  let node = root;
+  for (const word of words) {
+    let next = node.next.get(word);
+    if (!next) {
+      next = { next: new Map() };
+      node.next.set(word, next);
+    }
+    node = next;
+  }
+  if (node.rows) node.rows.push(row);
+  else node.rows = [row];
+}
 
 // `was not prescribed` looks back only, but holds `not prescribed`, which looks ahead too: the longer phrase must not
 // take that away.
@@ -81,6 +87,20 @@ for (const words of phrases) {
     rows.push(...shorter.filter((row) => row.scope === 'after' && !rows.includes(row)));
     break;
   }
+}
+
+const PREPOSITIONS = new Set(['for', 'to', 'on', 'with', 'by']);
+
+// `is scheduled for` looks ahead only, but what stands before `is scheduled` is planned all the same.
+for (const words of phrases) {
+  const rows = nodeOf(words)!.rows!;
+  if (!PREPOSITIONS.has(words.at(-1)!) || rows.some((row) => row.scope === 'before')) continue;
+  const shorter = nodeOf(words.slice(0, -1))?.rows ?? [];
+  rows.push(
+    ...shorter.filter(
+      (row) => row.scope === 'before' && (row.effect === 'planned' || row.effect === 'current'),
+    ),
+  );
 }
 
 function nodeOf(words: readonly string[]): Node | undefined {

@@ -147,16 +147,24 @@ function carriedBy(clauses: Clauses): Carried {
 
 function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carried): void {
   for (const cue of clauses.cues) {
-    const side = targets.length > 0 ? sideOf(clauses, cue, targets) : 'both';
+    // `VS 98.2 110/70` are vital signs.
+    if (cue.text === 'vs' && cue.first === clauses.first) continue;
     for (const row of cue.rows) {
       if (row.effect === 'none' || row.effect === 'stop') continue;
-      if (side !== 'both' && side !== row.scope) continue;
+      if (!row.via && targets.length > 0) {
+        const side = sideOf(clauses, cue, row.effect, targets);
+        if (side !== 'both' && side !== row.scope) continue;
+      }
       // A mention may begin inside the cue that denies it: `no known` + `known allergies`.
-      const from = row.scope === 'after' ? cue.first + 1 : backwardStart(clauses, cue, row);
+      const from =
+        row.scope === 'after'
+          ? cue.first + (row.effect === 'possible' ? 0 : 1)
+          : backwardStart(clauses, cue, row);
       const to = row.scope === 'after' ? forwardEnd(clauses, cue, row) : cue.first;
       for (const target of targets) {
         if (target.first < from || target.first >= to) continue;
         if (row.types && !row.types.includes(target.type)) continue;
+        if (target.last <= cue.last && row.scope === 'after') continue;
         if (row.scope === 'before' && target.last > cue.first) continue;
         if (row.adjacent && !touches(clauses.tokens, cue, target)) continue;
         const distance = row.scope === 'after' ? target.first - cue.last : cue.first - target.last;
@@ -177,16 +185,26 @@ const CARRIED_DISTANCE = 1000;
 
 /**
  * Which way a cue looks that may look both ways: `metformin stopped` speaks of what is right before it, `, stopped
- * metformin` of what comes after.
+ * metformin` of what comes after. A cue that needs a mark between (`diabetes: no`) has its own say.
  */
-function sideOf(clauses: Clauses, cue: Cue, targets: readonly Target[]): 'both' | 'after' | 'before' {
-  if (!cue.rows.some((row) => row.scope === 'before') || !cue.rows.some((row) => row.scope === 'after'))
-    return 'both';
+function sideOf(
+  clauses: Clauses,
+  cue: Cue,
+  effect: string,
+  targets: readonly Target[],
+): 'both' | 'after' | 'before' {
+  const rows = cue.rows.filter((row) => row.effect === effect && !row.via);
+  const back = rows.filter((row) => row.scope === 'before');
+  if (back.length === 0 || back.length === rows.length || cue.text.startsWith('v')) return 'both';
   const before = clauses.tokens[cue.first - 1]?.norm;
   if (cue.first === clauses.first || before === ',' || before === 'and' || before === 'then') return 'after';
-  return targets.some((target) => target.last <= cue.first && cue.first - target.last <= 2)
-    ? 'before'
-    : 'both';
+  const near = targets.some((target) => {
+    if (target.last > cue.first || cue.first - target.last > 2) return false;
+    if (!back.some((row) => !row.types || row.types.includes(target.type))) return false;
+    for (let i = target.last; i < cue.first; i++) if (clauses.starts[i + 1 - clauses.first]) return false;
+    return true;
+  });
+  return near ? 'before' : 'both';
 }
 
 function touches(tokens: readonly Token[], cue: Cue, target: Target): boolean {
@@ -292,6 +310,13 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
     why(`section:${kind}`);
   }
 
+  if (title === 'stopped' && mention.type === 'medication' && temporality === 'current' && around.section) {
+    const { start, title: text } = around.section;
+    temporality = 'past';
+    attributes.push({ type: 'status', start, end: start + text.length, text, normalized: 'stop' });
+    why('section:stopped');
+  }
+
   let type = mention.type;
   if (type === 'medication' && (around.allergen || (kind === 'allergies' && !givenAnyway(target)))) {
     type = 'allergen';
@@ -320,7 +345,9 @@ function nearestAct(hits: readonly Hit[]): Hit | undefined {
   for (const hit of hits) {
     const effect = hit.row.effect;
     if (effect !== 'current' && effect !== 'planned' && effect !== 'past') continue;
-    if (!best || hit.distance < best.distance) best = hit;
+    const nearer = !best || hit.distance < best.distance;
+    // `her home glyburide was held`: as near, but the other says more.
+    if (nearer || (hit.distance === best!.distance && best!.row.effect === 'current')) best = hit;
   }
   // `discuss starting a statin`: what is only thought of does not begin.
   if (best?.cue && best.row.effect === 'current' && BEGINNINGS.test(best.text)) {
