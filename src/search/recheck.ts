@@ -12,6 +12,8 @@ import type { Reader } from './reader.js';
 import { foundRow, rowsStatement } from './statement.js';
 import type { Node } from './tree.js';
 
+/** Values of one parameter that are still compared one by one. */
+const MANY_VALUES = 100;
 /** Sources of one `_has` opened at a time. */
 const SOURCE_BATCH = 100;
 
@@ -28,9 +30,10 @@ export function recheckerOf(
   const conjunctsOf = new Map<string, readonly Node[]>();
   for (const [type, tree] of trees) {
     const parts = tree.kind === 'and' ? tree.of : [tree];
+    const trusted = (p: Node) => isCostly(p) && compileNode(type, p, reader.tenant.keys, context).exact;
     conjunctsOf.set(
       type,
-      parts.filter((p) => !(followsReferences(p) && compileNode(type, p, reader.tenant.keys, context).exact)),
+      parts.filter((p) => !trusted(p)),
     );
   }
   return async (resources) => {
@@ -53,16 +56,19 @@ async function allHold(
   return true;
 }
 
-function followsReferences(node: Node): boolean {
+/** Whether rechecking would open other resources, or compare with as many values as a value set has. */
+function isCostly(node: Node): boolean {
   switch (node.kind) {
     case 'chain':
     case 'has':
       return true;
+    case 'parameter':
+      return node.query.values.length > MANY_VALUES;
     case 'and':
     case 'or':
-      return node.of.some(followsReferences);
+      return node.of.some(isCostly);
     case 'not':
-      return followsReferences(node.of);
+      return isCostly(node.of);
     default:
       return false;
   }

@@ -11,7 +11,8 @@ import { foundRow } from '../search/statement.js';
 import type { Store } from '../store/contract.js';
 import { partOf } from '../store/prepare.js';
 import type { Tenant } from '../tenancy/tenant.js';
-import { eventOf, type TimelineEvent } from './event.js';
+import type { TimelineEvent } from './event.js';
+import { eventsOf } from './events.js';
 import { foldFacts } from './fold.js';
 import type { TimelineQuery, TimelineRequest } from './request.js';
 
@@ -31,9 +32,9 @@ export async function knownAt(
     ...(await ofTheirPart(store, tenant, request, query)),
     ...(await ofSeveralPatients(store, tenant, request, query)),
   ];
-  const events = resources
-    .map((r) => eventOf(r))
-    .filter((e) => e !== undefined && inQuery(e, query)) as TimelineEvent[];
+  // What an event is about is called as it is called now: a drug's record does not change with a patient's.
+  const all = await eventsOf(resources, (keys) => store.readMany(tenant, keys));
+  const events = all.filter((e) => e !== undefined).filter((e) => inQuery(e, query));
   const way = query.descending ? -1 : 1;
   const order = (a: TimelineEvent, b: TimelineEvent) =>
     a.at === undefined || b.at === undefined

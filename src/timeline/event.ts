@@ -26,6 +26,8 @@ export interface TimelineEvent {
   readonly resource: StoredResource;
   readonly kind: string;
   readonly title: string;
+  /** What the event is about: a CodeableConcept, Coding, Reference or string. */
+  readonly concept: unknown;
   /** Absent where the resource does not say. */
   readonly when: When | undefined;
   /** What the event is sorted by, ms; absent where undated. */
@@ -39,7 +41,10 @@ export interface TimelineEvent {
 }
 
 /** Reads an event out of a resource; undefined for a type that is no event, and for what was entered in error. */
-export function eventOf(resource: StoredResource): TimelineEvent | undefined {
+export function eventOf(
+  resource: StoredResource,
+  concept: unknown = conceptOf(resource),
+): TimelineEvent | undefined {
   const row = kindRow(resource.resourceType);
   if (!row || isMistake(resource)) return undefined;
   const time = clinicalTime(resource);
@@ -50,7 +55,8 @@ export function eventOf(resource: StoredResource): TimelineEvent | undefined {
   return {
     resource,
     kind: row.kind,
-    title: titleOf(resource),
+    title: titleOf(resource, concept),
+    concept,
     when: time && whenAt(resource, time.element),
     at: time && sortInstant(time),
     recorded: resource.meta.lastUpdated,
@@ -165,9 +171,7 @@ export function dayOf(event: TimelineEvent): string {
  */
 export function factKeys(event: TimelineEvent): string[] {
   if (!kindRow(event.resource.resourceType)?.repeats) return [];
-  const concept = conceptOf(event.resource) as
-    | { coding?: Coding[]; text?: string; display?: string }
-    | undefined;
+  const concept = event.concept as { coding?: Coding[]; text?: string; display?: string } | undefined;
   const head = `${event.kind}\n${dayOf(event)}\n`;
   const codes = (concept?.coding ?? [])
     .filter((c) => c.code)

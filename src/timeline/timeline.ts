@@ -12,7 +12,8 @@ import { queryString } from '../search/syntax.js';
 import type { Store } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { knownAt } from './as-of.js';
-import { eventOf, type TimelineEvent } from './event.js';
+import type { TimelineEvent } from './event.js';
+import { eventsOf } from './events.js';
 import { foldFacts } from './fold.js';
 import { kindRow, typesOfKinds } from './kinds.js';
 import { foldWords, parseTimeline, type TimelineQuery, type TimelineRequest } from './request.js';
@@ -140,7 +141,7 @@ class Walk {
   /** The event of each row, or undefined where it is told by another event. */
   async #eventsOf(rows: readonly Placed[]): Promise<(TimelineEvent | undefined)[]> {
     const opened = await this.reader.open(rows.map((p) => p.row.row));
-    const events = opened.map((r) => eventOf(r));
+    const events = await eventsOf(opened, this.reader.resolve);
     if (this.query.derived === 'exclude' || rows.length === 0) return events;
     const own = events.filter((e) => e !== undefined);
     const all = new Map(own.map((e) => [identity(e), e]));
@@ -170,7 +171,7 @@ class Walk {
     const find = this.#find(types, { kind: 'derived', is: derived }, range);
     const rows = await fetchRows(this.reader, find, START, MAX_NEARBY_ROWS);
     const opened = await this.reader.open(rows.map((p) => p.row.row));
-    return opened.map((r) => eventOf(r)).filter((e) => e !== undefined);
+    return (await eventsOf(opened, this.reader.resolve)).filter((e) => e !== undefined);
   }
 }
 

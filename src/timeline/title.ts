@@ -12,16 +12,16 @@ const NOT_SO: Readonly<Record<string, string>> = {
 };
 
 /** The words a reader would call an event by: its text, display or code, and for a measurement its value. */
-export function titleOf(resource: Resource): string {
+export function titleOf(resource: Resource, concept: unknown = conceptOf(resource)): string {
   const verification = resource.verificationStatus as { coding?: Coding[] } | undefined;
   const states = [resource.status, ...(verification?.coding ?? []).map((c) => c.code)];
   const not = states.map((s) => (typeof s === 'string' ? NOT_SO[s] : undefined)).find((s) => s !== undefined);
-  const title = plainTitle(resource);
+  const title = plainTitle(resource, concept);
   return not === undefined ? title : `${title} (${not})`;
 }
 
-function plainTitle(resource: Resource): string {
-  const title = wordsOf(conceptOf(resource)) ?? kindRow(resource.resourceType)?.kind ?? resource.resourceType;
+function plainTitle(resource: Resource, concept: unknown): string {
+  const title = wordsOf(concept) ?? kindRow(resource.resourceType)?.kind ?? resource.resourceType;
   const value = resource.resourceType === 'Observation' ? measuredValue(resource) : undefined;
   return value === undefined ? title : `${title}: ${value}`;
 }

@@ -360,6 +360,24 @@ test('asOf shows what was known at that moment', async () => {
   expect((await ask('_type=Observation&asOf=2024-03-01')).events.map((e) => e.resource.id)).toContain('both');
 });
 
+test('a drug that has a record of its own is called by it', async () => {
+  await write([
+    { resourceType: 'Medication', id: 'med1', code: { text: 'Lisinopril 10 mg' } },
+    { resourceType: 'Patient', id: 'p3' },
+    ...['Medication/med1', '#own'].map((reference, i) => ({
+      resourceType: 'MedicationRequest',
+      id: `mr${i}`,
+      status: 'active',
+      intent: 'order',
+      subject: { reference: 'Patient/p3' },
+      authoredOn: `2020-01-0${i + 1}`,
+      medicationReference: { reference },
+      contained: [{ resourceType: 'Medication', id: 'own', code: { text: 'Own mixture' } }],
+    })),
+  ]);
+  expect((await ask('', 'p3')).events.map((e) => e.title)).toEqual(['Lisinopril 10 mg', 'Own mixture']);
+});
+
 test.each(KIND_ROWS)('$type is titled "$example.title"', ({ example, kind }) => {
   expect(titleOf(example.resource as Resource)).toBe(example.title);
   const resource = {
