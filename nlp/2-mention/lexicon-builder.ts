@@ -54,7 +54,12 @@ export function createLexiconBuilder(options: LexiconBuilderOptions = {}): Lexic
     concept(system, code, display, kind = '', parts = []) {
       const key = `${system}|${code}`;
       const known = conceptNumber.get(key);
-      if (known !== undefined) return known;
+      if (known !== undefined) {
+        // Our own rows come first and know no parts; the source that does adds them.
+        if (parts.length > 0 && concepts[known]!.parts.length === 0)
+          concepts[known] = { ...concepts[known]!, parts };
+        return known;
+      }
       const systemNumber = (SYSTEMS as readonly string[]).indexOf(system);
       if (systemNumber < 0) throw new Error(`unknown code system ${system}`);
       const number = concepts.length;

@@ -45,6 +45,8 @@ export interface Lexicon {
   /** Number of a comparable word, -1 where the lexicon has no such word. */
   wordNumber(norm: string): number;
   row(entry: number): LexiconRow;
+  /** The longest phrase that begins at one token; undefined where none does. */
+  longestAt(tokens: readonly Token[], at: number, last?: number): LexiconHit | undefined;
   /** Longest phrases from left to right, not overlapping, within `tokens[first, last)`. */
   match(tokens: readonly Token[], first?: number, last?: number): LexiconHit[];
 }
@@ -169,6 +171,24 @@ export function openLexicon(file: Buffer): Lexicon {
     }
   };
 
+  const longestAt = (tokens: readonly Token[], at: number, last = tokens.length): LexiconHit | undefined => {
+    const word = at < last ? wordNumber(tokens[at]!.norm) : NO_WORD;
+    if (word < 0) return undefined;
+    best = [];
+    bestEnd = at;
+    walk(
+      tokens,
+      at,
+      firstEntry[word]!,
+      firstEntry[word + 1]!,
+      1,
+      at + 1,
+      Math.min(last, at + MAX_PHRASE_TOKENS),
+    );
+    if (best.length === 0) return undefined;
+    return { firstToken: at, lastToken: bestEnd, type: best[0]!.type, rows: best, flags: best[0]!.flags };
+  };
+
   const match = (tokens: readonly Token[], first = 0, last = tokens.length): LexiconHit[] => {
     const hits: LexiconHit[] = [];
     let at = first;
@@ -241,7 +261,7 @@ export function openLexicon(file: Buffer): Lexicon {
     return rows;
   };
 
-  return { tables, wordNumber: (norm) => Math.max(NO_WORD, wordNumber(norm)), row, match };
+  return { tables, wordNumber: (norm) => Math.max(NO_WORD, wordNumber(norm)), row, longestAt, match };
 }
 
 function isCapitals(tokens: readonly Token[], from: number, to: number): boolean {

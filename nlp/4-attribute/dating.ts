@@ -14,6 +14,10 @@ const DATED = new Set([
 const CLAUSE_END = /[.;\n]|,\s(?:and\s)?(?:he|she|they|patient|the patient|who|which|but|then)\b/i;
 const LIST_GAP = /^\s*(?:,|and|or|\/|\+|plus|with|,\s*and|&)\s*$/i;
 const FAR = 80;
+const LEAD = 40;
+/** What may stand before a date that opens its sentence or row. */
+const OPENING =
+  /^\s*(?:[-*•\d.)]{1,4}\s*)?(?:(?:in|on|since|about|approximately|around|the|early|late|by|back in|during|,|-|:)\s*){0,4}$/i;
 
 /** Gives each date of a sentence to the mention it dates; result by index of mention. */
 export function attachDates(
@@ -27,8 +31,12 @@ export function attachDates(
 ): void {
   const dated = indices.filter((index) => DATED.has(mentions[index]!.type));
   if (dated.length === 0) return;
+  let before = -1;
   for (const found of findDates(text, start, end, date)) {
-    for (const index of ownersOf(text, found, dated, mentions, start)) {
+    // Dates come in order, so the mention before one is not before the last one's.
+    while (before + 1 < dated.length && mentions[dated[before + 1]!]!.end <= found.start) before++;
+
+    for (const index of ownersOf(text, found, dated, mentions, start, before)) {
       const list = result.get(index) ?? [];
       if (list.some((other) => other.type === 'date')) continue;
       list.push(attributeOf(text, found));
@@ -55,18 +63,12 @@ function ownersOf(
   dated: readonly number[],
   mentions: readonly Mention[],
   start: number,
+  before: number,
 ): number[] {
-  let before = -1;
-  let after = -1;
-  for (const [at, index] of dated.entries()) {
-    if (mentions[index]!.end <= found.start) before = at;
-    else if (after < 0 && mentions[index]!.start >= found.end) after = at;
-  }
-  const lead = text.slice(start, found.start);
-  const opensSentence =
-    /^\s*(?:[-*•\d.)]*\s*)?(?:in|on|since|about|approximately|around|the|early|late|by|back in|during|,|-|:)*\s*$/i.test(
-      lead,
-    );
+  let after = before + 1;
+  while (after < dated.length && mentions[dated[after]!]!.start < found.end) after++;
+  if (after >= dated.length) after = -1;
+  const opensSentence = found.start - start <= LEAD && OPENING.test(text.slice(start, found.start));
   const gapBefore = before < 0 ? undefined : text.slice(mentions[dated[before]!]!.end, found.start);
   if (gapBefore !== undefined && !opensSentence && gapBefore.length <= FAR && !CLAUSE_END.test(gapBefore)) {
     const owners = [dated[before]!];

@@ -45,13 +45,21 @@ const WORDS: Readonly<Record<string, number>> = {
 };
 
 const WORD_SOURCE =
-  'one[- ]half|half|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety';
+  'one(?:[- ]half)?|half|two|three|four(?:teen)?|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty|ninety';
+
+// What is said thrice in an expression is compiled thrice: these sources are kept short.
 
 /** Source of a regular expression for one number; no groups. */
-export const NUMBER = `(?:\\d+[ -]\\d\\/\\d(?!\\d)|\\d\\/[2348](?![\\d/])|\\d{1,3}(?:,\\d{3})+(?:\\.\\d+)?|\\d+(?:\\.\\d+)?|\\.\\d+|\\d*[½¼¾]|(?:${WORD_SOURCE})(?![a-z]))`;
+export const NUMBER = `(?:\\d+(?:(?:,\\d{3})+(?:\\.\\d+)?|\\.\\d+|[ -]\\d\\/\\d(?!\\d)|\\/[2348](?![\\d/])|[½¼¾])?|\\.\\d+|[½¼¾]|(?:${WORD_SOURCE})(?![a-z]))`;
+
+/** Source for a whole or decimal number or a word for one. */
+export const PLAIN_NUMBER = `(?:\\d+(?:\\.\\d+)?|${WORD_SOURCE})`;
 
 /** One number or a range, with the same number said twice: `2 (two)`, `1-2`, `one to two`. */
-export const RANGE = `${NUMBER}(?: ?\\(?(?:${WORD_SOURCE}|\\d+)(?![a-z\\d.])\\)?)?(?:\\s?(?:-|–|to|or)\\s?${NUMBER})?`;
+export const RANGE = `${NUMBER}(?: ?\\((?:[a-z]{3,6}|\\d+)\\)| (?:one|two|three|four)(?![a-z]))?(?:\\s?(?:-|–|to|or)\\s?${NUMBER})?`;
+
+/** A range of plain numbers. */
+export const PLAIN_RANGE = `${PLAIN_NUMBER}(?: ?\\([a-z\\d]+\\))?(?:\\s?(?:-|–|to|or)\\s?${PLAIN_NUMBER})?`;
 
 const one = new RegExp(NUMBER, 'gi');
 

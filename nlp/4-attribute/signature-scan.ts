@@ -1,5 +1,5 @@
 import type { Attribute, AttributeType } from '../model.js';
-import { NUMBER, RANGE, rangeOf, rangeText } from './numbers.js';
+import { PLAIN_RANGE, rangeOf, rangeText } from './numbers.js';
 import {
   alternatives,
   COUNTED,
@@ -29,49 +29,44 @@ const PERIOD = '(?:days?|d|weeks?|wks?|w|months?|mos?|years?|yrs?|yr|hours?|hrs?
 const COURSE = '(?:cycles?|doses?|courses?|infusions?|treatments?)';
 const SEVERAL = '(?:several|a few|many|a couple of|few)';
 
+const QUANTITY = '(?:\\d+(?:\\.\\d+)?|one|two|three|four|five|six|ten)';
+
 /** What pharmacies write and no one takes: quantities to dispense, refills, supplies, maximum doses. */
 const NOISE = new RegExp(
   [
     `#\\s?\\d+`,
-    `\\b(?:disp(?:ense)?|qty|quantity|dispensed)\\s?[:.#]?\\s?${NUMBER}(?:\\s?(?:tablets?|tabs?|caps?|capsules?|ml|pills?))?`,
-    `\\b${NUMBER}\\s?(?:day|days|month)s?['’]?\\s?supply\\b`,
-    `\\b${NUMBER}\\s?(?:ds)\\b`,
-    `\\b(?:refills?|rf|ref)\\s?[:#x]?\\s?(?:${NUMBER}|none|prn)`,
-    `\\b(?:${NUMBER}|no)\\s?refills?\\b`,
-    `\\bmdd\\s?[:=]?\\s?\\d[\\d.]*\\s?(?:mg|tabs?|tablets?|caps?|capsules?)?(?:\\s?(?:per|a)\\sday|\\/day)?`,
-    `\\b(?:max(?:imum)?(?:\\sof)?(?:\\sdaily)?(?:\\sdose)?|not\\sto\\sexceed|do\\snot\\s(?:take\\smore\\sthan|exceed))\\s?[:=]?\\s?${NUMBER}\\s?(?:mg|g|grams?|milligrams?|tabs?|tablets?|capsules?|caps?|pills?|doses?|puffs?)?(?:\\s?(?:\\/|per|a|in(?:\\sa)?|every)\\s?(?:24\\s?(?:hours?|hrs?|h)|day|week))?`,
+    `\\b(?:disp(?:ense|ensed)?|qty|quantity)\\s?[:.#]?\\s?${QUANTITY}(?:\\s?(?:tablets?|tabs?|caps?|capsules?|ml|pills?))?`,
+    `\\b${QUANTITY}\\s?(?:(?:days?|months?)['’]?\\s?supply|ds)\\b`,
+    `\\b(?:refills?|rf|ref)\\s?[:#x]?\\s?(?:${QUANTITY}|none|prn)`,
+    `\\b(?:${QUANTITY}|no)\\s?refills?\\b`,
+    `\\b(?:mdd|max(?:imum)?(?:\\sof)?(?:\\sdaily)?(?:\\sdose)?|not\\sto\\sexceed|do\\snot\\s(?:take\\smore\\sthan|exceed))\\s?[:=]?\\s?${QUANTITY}\\s?(?:mg|g|grams?|milligrams?|tabs?|tablets?|capsules?|caps?|pills?|doses?|puffs?)?(?:\\s?(?:\\/|per|a|in(?:\\sa)?|every)\\s?(?:24\\s?(?:hours?|hrs?|h)|day|week))?`,
   ].join('|'),
-  'gi',
+  'g',
 );
 
-const MEASURED_RE = new RegExp(MEASURED, 'gi');
-const COUNTED_RE = new RegExp(COUNTED, 'gi');
-const ROUTE_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives([...routeCode.keys()])})(?![a-z0-9])`, 'gi');
-const FORM_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives(formWords)})(?![a-z0-9])`, 'gi');
+const MEASURED_RE = new RegExp(MEASURED, 'g');
+const COUNTED_RE = new RegExp(COUNTED, 'g');
+const ROUTE_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives([...routeCode.keys()])})(?![a-z0-9])`, 'g');
+const FORM_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives(formWords)})(?![a-z0-9])`, 'g');
 const DOSE_WORDS_RE =
-  /(?<![a-z])(?:(?:very |extremely |single |ultra-?)?(?:high|low|moderate|standard|full|lower|higher|reduced|small|large|therapeutic|prophylactic|maintenance|loading|intermediate|escalating|increasing|decreasing|cumulative|maximal|maximum|minimal|conventional|normal|usual|toxic|stable|test|stress|single|double|multiple|massive|excessive)[- ](?:doses?|dosages?)|overdos(?:e|es|age)|sliding scale)(?![a-z])/gi;
+  /(?<![a-z])(?:(?:very |extremely |single |ultra-?)?(?:high|low|moderate|standard|full|lower|higher|reduced|small|large|therapeutic|prophylactic|maintenance|loading|intermediate|escalating|increasing|decreasing|cumulative|maximal|maximum|minimal|conventional|normal|usual|regular|toxic|stable|test|stress|single|double|multiple|massive|excessive)[- ](?:doses?|dosages?)|overdos(?:e|es|age)|sliding scale)(?![a-z])/g;
 const DURATION_RES = [
   new RegExp(
-    `(?<![a-z0-9.])(?:for|over|during|x|times|of|lasting|continued|received|with)\\s?(?:a\\s(?:total\\s(?:of\\s)?|period\\sof\\s|duration\\sof\\s)?)?(?:the\\s)?(?:next|past|last|first|following|approximately|about|almost|nearly|at\\sleast|more\\sthan|another|up\\sto|over|total\\sof|additional|preceding|previous|entire)?\\s?(?:the\\s)?(?:next\\s|past\\s|last\\s)?(${RANGE}(?:\\s?and\\sa\\shalf)?\\s?-?\\s?(?:more\\s)?(?:${PERIOD}|${COURSE})|${SEVERAL}\\s${PERIOD}|an?\\s(?:day|week|month|year|hour))(?![a-z])`,
-    'gi',
+    `(?<![a-z0-9.])(?:for|over|during|x|times|of|lasting|continued|received|with)\\s?(?:(?:the|a|next|past|last|first|following|total|of|period|duration|approximately|about|almost|nearly|at|least|more|than|another|up|to|over|additional|preceding|previous|entire)\\s){0,4}(${PLAIN_RANGE}(?:\\sand\\sa\\shalf)?\\s?-?\\s?(?:more\\s)?(?:${PERIOD}|${COURSE})|(?:${SEVERAL}|an?)\\s${PERIOD})(?![a-z])`,
+    'g',
   ),
   new RegExp(
-    `(?<![a-z0-9.])(${RANGE}\\s?-?\\s?${PERIOD})(?:['’]?\\s?(?:course|history|period|trial|regimen|duration|treatment|therapy|of\\s(?:treatment|therapy)))(?![a-z])`,
-    'gi',
+    `(?<![a-z0-9.])(${PLAIN_RANGE}\\s?-?\\s?(?:${PERIOD}|${COURSE}))(?:['’]?\\s?(?:course|history|period|trial|regimen|duration|treatment|therapy)(?![a-z])|\\s(?:of|on|after\\s(?:starting|initiation))(?=\\s))`,
+    'g',
   ),
-  new RegExp(
-    `(?<![a-z0-9.])(${RANGE}\\s?-?\\s?(?:${PERIOD}|${COURSE}))\\s(?:of|on|after\\s(?:starting|initiation))(?=\\s)`,
-    'gi',
-  ),
-  new RegExp(`[a-z]x\\s?(${NUMBER}\\s?(?:days?|d|weeks?|wks?|months?|doses?))(?![a-z])`, 'gi'),
-  /(?<![a-z])(long[- ]term|short[- ]term|prolonged|chronic(?:ally)?|lifelong|life-long|indefinitely|short course|long course)(?![a-z])/gi,
+  /[a-z]x\s?(\d+\s?(?:days?|d|weeks?|wks?|months?|doses?))(?![a-z])/g,
+  /(?<![a-z])(long[- ]term|short[- ]term|prolonged|chronic(?:ally)?|lifelong|life-long|indefinitely|short course|long course)(?![a-z])/g,
 ];
 const BARE_DURATION_RE = new RegExp(
-  `^\\s*,?\\s*(?:x\\s?)?(${RANGE}\\s?(?:days?|weeks?|wks?|months?|d))(?![a-z])`,
-  'i',
+  `^\\s*,?\\s*(?:x\\s?)?(${PLAIN_RANGE}\\s?(?:days?|weeks?|wks?|months?|d))(?![a-z])`,
 );
 const PRN_RE =
-  /(?<![a-z])(?:as[- ]needed|as required|prns?|p\.r\.n\.?|if needed|when needed|as necessary)(?![a-z])|prn(?=as needed)/gi;
+  /(?<![a-z])(?:as[- ]needed|as required|prns?|p\.r\.n\.?|if needed|when needed|as necessary)(?![a-z])|prn(?=as needed)/g;
 const PRN_REASON_RE =
   /^[\s,:(]*(?:as needed\s)?(?:(?:for|of|with|to (?:treat|help with|relieve))\s+|if\s+)?([a-z][a-z'/ -]{2,60}?)(?=\s*(?:[.,;:()\n\d]|$|\bmdd\b|\bmax\b|\bx\b|\bfor\b|\bor\b(?= as)|\btake\b|\bdo not\b|\bplease\b|\b(?:disp|refills?|qty)\b))/i;
 
@@ -94,7 +89,7 @@ export function scanSignature(
           text.slice(at, drug.start),
         ),
     );
-  const region = blankNoise(text.slice(start, end));
+  const region = blankNoise(lowerCase(text.slice(start, end)));
   const found: Found[] = [];
   const add = (
     type: AttributeType,
@@ -164,7 +159,7 @@ export function scanSignature(
     });
   }
   for (const { start: from, end: to } of findFrequencies(region)) {
-    const words = trimEnd(region.slice(from, to));
+    const words = withoutStop(trimEnd(region.slice(from, to)));
     if (!free(from, from + words.length)) continue;
     if (/^on\sdays?\s\d+$/i.test(words)) continue;
     if (
@@ -281,8 +276,23 @@ const FORM_AT_END = new RegExp(
   'i',
 );
 
+/** "BID." ends its sentence, "b.i.d." does not. */
+function withoutStop(words: string): string {
+  return words.endsWith('.') && !/[a-z]\.\s?[a-z]\.?$/.test(words) ? words.slice(0, -1) : words;
+}
+
 function trimEnd(words: string): string {
   return words.replace(/[\s,]+(?:and)?\s*$/, '');
+}
+
+/** Lower case of the same length, so that offsets stay. */
+function lowerCase(text: string): string {
+  const lower = text.toLowerCase();
+  if (lower.length === text.length) return lower;
+  return Array.from({ length: text.length }, (_, at) => {
+    const letter = text[at]!.toLowerCase();
+    return letter.length === 1 ? letter : text[at]!;
+  }).join('');
 }
 
 function blankNoise(region: string): string {

@@ -190,6 +190,8 @@ function give(result: Map<number, Attribute[]>, index: number, attribute: Attrib
     list.push(attribute);
 }
 
+const MAX_DRUGS = 24;
+
 const SIG_START =
   /^\s*(?:[-*•]\s*)?(?:sig\b|take\b|takes\b|use\b|apply\b|inject\b|instill\b|inhale\b|place\b|give\b|\d+(?:\.\d+)?\s?(?:-|to)?\s?\d*\s?(?:tab|cap|puff|spray|drop|pill|ml|tablet|capsule|patch|unit)|by mouth|po\b|one\b|two\b|dose\b|dosage\b|route\b|frequency\b|daily\b|every\b)/i;
 
@@ -222,9 +224,17 @@ export function signatureRegions(
       at++;
     }
     if (drugs.length > 0) {
-      open = { start, end, drugs };
+      // An endless list is cut into pieces at its drugs: tying looks at all pairs of a region.
+      for (let from = 0; from < drugs.length; from += MAX_DRUGS) {
+        const next = drugs[from + MAX_DRUGS];
+        open = {
+          start: from === 0 ? start : mentions[drugs[from]!]!.start,
+          end: next === undefined ? end : mentions[next]!.start,
+          drugs: drugs.slice(from, from + MAX_DRUGS),
+        };
+        regions.push(open);
+      }
       openSection = sentence.section;
-      regions.push(open);
     } else if (
       open &&
       openSection === sentence.section &&

@@ -40,11 +40,11 @@ const PIECES = [
   `continuous(?:ly)?|intermittent(?:ly)?`,
 ];
 
-const PIECE = new RegExp(`(?<![a-z0-9.])(?:${PIECES.join('|')})(?!(?!x\\s?\\d)[a-z])`, 'gi');
-const JOINT = /^\s?,?\s?(?:and\s)?$/i;
+const PIECE = new RegExp(`(?<![a-z0-9.])(?:${PIECES.join('|')})(?!(?!x\\s?\\d)[a-z])`, 'g');
+const JOINT = /^\s?,?\s?(?:and\s)?$/;
 const MAX_PIECES = 4;
 
-/** Frequencies in a text, as half-open ranges; pieces that follow each other are one. */
+/** Frequencies in a lower-case text, as half-open ranges; pieces that follow each other are one. */
 export function findFrequencies(text: string): { start: number; end: number }[] {
   const found: { start: number; end: number; pieces: number }[] = [];
   PIECE.lastIndex = 0;

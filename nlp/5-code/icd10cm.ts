@@ -70,7 +70,7 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
       (other) =>
         other.kind === 'billable' &&
         unspecific(other.display) === plain &&
-        /unspecified|not specified|NOS/i.test(other.display),
+        /unspecified|not specified|NOS|without complication|uncomplicated/i.test(other.display),
     );
     return billable[0] ?? concept;
   };
@@ -103,6 +103,7 @@ function sideless(display: string): string {
 function unspecific(display: string): string {
   return display
     .toLowerCase()
+    .replace(/\s*\[[^\]]*\]/g, '')
     .replace(
       /,? ?unspecified(?: (?:ear|eye|side|site|organism|type|severity|trimester|shoulder|knee|hip|joint|limb|part))?/g,
       ' ',

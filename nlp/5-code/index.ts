@@ -8,6 +8,7 @@ import {
 import { FLAG, type LexiconConcept } from '../2-mention/lexicon-file.js';
 import type { AnnotatedText, Concept, Mention, MentionType, Token } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
+import { isPartOfLongerName } from './context.js';
 import { createIcd10cm, type Icd10cm } from './icd10cm.js';
 import { createProductIndex, type ProductIndex } from './products.js';
 import { createTermSearch, type TermSearch } from './terms.js';
@@ -47,6 +48,7 @@ const ENTRY_TYPES_OF: Readonly<Partial<Record<MentionType, readonly MentionType[
 };
 
 const EXACT = 0.98;
+const COMPLETED = 0.99;
 const SAME_WORDS = 0.95;
 const DOUBTFUL = 0.8;
 /** Lowest score of a code that is stated at all: measured on coded notes, no code beats a wrong one. */
@@ -113,6 +115,7 @@ export function createCoder(lexicon: Lexicon): Coder {
         const drug = codeDrug(lexicon, products, input, mention, first, last);
         if (drug.concepts.length > 0 || mention.type === 'medication') return drug;
       }
+      if (isPartOfLongerName(input, mention, first, last)) return { concepts: [] };
       const own = withoutTag(input.tokens.slice(first, last));
       const qualifiers = mention.attributes.filter((each) => QUALIFIERS.has(each.type));
       const key = `${mention.type}|${mention.text}|${qualifiers.map((each) => each.text).join(',')}`;
@@ -129,7 +132,9 @@ export function createCoder(lexicon: Lexicon): Coder {
 /** Drops what follows an opening bracket: the semantic tag of an official name, "viral sinusitis (disorder)". */
 function withoutTag(tokens: readonly Token[]): readonly Token[] {
   const at = tokens.findIndex((token) => token.norm === '(' || token.norm === '[');
-  return at > 0 && !tokens.slice(at).some((token) => token.norm === ')' || token.norm === ']') ? tokens.slice(0, at) : tokens;
+  return at > 0 && !tokens.slice(at).some((token) => token.norm === ')' || token.norm === ']')
+    ? tokens.slice(0, at)
+    : tokens;
 }
 
 /** Number of the first token that ends after `offset`. */
@@ -183,7 +188,9 @@ function codeFinding(
   if (support.length > 0 || systems.some((system) => !exact.has(system))) {
     for (const match of terms.find(own, support, types)) {
       const row = lexicon.row(match.entry);
-      take(row, match.score >= 1 ? EXACT + 0.01 : match.score * SAME_WORDS, `words:${row.entry}`);
+      // Words beside the mention that complete a longer name make it the better one: "acute" + "bronchitis".
+      const score = match.score >= 0.999 && match.extra > 0 ? COMPLETED : match.score * SAME_WORDS;
+      take(row, score, `words:${row.entry}`);
     }
   }
   return { concepts: ranked(scored), ...(because ? { because } : {}) };
@@ -218,6 +225,8 @@ function ranked(scored: readonly Scored[]): Concept[] {
 }
 
 const PRODUCT_REACH_TOKENS = 40;
+const PRODUCT_LEAD_TOKENS = 8;
+const LINE_MAX = 200;
 
 /** RxNorm at the level of the words: product where strength and form are given, else brand or ingredient. */
 function codeDrug(
@@ -231,15 +240,16 @@ function codeDrug(
   const scored: Scored[] = [];
   let because: string | undefined;
   // The official name of a product around the mention: "24 HR metformin hydrochloride 500 MG ... Tablet".
-  const from = Math.max(0, first - 8);
+  const from = Math.max(0, first - PRODUCT_LEAD_TOKENS);
+  const line = lineStart(input.text, mention.start);
   for (let start = first; start >= from; start--) {
-    if (input.tokens[start]!.end <= lineStart(input.text, mention.start)) break;
-    const hit = lexicon.match(
+    if (input.tokens[start]!.end <= line) break;
+    const hit = lexicon.longestAt(
       input.tokens,
       start,
       Math.min(input.tokens.length, start + PRODUCT_REACH_TOKENS),
-    )[0];
-    if (!hit || hit.firstToken !== start || hit.lastToken < last) continue;
+    );
+    if (!hit || hit.lastToken < last) continue;
     const row = hit.rows.find((each) => (each.flags & FLAG.product) !== 0);
     if (!row) continue;
     scored.length = 0;
@@ -285,8 +295,12 @@ function codeDrug(
   return { concepts: ranked(scored), ...(because ? { because } : {}) };
 }
 
+/** Where the line of an offset begins, as far as a product's name can reach back. */
 function lineStart(text: string, offset: number): number {
-  return text.lastIndexOf('\n', offset - 1) + 1;
+  const stop = Math.max(0, offset - LINE_MAX);
+  let at = offset;
+  while (at > stop && text.charCodeAt(at - 1) !== 10) at--;
+  return at;
 }
 
 /** Two names of one drug in one mention: "bevacizumab (Avastin)". */

@@ -7,8 +7,10 @@ import { readRules } from '../rules/load.js';
 /** An entry whose words the note supports. */
 export interface TermMatch {
   readonly entry: number;
-  /** 0..1 */
+  /** 0..1: how much of the mention's own words the entry says. */
   readonly score: number;
+  /** Weight of the entry's words that stand beside the mention, not in it. */
+  readonly extra: number;
 }
 
 /** Finds lexicon entries by the set of their words, whatever the order. */
@@ -34,7 +36,14 @@ const stopwords = new Set(modifiers.stopwords.map(stem));
 const droppable = new Set(modifiers.droppable.map(stem));
 const general = new Set(modifiers.general.map(stem));
 
+/** Whether a comparable word neither names nor narrows anything that a code tells apart. */
+export function isMeaningless(word: string): boolean {
+  return stopwords.has(word) || droppable.has(word);
+}
+
 const MAX_WORDS = 14;
+/** How much leaving out "severe" or "left" counts beside leaving out a name. */
+const DROPPABLE_SHARE = 0.2;
 const MAX_CANDIDATES = 4000;
 const MAX_RESULTS = 12;
 
@@ -83,7 +92,7 @@ export function createTermSearch(lexicon: Lexicon): TermSearch {
           continue;
         }
         supported.add(number);
-        total += weight(number);
+        total += weight(number) * (droppable.has(word) ? DROPPABLE_SHARE : 1);
         if (!droppable.has(word)) must.push({ number, word });
       }
       const supportOnly = new Set<number>();
@@ -119,7 +128,7 @@ export function createTermSearch(lexicon: Lexicon): TermSearch {
             if (!fits) break;
             continue;
           }
-          if (supported.has(word)) covered += weight(word);
+          if (supported.has(word)) covered += weight(word) * (droppable.has(text) ? DROPPABLE_SHARE : 1);
           else if (supportOnly.has(word)) extra += weight(word);
           else {
             fits = false;
@@ -130,9 +139,9 @@ export function createTermSearch(lexicon: Lexicon): TermSearch {
         if (!fits || !specific) continue;
         if (must.some((each) => !seen.has(each.number))) continue;
         const score = total === 0 ? 0 : covered / total;
-        matches.push({ entry, score: Math.min(1, score + Math.min(0.02, extra / 500)) });
+        matches.push({ entry, score: Math.min(1, score), extra });
       }
-      matches.sort((a, b) => b.score - a.score || a.entry - b.entry);
+      matches.sort((a, b) => b.score - a.score || b.extra - a.extra || a.entry - b.entry);
       return matches.slice(0, MAX_RESULTS);
     },
   };

@@ -48,7 +48,8 @@ const tables = Object.fromEntries(
 const rxnormByCode = new Map(tables.rxnorm.map((row) => [row.code, row]));
 tables.own_products = ownRows('rxnorm-products.txt').map((line) => {
   const [code, type, name, brand_rxcui = ''] = line.split('\t');
-  if (rxnormByCode.get(code)?.name.toLowerCase() !== name.toLowerCase()) throw new Error(`${code} "${name}" is not in the RxNorm table`);
+  if (rxnormByCode.get(code)?.name.toLowerCase() !== name.toLowerCase())
+    throw new Error(`${code} "${name}" is not in the RxNorm table`);
   return { code, type, name, synonyms: '', brand_rxcui };
 });
 const builder = createLexiconBuilder({

@@ -74,6 +74,11 @@ export function addRxNorm(builder, tables) {
       if (names.length === 2) builder.phrase(order.join(' + '), 'medication', FLAG.ingredient, [id]);
     }
   }
+  // Combinations that only our own rows name: their parts come from their name.
+  for (const row of others.filter((row) => row.type === 'MIN')) {
+    if (builder.findConcept(RXNORM, row.code) === undefined) continue;
+    builder.concept(RXNORM, row.code, row.name, 'MIN', partsOf(row.name.split(' / ')) ?? []);
+  }
   const byCode = new Map(rows.map((row) => [row.code, row]));
   const alias = new Map((tables.rxnorm_brand_alias ?? []).map((row) => [row.brand_rxcui, row]));
   for (const row of stated.filter((row) => row.type === 'BN')) {
@@ -111,7 +116,13 @@ export function addRxNorm(builder, tables) {
     if (pack) {
       // "{28 (norethindrone 0.35 MG Oral Tablet) } Pack [Errin 28 Day]" is written "Errin 28 Day Pack".
       const name = /\[([^\]]+)\]\s*$/.exec(row.name)?.[1];
-      if (name) builder.phrase(/pack$/i.test(name) ? name : `${name} Pack`, 'medication', FLAG.product | FLAG.whole | FLAG.brand, [id]);
+      if (name)
+        builder.phrase(
+          /pack$/i.test(name) ? name : `${name} Pack`,
+          'medication',
+          FLAG.product | FLAG.whole | FLAG.brand,
+          [id],
+        );
       return;
     }
     const whole = names.length > 1 || /\[/.test(row.name) ? FLAG.whole : 0;

@@ -1,0 +1,94 @@
+import { isTransparent, stem } from '../2-mention/lexicon-words.js';
+import type { AnnotatedText, Mention, Sentence, Token } from '../model.js';
+import { isMeaningless } from './terms.js';
+
+const TAG = /^(?:disorder|finding|procedure|situation|regime|event|observable|physical|person|morphologic)$/;
+const BREAK = new Set([',', ';', ':', '(', ')', '[', ']', '.', '–', '—', '--', '|', '•', '*', '?']);
+const MAX_ROW_TOKENS = 16;
+
+/**
+ * Whether the mention is only a part of a longer name: of an official name ("radiation therapy" in "combined
+ * chemotherapy and radiation therapy (procedure)"), or, for a procedure, of its row in a list. The code of the
+ * part would be another procedure's than the one that was done, so there is none.
+ */
+export function isPartOfLongerName(
+  input: AnnotatedText,
+  mention: Mention,
+  first: number,
+  last: number,
+): boolean {
+  const sentence = sentenceOf(input.sentences, first);
+  if (!sentence) return false;
+  const { tokens } = input;
+  let from = first;
+  while (from > sentence.firstToken && !BREAK.has(tokens[from - 1]!.norm) && !isDash(tokens, from - 1))
+    from--;
+  let to = last;
+  while (to < sentence.lastToken && !BREAK.has(tokens[to]!.norm) && !isDash(tokens, to)) to++;
+  const tagged = to + 1 < tokens.length && tokens[to]!.norm === '(' && TAG.test(tokens[to + 1]!.norm);
+  const row =
+    sentence.listItem &&
+    (mention.type === 'procedure' || mention.type === 'test') &&
+    to - from <= MAX_ROW_TOKENS;
+  if (!tagged && !row) return false;
+  // Words before an official name introduce it ("presenting with"), unless it is a row of its own.
+  const start = row ? from : Math.max(from, leadOfName(tokens, from, first));
+  for (let at = start; at < to; at++) {
+    if (at >= first && at < last) continue;
+    const token = tokens[at]!;
+    if (
+      !/[a-z]/.test(token.norm) ||
+      isTransparent(token.norm) ||
+      isMeaningless(stem(token.norm)) ||
+      DATE_WORD.test(token.norm)
+    )
+      continue;
+    if (isAttribute(mention, token)) continue;
+    if (!tagged && standsInOther(input, mention, token)) continue;
+    return true;
+  }
+  return false;
+}
+
+const DATE_WORD =
+  /^(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*$|^(?:today|yesterday|ago|year|years|month|months|week|weeks|day|days|last|age|done|performed|negative|positive|normal|shows?|showed|revealed|with|scheduled|pending|completed|s\/p)$/;
+const LEAD_IN =
+  /^(?:with|of|for|has|have|had|is|was|were|and|diagnosed|presenting|presents|conducted|given|by|underwent|received|noted)$/;
+
+/** Where a name that ends at the mention may begin: after the last word that only introduces it. */
+function leadOfName(tokens: readonly Token[], from: number, first: number): number {
+  for (let at = first - 1; at >= from; at--) if (LEAD_IN.test(tokens[at]!.norm)) return at + 1;
+  return from;
+}
+
+function isDash(tokens: readonly Token[], at: number): boolean {
+  const token = tokens[at]!;
+  return (
+    token.norm === '-' &&
+    (at === 0 || tokens[at - 1]!.end < token.start) &&
+    (at + 1 >= tokens.length || tokens[at + 1]!.start > token.end)
+  );
+}
+
+function isAttribute(mention: Mention, token: Token): boolean {
+  return mention.attributes.some((each) => each.start <= token.start && each.end >= token.end);
+}
+
+function standsInOther(input: AnnotatedText, mention: Mention, token: Token): boolean {
+  return input.mentions.some(
+    (other) => other !== mention && other.start <= token.start && other.end >= token.end,
+  );
+}
+
+/** The sentence of a token, by bisection. */
+function sentenceOf(sentences: readonly Sentence[], token: number): Sentence | undefined {
+  let low = 0;
+  let high = sentences.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sentences[middle]!.lastToken <= token) low = middle + 1;
+    else high = middle;
+  }
+  const sentence = sentences[low];
+  return sentence && sentence.firstToken <= token ? sentence : undefined;
+}
