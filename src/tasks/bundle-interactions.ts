@@ -6,6 +6,7 @@ import type { Tenant } from '../tenancy/tenant.js';
 import type { Criteria } from './bundle-criteria.js';
 import { type FindMatches, oneMatch } from './bundle-match.js';
 import { lockName } from './bundle-resolve.js';
+import { inTurn } from './bundle-turn.js';
 
 /** The writing interactions of R4 on one resource, as HTTP and batch entries do them. */
 export interface WriteDeps {
@@ -36,10 +37,15 @@ export async function createResource(
   // Most conditional creates find their match: answer those without a lock.
   const known = await oneMatch(deps.find, tenant, ifNoneExist, 'If-None-Exist');
   if (known) return existing(known);
-  return deps.store.transact(tenant, actor, async (tx) => {
-    await tx.lock(lockName(ifNoneExist));
-    const match = await oneMatch(deps.find, tenant, ifNoneExist, 'If-None-Exist', tx);
-    return match ? existing(match) : first(await tx.write([write]));
+  return inTurn(`${tenant.record.id} ${ifNoneExist.key}`, async (waited) => {
+    // Whoever stood before us in this process most likely made it.
+    const made = waited && (await oneMatch(deps.find, tenant, ifNoneExist, 'If-None-Exist'));
+    if (made) return existing(made);
+    return deps.store.transact(tenant, actor, async (tx) => {
+      await tx.lock(lockName(ifNoneExist));
+      const match = await oneMatch(deps.find, tenant, ifNoneExist, 'If-None-Exist', tx);
+      return match ? existing(match) : first(await tx.write([write]));
+    });
   });
 }
 
@@ -72,13 +78,15 @@ export async function updateWhere(
   resource: Resource,
   ifMatch?: number,
 ): Promise<WriteResult> {
-  return deps.store.transact(tenant, actor, async (tx) => {
-    await tx.lock(lockName(criteria));
-    const match = await oneMatch(deps.find, tenant, criteria, undefined, tx);
-    const id = conditionalUpdateId(resource, match);
-    const type = resource.resourceType;
-    return first(await tx.write([{ op: 'update', type, id, resource: { ...resource, id }, ifMatch }]));
-  });
+  return inTurn(`${tenant.record.id} ${criteria.key}`, () =>
+    deps.store.transact(tenant, actor, async (tx) => {
+      await tx.lock(lockName(criteria));
+      const match = await oneMatch(deps.find, tenant, criteria, undefined, tx);
+      const id = conditionalUpdateId(resource, match);
+      const type = resource.resourceType;
+      return first(await tx.write([{ op: 'update', type, id, resource: { ...resource, id }, ifMatch }]));
+    }),
+  );
 }
 
 /** The id a conditional update writes under. */

@@ -31,7 +31,7 @@ export interface BundleScope {
   readonly maySearch?: (type: string) => boolean;
   readonly read?: ReadEntry;
   /** Adds what a read adds to a stored resource (an instance read inside a transaction). */
-  readonly decorate?: (read: ReadAnswer, entry: Entry) => Promise<ReadAnswer>;
+  readonly decorate?: (read: ReadAnswer) => Promise<ReadAnswer>;
   /** Whether a conditional delete may remove several. */
   readonly multipleDelete?: boolean;
 }

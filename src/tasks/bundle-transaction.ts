@@ -29,6 +29,13 @@ export async function runTransaction(
     ? await deps.store.transact(scope.tenant, scope.actor, (tx) => execute(deps, scope, entries, tx))
     : await execute(deps, scope, entries, undefined);
   for (const entry of searches) results[entry.index] = await readOrFail(scope, entry);
+  // Only now, as it asks the database by another connection: held together, the two could exhaust the pool.
+  for (const entry of entries) {
+    const result = results[entry.index];
+    if (result?.kind === 'read' && instanceRead(entry) && scope.decorate) {
+      results[entry.index] = { kind: 'read', read: await scope.decorate(result.read) };
+    }
+  }
   return entries.map((entry) => {
     const result = results[entry.index];
     if (!result) throw new Fault('internal', 'An entry of the transaction was left without a result.');
@@ -154,8 +161,7 @@ async function execute(
     if (result) results[entry.index] = { kind: 'written', result: { ...result, outcome: 'unchanged' } };
   }
   if (tx) {
-    for (const entry of entries)
-      if (instanceRead(entry)) results[entry.index] = await readInside(scope, entry, tx);
+    for (const entry of entries) if (instanceRead(entry)) results[entry.index] = await readInside(entry, tx);
   }
   return results;
 }
@@ -284,7 +290,7 @@ async function patched({ entry, type, id }: Planned, tx: StoreTransaction): Prom
   }
 }
 
-async function readInside(scope: BundleScope, entry: Entry, tx: StoreTransaction): Promise<EntryResult> {
+async function readInside(entry: Entry, tx: StoreTransaction): Promise<EntryResult> {
   const found = await tx.read(entry.type!, entry.id!);
   if (!found?.resource) {
     throw new Fault(found ? 'gone' : 'not-found', 'There is no such resource to read.', {
@@ -292,8 +298,7 @@ async function readInside(scope: BundleScope, entry: Entry, tx: StoreTransaction
     });
   }
   const { resource, version, lastUpdated } = found;
-  const read = { status: 200, resource, version, lastUpdated };
-  return { kind: 'read', read: scope.decorate ? await scope.decorate(read, entry) : read };
+  return { kind: 'read', read: { status: 200, resource, version, lastUpdated } };
 }
 
 const WRITE_PLACE = /^writes\[(\d+)\]/;
