@@ -31,8 +31,10 @@ import { failure, HttpFault, logText } from './outcome.js';
 import { createReadiness } from './readiness.js';
 import { requestId } from './request-id.js';
 import { respond, SECURITY_HEADERS } from './respond.js';
+import { reviewRoute } from './review.js';
 import { createRouter, type Route, type Router } from './router.js';
 import type { Search as FindPage } from './search.js';
+import { terminologyRoutes } from './terminology.js';
 import { timelineRoutes } from './timeline.js';
 import { validateRoutes } from './validate.js';
 import { serveWeb } from './web.js';
@@ -90,6 +92,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
   const readiness = createReadiness(system.tenants, system.clock);
   const router = buildRouter(system, options);
   const endpoint = createFhirEndpoint({
+    clock: system.clock,
     tenants: system.tenants,
     router,
     verify: options.dev ? undefined : options.verify,
@@ -243,10 +246,12 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
       ...validateRoutes(system.store, check),
       ...lastnRoutes(find, decorate),
       ...documentRoutes(bundles),
+      ...terminologyRoutes({ store: system.store, search, baseOf: (tenant) => system.baseOf(tenant) }),
       annotationRoute,
       ...timelineRoutes(system.timeline),
       cohortRoute(system.cohorts),
       annotateRoute(async () => (await system.annotation()).reader),
+      reviewRoute(system, check),
     ],
   });
   const router = createRouter(routes);
