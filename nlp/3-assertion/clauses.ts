@@ -141,7 +141,10 @@ function introduces({ tokens }: Clauses, cue: Cue, row: CueRow, at: number): boo
 function opensStatement(tokens: readonly Token[], cue: Cue): boolean {
   const before = tokens[cue.first - 1]!.norm;
   if (before !== ',' && before !== 'and' && before !== 'then') return false;
-  return cue.rows.some((row) => row.scope === 'after' && STARTS_STATEMENT.has(row.effect));
+  // An adjective (`, recent stroke`) goes on with the list.
+  return cue.rows.some(
+    (row) => row.scope === 'after' && row.limit === undefined && STARTS_STATEMENT.has(row.effect),
+  );
 }
 
 /**

@@ -51,14 +51,22 @@ interface Node {
 
 const AUXILIARIES = new Set(['is', 'was', 'were', 'are', 'be', 'been', 'has', 'have', 'had']);
 
+const COPULAS = new Set(['is', 'was', 'are', 'were']);
+
 const root: Node = { next: new Map() };
 const phrases: string[][] = [];
 for (const row of readRules<CueRow[]>('cues.json')) {
   for (const cue of row.cues) {
     const words = phraseWords(cue);
     plant(words, row);
-    // `gout, which was ruled out`
-    if (row.scope === 'before' && AUXILIARIES.has(words[0]!)) plant(['which', ...words], row);
+    if (row.scope !== 'before' || !AUXILIARIES.has(words[0]!)) continue;
+    // One form in the row stands for all (`was recommended`, `were recommended`), also after `gout, which …`.
+    const rest = words.slice(1);
+    const forms = COPULAS.has(words[0]!) ? [...COPULAS].map((copula) => [copula, ...rest]) : [words];
+    for (const form of forms) {
+      plant(form, row);
+      plant(['which', ...form], row);
+    }
   }
 }
 
@@ -73,8 +81,8 @@ function plant(words: string[], row: CueRow): void {
     }
     node = next;
   }
-  if (node.rows) node.rows.push(row);
-  else node.rows = [row];
+  if (!node.rows) node.rows = [row];
+  else if (!node.rows.includes(row)) node.rows.push(row);
 }
 
 // `was not prescribed` looks back only, but holds `not prescribed`, which looks ahead too: the longer phrase must not
