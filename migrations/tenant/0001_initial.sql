@@ -37,7 +37,9 @@ create table resource (
   terms bigint[] not null,
   primary key (part, rtype, rid)
 );
-create index resource_terms on resource using gin (terms) with (fastupdate = on);
+-- Every search reads the list of pending entries from end to end, so it is kept short; 256 kB costs a load no more than
+-- the default of 4 MB, while no list at all costs five times the CPU.
+create index resource_terms on resource using gin (terms) with (fastupdate = on, gin_pending_list_limit = 256);
 create index resource_timeline on resource (pkey, at desc, rtype, rid) where pkey is not null and not deleted;
 create index resource_updated on resource (lu, rtype, rid);
 alter table resource alter column terms set statistics 1000;
