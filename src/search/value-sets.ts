@@ -17,6 +17,8 @@ import { foundRow, rowsStatement } from './statement.js';
 export interface CodeKnowledge {
   /** @throws Fault `invalid` where the set is not known, `unsupported` where its rules are not. */
   valueSet(canonical: string): Promise<readonly Code[]>;
+  /** The codes of a ValueSet resource at hand, stored or not. @throws as `valueSet` */
+  codesOf(valueSet: Resource): Promise<readonly Code[]>;
   /** The code with all that lies under it (`below`) or over it (`above`). */
   related(code: Code, way: 'below' | 'above'): Promise<readonly Code[]>;
 }
@@ -65,7 +67,10 @@ export function codeKnowledge(reader: Reader, context: IndexContext): CodeKnowle
   async function expand(canonical: string, depth: number): Promise<Map<string, Code>> {
     if (depth > MAX_NESTING) throw unknown(canonical, 'it is made of too many others');
     const stored = await byUrl(reader, context, 'ValueSet', canonical);
-    if (!stored) return boundByR4(canonical);
+    return stored ? expandResource(stored, depth) : boundByR4(canonical);
+  }
+
+  async function expandResource(stored: Resource, depth: number): Promise<Map<string, Code>> {
     const expansion = (stored.expansion as { contains?: Contained[] } | undefined)?.contains;
     const compose = stored.compose as { include?: Include[]; exclude?: Include[] } | undefined;
     if (expansion && !compose) return keyed(flatten(expansion));
@@ -102,6 +107,9 @@ export function codeKnowledge(reader: Reader, context: IndexContext): CodeKnowle
   return {
     async valueSet(canonical) {
       return [...(await expand(canonical, 0)).values()];
+    },
+    async codesOf(valueSet) {
+      return [...(await expandResource(valueSet, 0)).values()];
     },
     async related({ system, code }, way) {
       const tree = await hierarchyOf(system);

@@ -18,6 +18,8 @@ const MAX_WALK = 5_000;
 const MARGIN = 2;
 /** Up to so many rows fetching is quicker than making a choice. */
 const FEW_ROWS = 100;
+/** A patient's rows, or those of a code, that are read in a few milliseconds. */
+const SHORT_SPINE = 1_000;
 
 export async function nextRows(
   reader: Reader,
@@ -49,18 +51,27 @@ async function rowsOf(
   return (await reader.query(statement)).map((r) => foundRow(r, find.order));
 }
 
+/** Rows to walk, or undefined where fetching is the better way. */
 async function walkLength(
   reader: Reader,
   find: Find,
   spine: Spine,
   limit: number,
 ): Promise<number | undefined> {
-  const { rows, matches, fetched: byIndex } = await guess(reader, spine.rest ?? find.condition, find.types);
+  const condition = spine.rest ?? find.condition;
+  // Everything on the spine matches, but for the few deleted rows that the locator still has.
+  if (condition.kind === 'everything') return MARGIN * limit + FEW_ROWS;
+  let whole: number | undefined;
+  if (spine.clinical) {
+    whole = await explained(reader, spine.name, () => wholeSpine(spine));
+    // A short spine is not worth a choice: its own rows are read through, a patient's rows are fetched.
+    if (whole <= SHORT_SPINE) return find.sortedTerm === undefined ? undefined : whole * MARGIN + limit;
+  }
+  const { rows, matches, fetched: byIndex } = await guess(reader, condition, find.types);
   if (byIndex <= FEW_ROWS) return undefined;
-  const whole = await explained(reader, spine.name, () => wholeSpine(spine));
   // All matches are on the spine, so they are at least as frequent there as in the type.
-  const share = Math.min(1, Math.max(matches, 1) / Math.min(rows, whole));
-  const length = Math.min(Math.ceil((MARGIN * limit) / share), whole) + limit;
+  const share = Math.min(1, Math.max(matches, 1) / Math.min(rows, whole ?? rows));
+  const length = Math.min(Math.ceil((MARGIN * limit) / share), whole ?? rows) + limit;
   return length <= MAX_WALK && length < byIndex ? length : undefined;
 }
 

@@ -132,6 +132,7 @@ async function measure(
   const pick = <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)]!;
   const times: number[] = [];
   let entries = 0;
+  let plans = { blocks: 0, whole: [] as string[] };
   for (let i = -3; i < rounds; i++) {
     const [type = '', params = ''] = query(pick).split('?');
     const request = {
@@ -140,7 +141,7 @@ async function measure(
       strict: true,
       base: system.baseOf(tenant),
     };
-    if (explain && i === -3) await showPlans(system, tenant, request);
+    if (i === -1) plans = await plansOf(system, tenant, request, explain);
     const from = performance.now();
     const page = await system.search.search(tenant, request);
     if (i >= 0) times.push(performance.now() - from);
@@ -150,29 +151,56 @@ async function measure(
   const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))]!;
   const data = `${size} resources, generated`;
   line('search', `${name}, median`, at(0.5), 'ms', data, `${entries} entries, one client`);
+  const read =
+    plans.whole.length === 0 ? 'no table read as a whole' : `reads the whole of ${plans.whole.join(', ')}`;
+  line('search', `${name}, blocks touched`, plans.blocks, '8 kB', data, read);
   line('search', `${name}, 95th percentile`, at(0.95), 'ms', data, `${rounds} rounds`);
 }
 
-/** Prints the plan of every statement a search makes. */
-async function showPlans(
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Shared Hit Blocks': number;
+  readonly 'Shared Read Blocks': number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/**
+ * Runs a search with every statement explained as well: the blocks its plans touch, which no other load on the machine
+ * changes, and the tables they read as a whole. Prints the plans where asked to.
+ */
+async function plansOf(
   system: System,
   tenant: Tenant,
   request: Parameters<System['search']['search']>[1],
-): Promise<void> {
+  show: boolean,
+): Promise<{ blocks: number; whole: string[] }> {
+  let blocks = 0;
+  const whole = new Set<string>();
+  const visit = (node: PlanNode) => {
+    if (node['Node Type'] === 'Seq Scan' && node['Relation Name']) whole.add(node['Relation Name']);
+    for (const inner of node.Plans ?? []) visit(inner);
+  };
+  const explain = async (text: string, values: unknown[] | undefined) => {
+    const { rows } = await tenant.pool.query(`explain (analyze, buffers, format json) ${text}`, values);
+    const [{ Plan }] = rows[0]['QUERY PLAN'] as [{ Plan: PlanNode }];
+    blocks += Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks'];
+    visit(Plan);
+    if (!show) return;
+    const plain = await tenant.pool.query(`explain (analyze, buffers) ${text}`, values);
+    process.stderr.write(`${text}\n${plain.rows.map((r) => `  ${r['QUERY PLAN']}`).join('\n')}\n\n`);
+  };
   const pool = new Proxy(tenant.pool, {
     get(target, property) {
       if (property !== 'query') return Reflect.get(target, property);
       return async (...args: [string | { text: string; values?: unknown[] }, unknown[]?]) => {
         const [first, second] = args;
         const text = typeof first === 'string' ? first : first.text;
-        const values = typeof first === 'string' ? second : first.values;
-        if (/^\s*select/i.test(text)) {
-          const { rows } = await target.query(`explain (analyze, buffers, costs) ${text}`, values);
-          process.stderr.write(`${text}\n${rows.map((r) => `  ${r['QUERY PLAN']}`).join('\n')}\n\n`);
-        }
+        if (/^\s*select/i.test(text)) await explain(text, typeof first === 'string' ? second : first.values);
         return target.query(...(args as [string, unknown[]]));
       };
     },
   });
   await system.search.search({ ...tenant, pool }, request);
+  return { blocks, whole: [...whole] };
 }
