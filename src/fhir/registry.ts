@@ -133,3 +133,41 @@ export function searchParametersOf(type: string): readonly SearchParameter[] {
 export function findSearchParameter(type: string, code: string): SearchParameter | undefined {
   return parametersByCode(type).get(code);
 }
+
+/** The search parameters one tenant knows: R4's, and those of its own active SearchParameter resources. */
+export interface ParameterRegistry {
+  /** As `searchParametersOf`. */
+  parametersOf(type: string): readonly SearchParameter[];
+  /** As `findSearchParameter`. */
+  find(type: string, code: string): SearchParameter | undefined;
+}
+
+/** R4's parameters alone. */
+export const standardRegistry: ParameterRegistry = {
+  parametersOf: searchParametersOf,
+  find: findSearchParameter,
+};
+
+/** R4's parameters and `custom` ones (of `customParameters`); a custom code never replaces one of R4's. */
+export function extendedRegistry(custom: readonly SearchParameter[]): ParameterRegistry {
+  if (custom.length === 0) return standardRegistry;
+  const own = new Map<string, Map<string, SearchParameter>>();
+  for (const parameter of custom) {
+    if (findSearchParameter(parameter.base, parameter.code)) continue;
+    const codes = own.get(parameter.base) ?? new Map<string, SearchParameter>();
+    codes.set(parameter.code, parameter);
+    own.set(parameter.base, codes);
+  }
+  const lists = new Map<string, readonly SearchParameter[]>();
+  return {
+    parametersOf(type) {
+      let list = lists.get(type);
+      if (!list) {
+        list = Object.freeze([...searchParametersOf(type), ...(own.get(type)?.values() ?? [])]);
+        lists.set(type, list);
+      }
+      return list;
+    },
+    find: (type, code) => findSearchParameter(type, code) ?? own.get(type)?.get(code),
+  };
+}

@@ -6,7 +6,7 @@ import type { Resource } from '../core/resource.js';
 import { clinicalTime, sortInstant } from '../fhir/clinical-time.js';
 import { patientsOf } from '../fhir/compartment.js';
 import type { PathFunction } from '../fhir/paths.js';
-import { type SearchParameter, searchParametersOf } from '../fhir/registry.js';
+import { type ParameterRegistry, type SearchParameter, standardRegistry } from '../fhir/registry.js';
 import { sharedCompartmentTerm } from './compartment.js';
 import { ROW_COLUMNS } from './compile.js';
 import { derivedFrom, derivedFromTerm, derivedTerm, isDerived } from './derived.js';
@@ -55,12 +55,17 @@ interface Extraction {
   readonly unwraps: boolean;
 }
 
-const plans = new Map<string, readonly Extraction[]>();
+const plans = new WeakMap<ParameterRegistry, Map<string, readonly Extraction[]>>();
 
-function planOf(type: string): readonly Extraction[] {
-  let plan = plans.get(type);
+function planOf(type: string, registry: ParameterRegistry): readonly Extraction[] {
+  let byType = plans.get(registry);
+  if (!byType) {
+    byType = new Map();
+    plans.set(registry, byType);
+  }
+  let plan = byType.get(type);
   if (!plan) {
-    plan = searchParametersOf(type).flatMap((parameter) => {
+    plan = registry.parametersOf(type).flatMap((parameter) => {
       const handler = parameterType(parameter);
       if (!handler || ROW_COLUMNS.has(parameter.code) || parameter.aliasOf || parameter.unionOf) return [];
       const path = pathOf(parameter);
@@ -68,7 +73,7 @@ function planOf(type: string): readonly Extraction[] {
       if (!always && path.types.size === 0) return [];
       return [{ parameter, type: handler, path, always, unwraps: path.types.has('Extension') }];
     });
-    plans.set(type, plan);
+    byType.set(type, plan);
   }
   return plan;
 }
@@ -129,7 +134,10 @@ function sameRow(a: object, b: object): boolean {
 export function indexResource(resource: Resource, context: IndexContext): IndexRows {
   const rows = new Rows();
   const values: unknown[] = [];
-  for (const { parameter, type, path, always, unwraps } of planOf(resource.resourceType)) {
+  for (const { parameter, type, path, always, unwraps } of planOf(
+    resource.resourceType,
+    context.registry ?? standardRegistry,
+  )) {
     values.length = 0;
     path.into(resource, values);
     if (values.length === 0 && !always) continue;

@@ -1,6 +1,6 @@
 import type { Blind } from '../core/blind.js';
 import type { Resource } from '../core/resource.js';
-import type { SearchParameter } from '../fhir/registry.js';
+import type { ParameterRegistry, SearchParameter } from '../fhir/registry.js';
 
 /** An index row of a date parameter: the closed range of milliseconds the partial date covers. */
 export interface DateRow {
@@ -106,6 +106,8 @@ export interface IndexContext {
   readonly base: string;
   /** ms since the epoch; what the prefix `ap` of dates measures from. Without it `ap` allows no slack. */
   readonly now?: number;
+  /** The tenant's parameters; R4's alone where absent. Change it as a whole: what is known of it is kept by object. */
+  readonly registry?: ParameterRegistry;
 }
 
 /** What `extract` adds to; the indexer merges and de-duplicates. */

@@ -130,11 +130,12 @@ export const tokenParameter: ParameterType = {
           : { clause: { kind: 'everything' }, exact };
       }
       case 'text':
+      case 'code-text':
         return anyOf(query.values.map((v) => compileText(query, v.text, context)));
       case 'of-type':
         return anyOf(query.values.map((v) => compileOfType(query, v.text, context)));
       default:
-        throw unsupportedModifier(query, 'Tokens have :not, :text, :of-type and :missing.');
+        throw unsupportedModifier(query, 'Tokens have :not, :text, :code-text, :of-type and :missing.');
     }
   },
 
@@ -160,7 +161,7 @@ export const tokenParameter: ParameterType = {
     };
     if (query.modifier === 'not') return !query.values.some((v) => equals(v.text));
     return query.values.some((v) => {
-      if (query.modifier === 'text') {
+      if (query.modifier === 'text' || query.modifier === 'code-text') {
         const wanted = fold(v.text);
         return values.some((value) => textsOf(value).some((t) => fold(t).startsWith(wanted)));
       }

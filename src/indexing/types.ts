@@ -3,6 +3,7 @@ import { compositeParameter } from './composite.js';
 import { dateParameter } from './date.js';
 import { nearParameter } from './near.js';
 import type { ParameterType } from './parameter-type.js';
+import { phoneticParameter } from './phonetic.js';
 import { quantityParameter } from './quantity.js';
 import { referenceParameter } from './reference.js';
 import { stringParameter } from './string.js';
@@ -25,6 +26,7 @@ const BY_CODE: Record<string, ParameterType> = {
   _text: narrativeParameter,
   _content: contentParameter,
   near: nearParameter,
+  phonetic: phoneticParameter,
 };
 
 /** What indexes, compiles and matches a parameter; undefined for the special ones that search itself answers. */
