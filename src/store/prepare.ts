@@ -2,12 +2,11 @@ import { Fault } from '../core/fault.js';
 import { isFhirId } from '../core/ids.js';
 import type { Resource } from '../core/resource.js';
 import { isResourceType, typeNumber } from '../fhir/resource-types.js';
-import { indexResource } from '../indexing/index.js';
+import { derivedFrom, indexResource } from '../indexing/index.js';
 import type { IndexContext, IndexRows } from '../indexing/parameter-type.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import { contentOf } from './content.js';
 import type { Write, WriteOp } from './contract.js';
-import { derivedFromDocument } from './derived-group.js';
 
 /** A write with everything that can be known before the database is asked. */
 export interface PreparedWrite {
@@ -93,7 +92,7 @@ export function prepareWrite(
       rows,
       part: partOf(pkey ?? rid),
       pkey,
-      derived: derivedFromDocument(resource) !== undefined,
+      derived: derivedFrom(resource, context.base) !== undefined,
     },
   };
 }

@@ -1,13 +1,12 @@
 import type pg from 'pg';
 import { typeName } from '../fhir/resource-types.js';
-import { indexResource } from '../indexing/index.js';
+import { derivedFrom, indexResource } from '../indexing/index.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { addIndexRows } from './assemble.js';
 import { openAudit } from './audit.js';
 import { contentOf, resourceOf } from './content.js';
 import { faultOf, run } from './database.js';
-import { derivedFromDocument } from './derived-group.js';
 import { partOf } from './prepare.js';
 import { INDEX_TABLES, RowSet, TABLES, type TableKey } from './row-set.js';
 import { memberAt, openSegment, type SegmentMember } from './segment.js';
@@ -285,7 +284,7 @@ class Verifier {
       row.pkey === pkey &&
       row.part === partOf(pkey ?? row.rid) &&
       (row.at === null ? undefined : Number(row.at)) === rows.at &&
-      row.derived === (derivedFromDocument(resource) !== undefined) &&
+      row.derived === (derivedFrom(resource, this.context.base) !== undefined) &&
       row.digest === keys.digest(member.content) &&
       member.content === contentOf(resource) &&
       row.terms.length === terms.size &&

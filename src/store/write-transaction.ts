@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { Fault } from '../core/fault.js';
 import type { Resource, StoredResource } from '../core/resource.js';
 import { typeNumber } from '../fhir/resource-types.js';
-import { derivedFromTerm } from '../indexing/index.js';
+import { derivedFrom, derivedFromTerm } from '../indexing/index.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { assemble } from './assemble.js';
@@ -21,7 +21,7 @@ import { copyWrite } from './copy-write.js';
 import { lockCurrent, rowKey } from './current.js';
 import { intArray, run } from './database.js';
 import { decide } from './decide.js';
-import { derivedFromDocument, isReviewed } from './derived-group.js';
+import { isReviewed } from './derived-group.js';
 import { documentState, WITHDRAWN } from './document-state.js';
 import { type PreparedWrite, prepareWrites } from './prepare.js';
 import { readCurrent, readMany, readRows } from './read.js';
@@ -112,7 +112,7 @@ export class WriteTransaction implements StoreTransaction {
     );
     const members = (await openBodies(keys, this.client, rows))
       .map((m) => resourceOf(m, m.content))
-      .filter((r) => derivedFromDocument(r) === documentId);
+      .filter((r) => derivedFrom(r, this.context.base) === documentId);
     const kept = new Set(members.filter(isReviewed).map(nameOf));
     const wanted = new Map(resources.map((r) => [nameOf(named(r)), r]));
     const known = new Set(members.map(nameOf));
