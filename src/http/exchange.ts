@@ -20,6 +20,8 @@ export interface FhirRequest {
   /** As sent; a HEAD is a GET to the handlers. */
   readonly method: string;
   readonly params: readonly Pair[];
+  /** When it came, ms. */
+  readonly now: number;
   readonly headers: IncomingHttpHeaders;
   readonly prefer: Prefer;
   /** Reads and parses the body once. Text for a form, parsed JSON otherwise. */

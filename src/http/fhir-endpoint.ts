@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
 import { parseJson } from '../core/json.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
@@ -12,6 +13,7 @@ import { acceptsGzip, type RenderContext, respond } from './respond.js';
 import type { Matched, Router } from './router.js';
 
 export interface FhirEndpointOptions {
+  readonly clock: Clock;
   readonly tenants: Tenants;
   readonly router: Router;
   /** Absent in development mode: no token is asked for. */
@@ -121,6 +123,7 @@ async function handle(
     at: matched.at,
     method: request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET'),
     params,
+    now: options.clock.now(),
     headers: request.headers,
     prefer,
     body: bodyReader(request, matched),

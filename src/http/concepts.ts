@@ -1,0 +1,56 @@
+import type { Coding, Resource } from '../core/resource.js';
+
+/** A concept of a CodeSystem resource, wherever in its tree it stands. */
+export interface Concept {
+  readonly code: string;
+  readonly display: string | undefined;
+  readonly definition: string | undefined;
+  readonly designations: readonly {
+    readonly language?: string;
+    readonly use?: Coding;
+    readonly value: string;
+  }[];
+  /** Each with its `value[x]`. */
+  readonly properties: readonly ({ readonly code: string } & Record<string, unknown>)[];
+  /** Codes it is nested under directly. */
+  readonly parents: readonly string[];
+}
+
+interface Node {
+  readonly code?: string;
+  readonly display?: string;
+  readonly definition?: string;
+  readonly designation?: Concept['designations'];
+  readonly property?: Concept['properties'];
+  readonly concept?: readonly Node[];
+}
+
+/** All concepts of a CodeSystem, parents before their children. */
+export function* conceptsOf(codeSystem: Resource): Generator<Concept> {
+  yield* walk((codeSystem.concept as Node[] | undefined) ?? [], undefined);
+}
+
+function* walk(nodes: readonly Node[], parent: string | undefined): Generator<Concept> {
+  for (const { code, display, definition, designation = [], property = [], concept = [] } of nodes) {
+    if (code === undefined) continue;
+    yield {
+      code,
+      display,
+      definition,
+      designations: designation,
+      properties: property,
+      parents: parent === undefined ? [] : [parent],
+    };
+    yield* walk(concept, code);
+  }
+}
+
+/** The concept of a code; case counts unless the code system says that it does not. */
+export function findConcept(codeSystem: Resource, code: string): Concept | undefined {
+  const fold = codeSystem.caseSensitive === false;
+  const wanted = fold ? code.toLowerCase() : code;
+  for (const concept of conceptsOf(codeSystem)) {
+    if ((fold ? concept.code.toLowerCase() : concept.code) === wanted) return concept;
+  }
+  return undefined;
+}

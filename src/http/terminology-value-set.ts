@@ -1,0 +1,170 @@
+import { Fault, invalid, isFault } from '../core/fault.js';
+import type { Resource } from '../core/resource.js';
+import type { Code } from '../search/value-sets.js';
+import { conceptsOf, findConcept } from './concepts.js';
+import type { FhirRequest, Handler } from './exchange.js';
+import {
+  askedCodings,
+  byCanonical,
+  type Input,
+  inputOf,
+  judged,
+  knowledgeOf,
+  type TerminologyDeps,
+  verdict,
+} from './terminology-common.js';
+
+const MAX_EXPANSION = 1_000;
+
+interface FoundSet {
+  readonly resource: Resource | undefined;
+  readonly codes: readonly Code[];
+  readonly url: string | undefined;
+}
+
+async function valueSetOf(deps: TerminologyDeps, request: FhirRequest, input: Input): Promise<FoundSet> {
+  const knowledge = knowledgeOf(deps, request.tenant);
+  const url = input.text('url');
+  const given =
+    input.resource('valueSet') ??
+    (await byCanonical(deps, request, 'ValueSet', url, input.text('valueSetVersion')));
+  if (given)
+    return {
+      resource: given,
+      codes: await knowledge.codesOf(given),
+      url: typeof given.url === 'string' ? given.url : url,
+    };
+  if (url === undefined)
+    throw invalid('There is no value set.', 'url', 'Send url, or the ValueSet as parameter valueSet.');
+  return { resource: undefined, codes: await ofR4(knowledge.valueSet(url)), url };
+}
+
+/** What is asked for by its address and is not here is not found. */
+async function ofR4(codes: Promise<readonly Code[]>): Promise<readonly Code[]> {
+  try {
+    return await codes;
+  } catch (error) {
+    if (!isFault(error) || error.issueCode !== 'not-found') throw error;
+    throw new Fault('not-found', error.message, { at: 'url', remedy: error.remedy });
+  }
+}
+
+/** R4 valueset-operation-expand.html: filter, offset and count; displays where their code systems are here. */
+export function expand(deps: TerminologyDeps): Handler {
+  return async (request) => {
+    const input = await inputOf(request);
+    const { resource, codes, url } = await valueSetOf(deps, request, input);
+    const displays = await displaysOf(deps, request, resource, codes);
+    const filter = input.text('filter')?.toLowerCase();
+    const named = codes.map((code) => ({ ...code, display: displays.get(keyOf(code)) }));
+    const wanted =
+      filter === undefined
+        ? named
+        : named.filter(
+            ({ code, display }) => code.toLowerCase().startsWith(filter) || wordsStart(display, filter),
+          );
+    const offset = whole(input.text('offset'), 'offset', 0);
+    const count = Math.min(whole(input.text('count'), 'count', MAX_EXPANSION), MAX_EXPANSION);
+    const contains = wanted.slice(offset, offset + count);
+    const {
+      id: _id,
+      meta: _meta,
+      text: _text,
+      compose: _compose,
+      expansion: _old,
+      ...head
+    } = resource ?? ({ resourceType: 'ValueSet' } as Resource);
+    return {
+      status: 200,
+      resource: {
+        ...head,
+        resourceType: 'ValueSet',
+        ...(url === undefined ? {} : { url }),
+        status: resource?.status ?? 'active',
+        expansion: {
+          timestamp: new Date(request.now).toISOString(),
+          total: wanted.length,
+          offset,
+          parameter: [
+            ...(filter === undefined ? [] : [{ name: 'filter', valueString: input.text('filter') }]),
+            { name: 'count', valueInteger: count },
+          ],
+          ...(contains.length > 0
+            ? {
+                contains: contains.map(({ system, code, display }) => ({
+                  system,
+                  code,
+                  ...(display === undefined ? {} : { display }),
+                })),
+              }
+            : {}),
+        },
+      },
+    };
+  };
+}
+
+/** Every word of the filter starts a word of the display. */
+function wordsStart(display: string | undefined, filter: string): boolean {
+  const words = display?.toLowerCase().split(/[^\p{L}\p{N}]+/u) ?? [];
+  return filter.split(/\s+/).every((part) => part !== '' && words.some((word) => word.startsWith(part)));
+}
+
+function whole(text: string | undefined, at: string, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  if (!/^\d{1,9}$/.test(text)) throw invalid(`${at} is not a whole number.`, at);
+  return Number(text);
+}
+
+const keyOf = ({ system, code }: Code) => `${system}|${code}`;
+
+/** Displays as the value set itself lists them, else those of the code systems that are here. */
+async function displaysOf(
+  deps: TerminologyDeps,
+  request: FhirRequest,
+  valueSet: Resource | undefined,
+  codes: readonly Code[],
+): Promise<Map<string, string>> {
+  const displays = new Map<string, string>();
+  for (const system of new Set(codes.map((code) => code.system))) {
+    const codeSystem = await byCanonical(deps, { ...request, at: {} }, 'CodeSystem', system, undefined);
+    if (!codeSystem) continue;
+    for (const { code, display } of conceptsOf(codeSystem))
+      if (display !== undefined) displays.set(`${system}|${code}`, display);
+  }
+  const compose = valueSet?.compose as
+    | { include?: { system?: string; concept?: { code?: string; display?: string }[] }[] }
+    | undefined;
+  for (const { system, concept } of compose?.include ?? []) {
+    for (const { code, display } of concept ?? [])
+      if (display !== undefined) displays.set(`${system}|${code}`, display);
+  }
+  return displays;
+}
+
+/** R4 valueset-operation-validate-code.html. */
+export function validateInSet(deps: TerminologyDeps): Handler {
+  return async (request) => {
+    const input = await inputOf(request);
+    const asked = askedCodings(input);
+    const { codes } = await valueSetOf(deps, request, input);
+    for (const coding of asked) {
+      const found = codes.find(
+        (c) => c.code === coding.code && (coding.system === undefined || c.system === coding.system),
+      );
+      if (!found) continue;
+      const codeSystem = await byCanonical(
+        deps,
+        { ...request, at: {} },
+        'CodeSystem',
+        found.system,
+        undefined,
+      );
+      return {
+        status: 200,
+        resource: judged(codeSystem && findConcept(codeSystem, found.code), coding.display),
+      };
+    }
+    return { status: 200, resource: verdict(false, 'The code is not in the value set.', undefined) };
+  };
+}
