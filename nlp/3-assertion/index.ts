@@ -31,6 +31,8 @@ interface Target {
   readonly first: number;
   readonly last: number;
   readonly type: MentionType;
+  /** A row of the lexicon: a cue among its words is part of the name (`suspected COVID-19`). */
+  readonly named: boolean;
   readonly hits: Hit[];
 }
 
@@ -112,7 +114,11 @@ function targetOf(
   }
   let last = low;
   while (last < sentence.lastToken && tokens[last]!.start < mention.end) last++;
-  return last > low ? { index, first: low, last, type: mention.type, hits: [] } : undefined;
+  // Cues speak of a drug whether it is taken or not tolerated; which of them it is, is decided afterwards.
+  const type = mention.type === 'allergen' ? 'medication' : mention.type;
+  const because = mention.because?.mention ?? '';
+  const named = because.startsWith('lexicon:') && !because.includes('model:');
+  return last > low ? { index, first: low, last, type, named, hits: [] } : undefined;
 }
 
 /** Items of a list stay under the line above it that ended in a colon; so do words on the same line. */
@@ -149,8 +155,9 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
   for (const cue of clauses.cues) {
     // `VS 98.2 110/70` are vital signs.
     if (cue.text === 'vs' && cue.first === clauses.first) continue;
+    const isName = targets.some(({ named, first, last }) => named && first <= cue.first && last >= cue.last);
     for (const row of cue.rows) {
-      if (row.effect === 'none' || row.effect === 'stop') continue;
+      if (row.effect === 'none' || row.effect === 'stop' || (isName && row.effect === 'possible')) continue;
       if (!row.via && targets.length > 0) {
         const side = sideOf(clauses, cue, row.effect, targets);
         if (side !== 'both' && side !== row.scope) continue;
@@ -224,6 +231,8 @@ interface Surroundings {
 
 const ACTS = new Set<MentionType>(['medication', 'procedure', 'test', 'vaccine', 'device']);
 const REPORTS_DEEDS = new Set(['procedures', 'operative-details', 'past-surgical-history']);
+const DRUG_CUES = new Set(['negated', 'current', 'planned', 'past']);
+const NO_ALLERGIES = /^(?:no|nk|nil)/i;
 const FINDINGS = new Set<MentionType>(['diagnosis', 'symptom']);
 
 function decide(mention: Mention, target: Target, around: Surroundings): Mention {
@@ -318,9 +327,13 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
   }
 
   let type = mention.type;
-  if (type === 'medication' && (around.allergen || (kind === 'allergies' && !givenAnyway(target)))) {
-    type = 'allergen';
-    why('allergen');
+  if (target.type === 'medication') {
+    const listed =
+      kind === 'allergies' && !target.hits.some(({ row }) => DRUG_CUES.has(row.effect) && row.types);
+    const isAllergen = around.allergen || listed || (type === 'allergen' && kind !== 'allergies');
+    if (isAllergen && type === 'medication') why('allergen');
+    // `Allergies: penicillin. He is not prescribed Advil.`
+    type = isAllergen || NO_ALLERGIES.test(mention.text) ? 'allergen' : 'medication';
   }
   return {
     ...mention,
@@ -377,10 +390,6 @@ function plannedBySection(
     if (tokens[i] && /^\d/.test(tokens[i]!.norm)) return false;
   }
   return kind !== 'assessment-and-plan';
-}
-
-function givenAnyway(target: Target): boolean {
-  return target.hits.some((hit) => hit.row.effect === 'current' && hit.distance < 3);
 }
 
 function stopAttribute(hit: Hit, tokens: readonly Token[]): Attribute | undefined {

@@ -5,6 +5,8 @@ export interface PersonRow {
   readonly word: string;
   readonly who: 'family' | 'other';
   readonly gender?: 'male' | 'female';
+  /** Words after which it is no person (`donor site`). */
+  readonly notBefore?: readonly string[];
   readonly example: string;
 }
 
@@ -60,7 +62,6 @@ const POSSESSIVES = new Set([
 /** Before a person these make them company, source or listener, not the one who is ill: `lives with his wife`. */
 const COMPANY = new Set(['with', 'by', 'per', 'from', 'to', 'for', 'via', 'and']);
 const SICK_CONTACT = new Set(['contact', 'exposure', 'exposed']);
-const BACK = new Set(['in', 'of', 'by']);
 const ADVERBS = new Set([
   'also',
   'and',
@@ -97,13 +98,13 @@ export function findPeople(
   const scopes: PersonScope[] = [];
   for (let i = first; i < last; i++) {
     const row = people.get(tokens[i]!.norm);
-    if (!row) continue;
+    if (!row || row.notBefore?.includes(tokens[i + 1]?.norm ?? '')) continue;
     let start = i;
     while (start > first && POSSESSIVES.has(tokens[start - 1]!.norm)) start--;
     const before = start > first ? tokens[start - 1]!.norm : '';
     if (isInformant(tokens, i, last)) continue;
     const bracketed = before === '(' || ((before === '-' || before === ':') && i + 1 >= last);
-    if (BACK.has(before) || bracketed || (i + 1 >= last && before === ',')) {
+    if (before === 'in' || bracketed || (i + 1 >= last && before === ',')) {
       // `breast cancer in his mother`, `colon cancer (father)`
       let from = start - 1;
       while (
