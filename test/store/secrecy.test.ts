@@ -1,6 +1,9 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { to as copyTo } from 'pg-copy-streams';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { claimAnnotations, completeAnnotation, readAnnotation } from '../../src/store/annotations.js';
+import { asAdmin } from '../../src/tenancy/database.js';
 import type { Tenant } from '../../src/tenancy/tenant.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 import {
@@ -78,6 +81,31 @@ test('a dump of every table holds no name, identifier, id, date of birth or sent
     expect(text.includes(canary), canary).toBe(false);
     expect(text.includes(Buffer.from(canary).toString('hex')), canary).toBe(false);
   }
+});
+
+test('nor do the files of the server, its write-ahead log among them', async () => {
+  const folder = await asAdmin(system.server, async (admin) => {
+    await admin.query('checkpoint');
+    return (await admin.query('show data_directory')).rows[0].data_directory as string;
+  });
+  let [files, logs] = [0, 0];
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    let bytes: Buffer;
+    try {
+      bytes = readFileSync(path);
+    } catch {
+      // Another test's database was dropped meanwhile.
+      continue;
+    }
+    files++;
+    if (path.includes('pg_wal')) logs++;
+    for (const canary of ['Quillfeather', 'Ottoline', 'MRN-774411', 'Marigold lantern', 'canary-1'])
+      expect(bytes.includes(canary), `${canary} in ${path}`).toBe(false);
+  }
+  expect(files).toBeGreaterThan(300);
+  expect(logs).toBeGreaterThan(0);
 });
 
 test('the annotation reads back for its own document', async () => {
