@@ -23,4 +23,12 @@ port.on('message', (batch: ToWorker) => {
   }
 });
 
+// Lexicon, weights and codes are read at their first use; a thread that calls itself ready has them.
+const FIRST_NOTE = [
+  'HPI: No chest pain. History of type 2 diabetes mellitus since 2014; mother with breast cancer.',
+  'MEDICATIONS:\n- lisinopril 10 mg po daily\n- albuterol 2 puffs every 4 hours as needed',
+  'ALLERGIES: penicillin (rash)\nLABS: creatinine 1.2 mg/dL, BP 120/80',
+  'PLAN: colonoscopy in 3 weeks. Influenza vaccine given today.',
+].join('\n');
+pipeline.annotate(FIRST_NOTE, { id: 'first', date: '2024-01-31' });
 send({ ready: pipeline.version });
