@@ -11,17 +11,11 @@ import {
   recordOf,
   usableRow,
 } from './catalog-rows.js';
-import {
-  asAdmin,
-  checkServerVersion,
-  connectFault,
-  controlPool,
-  isConnectionError,
-  tenantPool,
-} from './database.js';
+import { asAdmin, checkServerVersion, connectFault, isConnectionError } from './database.js';
 import { type Rotation, type RotationLevel, rotateKey } from './key-rotation.js';
 import { KEY_CACHE_MS, openTenantKeys } from './key-rows.js';
 import { migrateDatabase, pendingMigrations } from './migrate.js';
+import { connectionBudget, controlPool, tenantPool } from './pools.js';
 import type { ServerAddress } from './postgres/embedded.js';
 import type { KeyProvider, Tenant, TenantRecord, TenantState, Tenants } from './tenant.js';
 import { grantTenantRole, schemaStateOf } from './tenant-database.js';
@@ -38,6 +32,8 @@ export interface CatalogOptions {
   readonly keys: KeyProvider;
   readonly clock: Clock;
   readonly maxOpen?: number;
+  /** Connections to all tenants together; by what the server allows where not given. */
+  readonly maxConnections?: number;
 }
 
 /** The catalog with what administration needs beyond `Tenants`. */
@@ -77,6 +73,7 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
   await asAdmin(server, checkServerVersion);
   await migrateDatabase(server, 'control');
   const control = controlPool(server);
+  const budget = await connectionBudget(control, options.maxConnections);
   const context: CatalogContext = { server, control, keys, clock };
   /** In order of use, oldest first. Promises, so that two first requests open a tenant once. */
   const open = new Map<string, Promise<OpenTenant>>();
@@ -100,7 +97,10 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
   async function openNow(name: string): Promise<OpenTenant> {
     const found = await usableRow(control, name);
     const { keys: tenantKeys, rolePassword, role } = await openKeys(found);
-    const pool = tenantPool({ ...server, database: found.database, user: role, password: rolePassword });
+    const pool = tenantPool(
+      { ...server, database: found.database, user: role, password: rolePassword },
+      budget,
+    );
     try {
       const schema = await schemaStateOf(pool);
       if (!schema.granted || pendingMigrations('tenant', schema.applied).length > 0)

@@ -162,6 +162,39 @@ describe('tenants', () => {
   });
 });
 
+describe('connections', () => {
+  test('of all tenants together stay within the budget; idle ones make room, and whoever must wait is served', async () => {
+    const few = await openTenants({
+      server: system.server,
+      keys: openKeyFiles(`${system.dir}/keys`),
+      clock,
+      maxConnections: 5,
+    });
+    try {
+      const tenants = [await few.open('a'), await few.open('b'), await few.open('twin')];
+      let most = 0;
+      const watch = setInterval(() => {
+        most = Math.max(
+          most,
+          tenants.reduce((sum, t) => sum + t.pool.totalCount, 0),
+        );
+      }, 1);
+      for (let round = 0; round < 3; round++) {
+        const all = tenants.flatMap((t) =>
+          Array.from({ length: 8 }, () => t.pool.query('select pg_sleep(0.01), current_database() as db')),
+        );
+        const dbs = (await Promise.all(all)).map((r) => r.rows[0].db);
+        expect(dbs).toEqual(tenants.flatMap((t) => Array(8).fill(t.record.database)));
+      }
+      clearInterval(watch);
+      expect(most).toBeGreaterThan(2);
+      expect(most).toBeLessThanOrEqual(5);
+    } finally {
+      await few.close();
+    }
+  });
+});
+
 describe('a tenant connection', () => {
   test('reads int8 as bigint and int8[] as bigint[]', async () => {
     const { pool } = await system.tenant('a');
