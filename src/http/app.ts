@@ -11,15 +11,17 @@ import type { BundleDeps } from '../tasks/bundle.js';
 import { basicCheck, type Check } from '../tasks/bundle-entry.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import type { Timeline } from '../timeline/timeline.js';
+import { createAdmission } from './admission.js';
 import { annotateRoute } from './annotate.js';
 import type { VerifyToken } from './auth.js';
 import { type BatchOptions, batchHandler } from './batch.js';
-import { capabilityStatement } from './capabilities.js';
+import { capabilityStatement, terminologyCapabilities } from './capabilities.js';
 import { cohortRoute } from './cohort.js';
 import { cors } from './cors.js';
 import { documentRoutes } from './document.js';
 import { annotationRoute, withAnnotationStatus } from './document-reference.js';
 import { everythingRoutes } from './everything.js';
+import { oneParam } from './exchange.js';
 import { authorise, createFhirEndpoint, type Seen } from './fhir-endpoint.js';
 import { isLoopback, parseHost, publicUrl } from './hosts.js';
 import { idempotentHandler } from './idempotency.js';
@@ -70,6 +72,9 @@ export interface AppOptions {
   readonly corsOrigins?: readonly string[];
   /** Whether a conditional delete may remove several resources. */
   readonly multipleDelete?: boolean;
+  /** Requests under way at once, for one tenant and for all. */
+  readonly maxPerTenant?: number;
+  readonly maxTotal?: number;
   readonly requestTimeoutMs?: number;
   readonly bundleTimeoutMs?: number;
 }
@@ -102,6 +107,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
   });
 
   const origins = new Set(options.corsOrigins);
+  const admission = createAdmission(options.maxPerTenant, options.maxTotal);
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -113,6 +119,14 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     if (!place) return next();
     if (cors(request, response, origins)) return;
     const start = performance.now();
+    let leave: () => void;
+    try {
+      leave = admission.enter(place[1]!);
+    } catch (error) {
+      const { status } = failure(error);
+      metrics.observe('refused', status, 0);
+      return refuse(request, response, error);
+    }
     metrics.enter();
     try {
       const seen = await endpoint(request, response, place[1]!, place[2] ?? '', place[3] ?? '');
@@ -120,6 +134,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
       if (options.wake && bringsDocuments(seen)) options.wake(place[1]!);
     } finally {
       metrics.leave();
+      leave();
     }
   });
   serveWeb(app);
@@ -154,7 +169,7 @@ function wrongHost(): Fault {
   });
 }
 
-async function refuse(request: IncomingMessage, response: ServerResponse, fault: Fault): Promise<void> {
+async function refuse(request: IncomingMessage, response: ServerResponse, fault: unknown): Promise<void> {
   const { status, headers, outcome } = failure(fault);
   const unread = !request.complete && request.method !== 'GET' && request.method !== 'HEAD';
   await respond(
@@ -229,16 +244,20 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
     check,
     multipleDelete,
     parseInstant,
-    capabilities: async ({ base }) => ({
-      status: 200,
-      resource: capabilityStatement(routes, {
-        base,
+    capabilities: async (request) => {
+      const settings = {
+        base: request.base,
         version: options.version,
         date: started,
         secured: !options.dev,
         multipleDelete,
-      }),
-    }),
+      };
+      const mode = oneParam(request, 'mode') ?? 'full';
+      if (mode === 'terminology') return { status: 200, resource: terminologyCapabilities(settings) };
+      if (mode !== 'full' && mode !== 'normative')
+        throw invalid('Not a mode of metadata.', 'mode', 'Use full, normative or terminology.');
+      return { status: 200, resource: capabilityStatement(routes, settings) };
+    },
     batch: idempotentHandler(bundles, clock, (within) => batchHandler(within, batchOptions)),
     operations: [
       ...everythingRoutes({ store: system.store, search: find, decorate, parseInstant }),

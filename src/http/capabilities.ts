@@ -65,6 +65,30 @@ export function capabilityStatement(routes: readonly Route[], settings: Capabili
   };
 }
 
+/** `metadata?mode=terminology` (R4 terminologycapabilities.html). The code systems themselves are the tenant's data. */
+export function terminologyCapabilities({ base, version, date }: CapabilitySettings): Resource {
+  return {
+    resourceType: 'TerminologyCapabilities',
+    status: 'active',
+    date: new Date(date).toISOString(),
+    kind: 'instance',
+    software: { name: 'Cenote', version },
+    implementation: { description: 'Cenote FHIR R4 data lake', url: base },
+    codeSearch: 'explicit',
+    expansion: {
+      hierarchical: false,
+      paging: true,
+      incomplete: false,
+      parameter: ['url', 'valueSet', 'valueSetVersion', 'filter', 'offset', 'count'].map((name) => ({
+        name,
+      })),
+    },
+    validateCode: { translations: true },
+    translation: { needsMap: true },
+    closure: { translation: false },
+  };
+}
+
 function security(secured: boolean): Record<string, unknown> {
   if (!secured)
     return { description: 'Development mode: no token is asked for, and only this machine is served.' };

@@ -80,6 +80,13 @@ describe('the CapabilityStatement', () => {
     }
   });
 
+  it('has a mode for terminology, and no unknown modes', async () => {
+    const { body } = await http().get(`${BASE}/metadata?mode=terminology`).expect(200);
+    expect(body.resourceType).toBe('TerminologyCapabilities');
+    await http().get(`${BASE}/metadata?mode=full`).expect(200);
+    await http().get(`${BASE}/metadata?mode=other`).expect(400);
+  });
+
   it('claims no interaction that is not served', async () => {
     const claimed = new Set([
       ...statement.rest[0]!.interaction.map((i) => i.code),

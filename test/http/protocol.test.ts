@@ -219,6 +219,23 @@ describe('browser apps of other origins (CORS)', () => {
   );
 });
 
+describe('too many at once', () => {
+  it('are told to come again, before anything is read', async () => {
+    const narrow = await serve({ maxPerTenant: 1 });
+    const responses = await Promise.all(
+      Array.from({ length: 12 }, () => narrow.http().get(`${BASE}/Patient?_count=1`)),
+    );
+    const refused = responses.filter((r) => r.status === 429);
+    expect(responses.some((r) => r.status === 200)).toBe(true);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]!.headers['retry-after']).toBe('1');
+    expect(refused[0]!.body.issue[0].code).toBe('throttled');
+    // Each leaves its place when it is answered.
+    await narrow.http().get(`${BASE}/Patient?_count=1`).expect(200);
+    await narrow.close();
+  });
+});
+
 describe('the service', () => {
   it('says that it lives, is ready, and counts without naming anybody', async () => {
     await http().get('/healthz').expect(200);
