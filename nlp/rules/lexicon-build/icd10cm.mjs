@@ -1,5 +1,5 @@
 // ICD-10-CM: names, inclusion terms and the alphabetical index with its inversions undone.
-import { phraseVariants, plainName } from './phrases.mjs';
+import { BODY_ADJECTIVES, phraseVariants, plainName } from './phrases.mjs';
 
 export const ICD10CM = 'http://hl7.org/fhir/sid/icd-10-cm';
 const MAX_WORDS = 9;
@@ -100,9 +100,22 @@ function isUseless(name) {
     /\b(?:classified elsewhere|elsewhere classified|subsequent encounter|sequela|initial encounter|Encounter for)\b/i.test(
       name,
     ) ||
-    /^(?:other|certain|unspecified) /i.test(name) ||
+    /^(?:other|certain) /i.test(name) ||
     /\bother\b/i.test(name)
   );
+}
+
+/** Other forms of a main term that are no names: "edematous", "diabetic". */
+const ADJECTIVE = /(?:ous|ic|al|ed|ive|ary)$/i;
+
+/** The modifiers as they are, and with the adjective of a part of the body: "Cyst, kidney" is a renal cyst. */
+function withAdjectives(words) {
+  const result = [words];
+  words.forEach((word, at) => {
+    for (const adjective of BODY_ADJECTIVES[word.toLowerCase()] ?? [])
+      result.push(words.map((other, i) => (i === at ? adjective : other)));
+  });
+  return result;
 }
 
 const LINK =
@@ -118,14 +131,17 @@ export function indexPhrases(term) {
     .split(/,+ */)
     .map((segment) => segment.trim())
     .filter(Boolean);
-  // "Edema, edematous, conjunctiva": the second is a form of the first.
-  if (
+  // "Edema, edematous, conjunctiva": what follows in the same stem is another form of the first.
+  const heads = [segments[0]];
+  const stemOf = (word) => word.slice(0, 4).toLowerCase();
+  while (
     segments.length > 1 &&
-    segments[1].slice(0, 4).toLowerCase() === segments[0].slice(0, 4).toLowerCase() &&
-    segments[1].split(' ').length === 1 &&
-    segments[0].split(' ').length === 1
-  )
-    segments.splice(1, 1);
+    !segments[1].includes(' ') &&
+    !segments[0].includes(' ') &&
+    stemOf(segments[1]) === stemOf(segments[0])
+  ) {
+    heads.push(...segments.splice(1, 1));
+  }
   if (segments.length === 0 || segments.length > MAX_SEGMENTS) return [];
   if (
     /^(?:complications?|history|status|examination|encounter|screening|counseling|problem|maladjustment|contact|exposure|observation|admission|aftercare|fitting|vaccination|procedure|pregnancy|delivery|labor|puerperal|poisoning|injury|external|accident|assault|disease|disorder|syndrome|deficiency|effect|defect|abnormal|findings?|presence|absence|personal|test|anomaly|deformity|malformation|neoplasm|birth|newborn|maternal|foreign|late|lack|replacement|attention|transplant|carrier|person|placement|removal|donor|long-term|dependence|use|abuse|intoxication|sequelae|therapy|supervision|immunization|prophylactic|family|underdosing)$/i.test(
@@ -137,7 +153,7 @@ export function indexPhrases(term) {
   if (NOT_A_PHRASE.test(plain)) {
     if (!/\b(?:stage|degree) (?:\d|[IV]+|one|two|three)\b/i.test(plain) || segments.length > 3) return [];
   }
-  const [head, ...rest] = segments;
+  const rest = segments.slice(1);
   const before = [];
   const after = [];
   for (let i = 0; i < rest.length; i++) {
@@ -154,19 +170,26 @@ export function indexPhrases(term) {
   }
   const tail = after.length > 0 ? ` ${after.join(' ')}` : '';
   const phrases = new Set();
-  const of = /^[a-z ]+$/i.test(head) && before.length === 1;
-  if (before.length === 0) phrases.add(`${head}${tail}`);
-  else {
-    phrases.add(`${[...before].reverse().join(' ')} ${head}${tail}`);
-    phrases.add(`${before.join(' ')} ${head}${tail}`);
-    phrases.add(`${head} ${before.join(' ')}${tail}`);
-    if (of && before[0].split(' ').length <= 2) phrases.add(`${head} of ${before[0]}${tail}`);
-    if (before.length === 2)
-      phrases
-        .add(`${before[1]} ${head} ${before[0]}${tail}`)
-        .add(`${before[0]} ${head} ${before[1]}${tail}`)
-        .add(`${before[1]} ${head} of ${before[0]}${tail}`)
-        .add(`${before[0]} ${head} of ${before[1]}${tail}`);
+  for (const head of heads) {
+    if (heads.length > 1 && ADJECTIVE.test(head)) continue;
+    const plainHead = /^[a-z ]+$/i.test(head);
+    for (const words of withAdjectives(before)) {
+      if (words.length === 0) {
+        phrases.add(`${head}${tail}`);
+        continue;
+      }
+      phrases.add(`${[...words].reverse().join(' ')} ${head}${tail}`);
+      phrases.add(`${words.join(' ')} ${head}${tail}`);
+      phrases.add(`${head} ${words.join(' ')}${tail}`);
+      if (plainHead && words.length === 1 && words[0].split(' ').length <= 2)
+        phrases.add(`${head} of ${words[0]}${tail}`);
+      if (words.length === 2) {
+        phrases.add(`${words[1]} ${head} ${words[0]}${tail}`).add(`${words[0]} ${head} ${words[1]}${tail}`);
+        phrases
+          .add(`${words[1]} ${head} of ${words[0]}${tail}`)
+          .add(`${words[0]} ${head} of ${words[1]}${tail}`);
+      }
+    }
   }
   return [...phrases].filter((phrase) => phrase.split(' ').length <= MAX_WORDS && phrase.length > 2);
 }
