@@ -28,8 +28,8 @@ export function planSearch(
   const order = orderOf(parsed.controls.sort, parsed.types, context);
   const types = parsed.types.map(typeNumber).sort((a, b) => a - b);
   const condition = optimize(acrossTypes(compiled));
-  if (order.kind !== 'clinical') return { find: { types, condition, order }, exact };
-  return { find: inClinicalOrder(parsed, { types, condition, order }, keys, context), exact };
+  const plain: Find = { types, condition, order, countTerm: countTermOf(parsed, context) };
+  return { find: order.kind === 'clinical' ? inClinicalOrder(parsed, plain, keys, context) : plain, exact };
 }
 
 /** One condition for rows of several types. A term belongs to one type already, so it needs no type beside it. */
@@ -102,6 +102,16 @@ function inClinicalOrder(
     return { ...find, condition: every([compartment, ...rest]) };
   }
   return { ...find, sortedTerm: sortedTerm.term };
+}
+
+/** Where one coding of the type's code or category is all that is asked for, its sorted term. */
+function countTermOf(parsed: ParsedSearch, context: IndexContext): bigint | undefined {
+  const [type] = parsed.types;
+  if (parsed.types.length !== 1 || type === undefined) return undefined;
+  const tree = parsed.trees.get(type)!;
+  if (tree.kind !== 'parameter') return undefined;
+  const sorted = sortedTermOf(type, [tree], undefined, context);
+  return sorted.kind === 'type' ? undefined : sorted.term;
 }
 
 /** The one patient whose compartment every match is in, where a conjunct says so. */

@@ -60,10 +60,15 @@ export class Renderer {
         return 'false';
       case 'terms':
         return `${r}.terms ${c.all ? '@>' : '&&'} ${b.bigints(c.terms)}`;
-      case 'rids':
-        return c.rids.length === 1
-          ? `${r}.rid = ${b.bigint(c.rids[0]!)}`
-          : `${r}.rid = any(${b.bigints(c.rids)})`;
+      case 'rids': {
+        // Ids are found through the locator: the resource's own key begins with its part.
+        const l = this.#alias('l');
+        const ofType = this.predicate({ kind: 'types', types }, l, types);
+        return (
+          `(${r}.part, ${r}.rtype, ${r}.rid) in (select ${l}.part, ${l}.rtype, ${l}.rid from locator ${l}` +
+          ` where ${ofType} and ${l}.rid = any(${b.bigints(c.rids)}))`
+        );
+      }
       case 'types':
         return c.types.length === 1
           ? `${r}.rtype = ${b.smallint(c.types[0]!)}`

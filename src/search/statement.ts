@@ -13,6 +13,8 @@ export interface Find {
   readonly order: Order;
   /** A term with rows in `idx_sorted` that every match has; lets an order by clinical time be read from the index. */
   readonly sortedTerm?: bigint;
+  /** A term whose rows in `idx_sorted` are the dated matches, all of them. */
+  readonly countTerm?: bigint;
   /** Matches without such a row: those in several compartments, which have this term instead. */
   readonly sharedTerm?: bigint;
 }
@@ -250,9 +252,20 @@ function keyExpression(key: SqlKey, bind: Binder): string {
     : `coalesce((select ${value} from idx_quantity k where ${same} and k.term = ${bind.bigint(key.term)}), ${NO_DOUBLE})`;
 }
 
-/** How many rows match. A whole type is counted in the locator, less its few deleted rows. */
+/**
+ * How many rows match. A whole type is counted in the locator, less its few deleted rows; a code in its sorted rows,
+ * which are an index by themselves, with its undated ones beside.
+ */
 export function countStatement(find: Find): Statement {
   const bind = new Binder();
+  if (find.countTerm !== undefined) {
+    const types = new Renderer(bind).predicate({ kind: 'types', types: find.types }, 'r', find.types);
+    return done(
+      bind,
+      `select (select count(*) from idx_sorted s where s.term = ${bind.bigint(find.countTerm)})` +
+        ` + (select count(*) from resource r where ${types} and r.at is null and ${where(find, bind)}) as n`,
+    );
+  }
   if (find.condition.kind === 'everything') {
     // The locator's key is read alone, in the order it stands.
     const types = (alias: string) =>

@@ -106,7 +106,7 @@ function queries(patients: readonly string[]): Record<string, Query> {
     'chain to the patient': () => 'Observation?patient.gender=female&_count=20',
     'chain, selective': (pick) => `Observation?patient._id=${pick(patients)}&_count=20`,
     'reverse chain': () => `Patient?_has:Observation:patient:code=${LOINC}4548-4&_count=20`,
-    'date range, no other': () => 'Observation?date=ge2020-01-01&date=lt2020-02-01&_count=20',
+    'date range, no other': () => 'Observation?date=ge2014-01-01&date=lt2014-02-01&_count=20',
     include: (pick) => `Observation?patient=Patient/${pick(patients)}&_include=Observation:patient&_count=20`,
     'reverse include': (pick) => `Patient?_id=${pick(patients)}&_revinclude=Observation:patient`,
     'accurate total of a code': () => `Observation?code=${LOINC}2339-0&_total=accurate&_count=20`,

@@ -400,6 +400,10 @@ test.each([
   ['Observation?_total=accurate&_count=2', 6],
   ['Observation?code=2339-0&_total=accurate&_count=1', 3],
   ['Patient?_total=accurate', 3],
+  [`Observation?_summary=count&code=${LOINC}|718-7`, 3],
+  [`Observation?_summary=count&code=${LOINC}|2339-0`, 3],
+  [`Observation?_summary=count&code=${LOINC}|718-7&status=final`, 3],
+  ['Condition?_summary=count&code=http://snomed.info/sct|44054006', 1],
 ])('the total of %s is %i', async (path, total) => {
   expect((await run(path)).total).toBe(total);
 });
