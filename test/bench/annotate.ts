@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { createClinicalPipeline } from '../../nlp/index.js';
 import { createNlpPool } from '../../src/tasks/nlp-pool.js';
-import { line } from './figure.js';
+import { line } from './support/figure.js';
 import { generatedNotes } from './support/generated-notes.js';
 
 const NOTES = 400;

@@ -6,7 +6,8 @@ import { packageRoot } from '../../src/core/package-root.js';
 import { openSystem } from '../../src/system.js';
 import { drainAnnotations } from '../../src/tasks/annotate.js';
 import { runImport } from '../../src/tasks/import.js';
-import { line } from './figure.js';
+import { removeEmbedded } from '../../src/tenancy/postgres/embedded.js';
+import { line } from './support/figure.js';
 
 /**
  * `cenote bench import [PATH] [--no-notes]`: imports a folder into a fresh tenant on a durable embedded PostgreSQL, reads
@@ -78,6 +79,8 @@ export async function run(args: readonly string[]): Promise<void> {
       await system.close();
     }
   } finally {
+    // The cluster may lie elsewhere, where an unprivileged user can reach it.
+    await removeEmbedded(dataDir);
     rmSync(dataDir, { recursive: true, force: true });
   }
 }

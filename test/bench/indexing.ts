@@ -9,7 +9,7 @@ import { mapReferences } from '../../src/fhir/references.js';
 import { validateResource } from '../../src/fhir/validate.js';
 import { type IndexContext, type IndexRows, indexResource } from '../../src/indexing/index.js';
 import { createSipHash } from '../../src/tenancy/siphash.js';
-import { line } from './figure.js';
+import { line } from './support/figure.js';
 import { recordsOf } from './support/records.js';
 
 const VISITS = 12;

@@ -6,7 +6,7 @@ import { readConfig } from '../../src/config.js';
 import type { Resource } from '../../src/core/resource.js';
 import { openSystem, type System } from '../../src/system.js';
 import type { Tenant } from '../../src/tenancy/tenant.js';
-import { line } from './figure.js';
+import { line } from './support/figure.js';
 import { random, recordsOf } from './support/records.js';
 
 const VISITS = 10;
