@@ -67,6 +67,7 @@ export class CleanPool extends pg.Pool {
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: Connected): void;
   override connect(callback?: Connected): Promise<pg.PoolClient> | undefined {
+    if (callback && this.budget && this.connectAtOnce(this.budget, callback)) return undefined;
     const connected = this.budget ? this.connectWithin(this.budget) : super.connect().then(closeIfDirty);
     if (!callback) return connected;
     connected.then(
@@ -76,6 +77,29 @@ export class CleanPool extends pg.Pool {
     return undefined;
   }
 
+  /** The common case, that nobody has to wait, without promises: it is a tenth of what a short query costs. */
+  private connectAtOnce(budget: ConnectionBudget, callback: Connected): boolean {
+    const idle = this.hasIdle();
+    if (!idle && budget.open >= budget.max) return false;
+    if (!this.own.tryAcquire()) return false;
+    if (!budget.permits.tryAcquire()) {
+      this.own.release();
+      return false;
+    }
+    if (idle) this.promised += 1;
+    super.connect((error, client) => {
+      if (idle) this.promised -= 1;
+      if (!client) {
+        this.giveBack(budget);
+        callback(error, undefined, () => {});
+        return;
+      }
+      closeIfDirty(client, () => this.giveBack(budget));
+      callback(undefined, client, client.release as (release?: unknown) => void);
+    });
+    return true;
+  }
+
   private async connectWithin(budget: ConnectionBudget): Promise<pg.PoolClient> {
     const deadline = Date.now() + WAIT_MS;
     if (!this.own.tryAcquire() && !(await this.own.acquire(deadline))) throw busy();
@@ -83,16 +107,17 @@ export class CleanPool extends pg.Pool {
       this.own.release();
       throw busy();
     }
-    const giveBack = () => {
-      budget.permits.release();
-      this.own.release();
-    };
     try {
-      return closeIfDirty(await this.take(budget), giveBack);
+      return closeIfDirty(await this.take(budget), () => this.giveBack(budget));
     } catch (error) {
-      giveBack();
+      this.giveBack(budget);
       throw error;
     }
+  }
+
+  private giveBack(budget: ConnectionBudget): void {
+    budget.permits.release();
+    this.own.release();
   }
 
   private async take(budget: ConnectionBudget): Promise<pg.PoolClient> {
