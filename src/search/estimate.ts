@@ -16,6 +16,8 @@ export interface Guess {
   readonly matches: number;
   /** Rows that the most selective part finds by its index; Infinity where no part has one. */
   readonly fetched: number;
+  /** That part. */
+  readonly driver: Condition | undefined;
 }
 
 const LIFE_MS = 60_000;
@@ -30,16 +32,20 @@ export async function guess(reader: Reader, condition: Condition, types: readonl
   const parts = condition.kind === 'and' ? condition.of : [condition];
   let share = 1;
   let fetched = Number.POSITIVE_INFINITY;
+  let driver: Condition | undefined;
   for (const part of parts) {
     const found = await count(reader, part, types);
     if (found === undefined) {
       if (part.kind !== 'everything') share *= TESTED_SHARE;
       continue;
     }
-    fetched = Math.min(fetched, found);
+    if (found < fetched) {
+      fetched = found;
+      driver = part;
+    }
     share *= Math.min(1, found / rows);
   }
-  return { rows, matches: share * rows, fetched };
+  return { rows, matches: share * rows, fetched, driver };
 }
 
 /** Rows an index finds for the condition; undefined where it is only tested. */

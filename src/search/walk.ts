@@ -1,3 +1,4 @@
+import type { Condition } from './condition.js';
 import type { Position } from './cursor.js';
 import { explained, guess } from './estimate.js';
 import type { Reader } from './reader.js';
@@ -28,19 +29,16 @@ export async function nextRows(
   limit: number,
 ): Promise<FoundRow[]> {
   const spine = spineOf(find, after.phase);
-  const length = spine && (await walkLength(reader, find, spine, limit));
-  if (!spine || length === undefined) return fetched(reader, find, after, limit);
-  const walked = await rowsOf(reader, find, walkStatement(find, spine, after, limit, length));
+  const way = spine ? await chooseWay(reader, find, spine, limit) : {};
+  const fetch = () => rowsOf(reader, find, rowsStatement(find, after, limit, way.driver));
+  if (!spine || way.walk === undefined) return fetch();
+  const walked = await rowsOf(reader, find, walkStatement(find, spine, after, limit, way.walk));
   if (walked.length < limit) {
     // Too few: either the spine ended, or matches are rarer than was guessed.
-    const [left] = await reader.query(spineLeftStatement(spine, after, length));
-    if (Number(left!.n) >= length) return fetched(reader, find, after, limit);
+    const [left] = await reader.query(spineLeftStatement(spine, after, way.walk));
+    if (Number(left!.n) >= way.walk) return fetch();
   }
   return walked;
-}
-
-function fetched(reader: Reader, find: Find, after: Position, limit: number): Promise<FoundRow[]> {
-  return rowsOf(reader, find, rowsStatement(find, after, limit));
 }
 
 async function rowsOf(
@@ -51,28 +49,29 @@ async function rowsOf(
   return (await reader.query(statement)).map((r) => foundRow(r, find.order));
 }
 
-/** Rows to walk, or undefined where fetching is the better way. */
-async function walkLength(
-  reader: Reader,
-  find: Find,
-  spine: Spine,
-  limit: number,
-): Promise<number | undefined> {
+interface Way {
+  /** Rows to walk; absent where fetching is the better way. */
+  readonly walk?: number;
+  /** The most selective part, to fetch by. */
+  readonly driver?: Condition;
+}
+
+async function chooseWay(reader: Reader, find: Find, spine: Spine, limit: number): Promise<Way> {
   const condition = spine.rest ?? find.condition;
   // Everything on the spine matches, but for the few deleted rows that the locator still has.
-  if (condition.kind === 'everything') return MARGIN * limit + FEW_ROWS;
+  if (condition.kind === 'everything') return { walk: MARGIN * limit + FEW_ROWS };
   let whole: number | undefined;
   if (spine.clinical) {
     whole = await explained(reader, spine.name, () => wholeSpine(spine));
     // A short spine is not worth a choice: its own rows are read through, a patient's rows are fetched.
-    if (whole <= SHORT_SPINE) return find.sortedTerm === undefined ? undefined : whole * MARGIN + limit;
+    if (whole <= SHORT_SPINE) return find.sortedTerm === undefined ? {} : { walk: whole * MARGIN + limit };
   }
-  const { rows, matches, fetched: byIndex } = await guess(reader, condition, find.types);
-  if (byIndex <= FEW_ROWS) return undefined;
+  const { rows, matches, fetched: byIndex, driver } = await guess(reader, condition, find.types);
+  if (byIndex <= FEW_ROWS) return { driver };
   // All matches are on the spine, so they are at least as frequent there as in the type.
   const share = Math.min(1, Math.max(matches, 1) / Math.min(rows, whole ?? rows));
   const length = Math.min(Math.ceil((MARGIN * limit) / share), whole ?? rows) + limit;
-  return length <= MAX_WALK && length < byIndex ? length : undefined;
+  return length <= MAX_WALK && length < byIndex ? { walk: length, driver } : { driver };
 }
 
 function wholeSpine(spine: Spine) {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Resource } from '../../src/core/resource.js';
 import { rangesOf } from '../../src/indexing/index.js';
+import { conjuncts } from '../../src/search/condition.js';
 import { START } from '../../src/search/order.js';
 import { poolReader } from '../../src/search/reader.js';
 import type { Page } from '../../src/search/request.js';
@@ -296,6 +297,9 @@ test('walking an ordered index and fetching by the most selective one give the s
       const rids = async (statement: ReturnType<typeof rowsStatement>) =>
         (await reader.query(statement)).map((r) => String(foundRow(r, find.order).row.rid));
       const fetched = await rids(rowsStatement(find, START, 100));
+      for (const driver of conjuncts(find.condition))
+        if (find.order.kind === 'row')
+          expect(await rids(rowsStatement(find, START, 100, driver))).toEqual(fetched);
       expect(await rids(walkStatement(find, spine, START, 100, 1_000))).toEqual(fetched);
     }),
     { numRuns: RUNS, seed: 2 },
