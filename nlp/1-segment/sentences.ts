@@ -9,6 +9,10 @@ for (const row of readRules<{ word: string; kind: AbbreviationKind }[]>('abbrevi
   abbreviations.set(row.word, row.kind);
 }
 
+/** What never ends is cut: from here on at a comma, and at the latest at the maximum. Keeps later stages linear. */
+const LONG_TOKENS = 300;
+const MAX_TOKENS = 400;
+
 const WRAP_MIN = 50;
 const WRAP_MAX = 140;
 const ITEM_MAX_LENGTH = 120;
@@ -217,6 +221,11 @@ function splitBlock(
   for (let i = first; i < last; i++) {
     const token = tokens[i]!;
     const code = token.text.charCodeAt(0);
+    const length = i - from;
+    if (length >= LONG_TOKENS && (length >= MAX_TOKENS || token.text === ',')) {
+      close(token.text === ',' ? i + 1 : i);
+      continue;
+    }
     if (i > from && startsInlineItem(text, tokens, i, last, item)) {
       close(i);
       listItem = true;
