@@ -197,6 +197,10 @@ export const FUNCTIONS: Readonly<Record<string, Compile>> = {
   },
   empty: question((found) => found.length === 0),
   hasValue: question((found) => found.length === 1 && (typeof found[0] !== 'object' || 'raw' in found[0]!)),
+  allTrue: question((found) => found.every((v) => v === true)),
+  anyTrue: question((found) => found.some((v) => v === true)),
+  allFalse: question((found) => found.every((v) => v === false)),
+  anyFalse: question((found) => found.some((v) => v === false)),
   isDistinct: question((found) => distinct(found).length === found.length),
   not: (call) => {
     const collect = source(call);
