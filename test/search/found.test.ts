@@ -261,6 +261,8 @@ const FOUND: [string, string[]][] = [
   ['Patient?_has:Condition:patient:code:text=type 2', ['p1']],
   ['Patient?_has:Condition:subject:code:missing=false', ['p1']],
   ['Observation?subject.name=nobody', []],
+  ['Observation?code:code-text=test 23', ['o1', 'o2', 'o3']],
+  ['Observation?code:code-text=est', []],
   // Codes by value set and hierarchy (R4 search.html#token).
   ['Observation?code:in=http://example.org/vs/blood', ['o4', 'o5', 'o6']],
   ['Observation?code:not-in=http://example.org/vs/blood', ['o1', 'o2', 'o3']],
