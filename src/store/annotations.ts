@@ -141,6 +141,12 @@ export type AnnotationResult =
   /** To be tried again by whoever claims it next. */
   | { readonly state: 'pending'; readonly error: string };
 
+/** One claim and how it ended. */
+export interface EndedAnnotation {
+  readonly claimed: ClaimedAnnotation;
+  readonly result: AnnotationResult;
+}
+
 /**
  * Ends a claim: the annotation and the resources it yields are written in one transaction, or neither is.
  * @throws Fault `conflict` when the document has a newer version or the lease was lost; nothing is written then.
@@ -152,43 +158,82 @@ export async function completeAnnotation(
   result: AnnotationResult,
   actor: Actor,
 ): Promise<ReplacedGroup | undefined> {
+  const [ended] = await completeAnnotations(store, tenant, [{ claimed, result }], actor);
+  if (ended === 'lost')
+    throw new Fault(
+      'conflict',
+      'The document changed, or another worker took it over; this result was dropped.',
+      {
+        remedy: 'Nothing needs to be done: the document is annotated again.',
+      },
+    );
+  return ended;
+}
+
+/**
+ * Ends several claims in one transaction, which costs about as much as ending one. The answer is in their order: the
+ * group as it was replaced; nothing where there was none to replace; `lost` where the document has a newer version or
+ * the lease ran out, and nothing of that one was written.
+ */
+export async function completeAnnotations(
+  store: Store,
+  tenant: Tenant,
+  ended: readonly EndedAnnotation[],
+  actor: Actor,
+): Promise<(ReplacedGroup | 'lost' | undefined)[]> {
+  if (ended.length === 0) return [];
   return store.transact(tenant, actor, async (tx) => {
-    const { part, rid, leaseUntil } = claimed.claim;
-    // The document before its annotation row: the order every writer of a document takes.
-    await tx.query('select 1 from locator where rtype = $1 and rid = $2 for update', [
-      typeNumber(DOCUMENT),
-      rid,
-    ]);
-    const sealed =
+    const claims = ended.map(({ claimed }) => claimed.claim);
+    // The documents before their annotation rows: the order every writer of a document takes.
+    await tx.query(
+      'select 1 from locator where rtype = $1 and rid in (select unnest($2::bigint[])) order by rid for update',
+      [typeNumber(DOCUMENT), intArray(claims.map((c) => c.rid))],
+    );
+    const sealed = ended.map(({ claimed, result }) =>
       result.state === 'done'
-        ? sealAnnotation(tenant.keys, part, rid, claimed.version, result.annotation)
-        : null;
+        ? sealAnnotation(
+            tenant.keys,
+            claimed.claim.part,
+            claimed.claim.rid,
+            claimed.version,
+            result.annotation,
+          )
+        : null,
+    );
     const { rows } = await tx.query(
-      `update annotation set state = $5, lease_until = 0, pipeline = $6, error = $7, kv = $8, sealed = $9, updated_at = ${NOW}
-       where part = $1 and rid = $2 and ver = $3 and state = ${RUNNING} and lease_until = $4 returning 1`,
+      `update annotation a set state = k.state, lease_until = 0, pipeline = k.pipeline, error = k.error,
+         kv = case when k.sealed is null then null else $9::smallint end, sealed = k.sealed, updated_at = ${NOW}
+       from unnest($1::int[], $2::bigint[], $3::int[], $4::bigint[], $5::smallint[], $6::text[], $7::text[], $8::bytea[])
+         as k (part, rid, ver, lease_until, state, pipeline, error, sealed)
+       where a.part = k.part and a.rid = k.rid and a.ver = k.ver and a.state = ${RUNNING} and a.lease_until = k.lease_until
+       returning a.rid`,
       [
-        part,
-        rid,
-        claimed.version,
-        leaseUntil,
-        ANNOTATION_STATES.indexOf(result.state),
-        'pipeline' in result ? result.pipeline : null,
-        'error' in result ? result.error : null,
-        sealed ? tenant.keys.currentVersion : null,
+        intArray(claims.map((c) => c.part)),
+        intArray(claims.map((c) => c.rid)),
+        intArray(ended.map(({ claimed }) => claimed.version)),
+        intArray(claims.map((c) => c.leaseUntil)),
+        intArray(ended.map(({ result }) => ANNOTATION_STATES.indexOf(result.state))),
+        ended.map(({ result }) => ('pipeline' in result ? result.pipeline : null)),
+        ended.map(({ result }) => ('error' in result ? result.error : null)),
         sealed,
+        tenant.keys.currentVersion,
       ],
     );
-    if (rows.length === 0)
-      throw new Fault(
-        'conflict',
-        'The document changed, or another worker took it over; this result was dropped.',
-        {
-          remedy: 'Nothing needs to be done: the document is annotated again.',
-        },
-      );
-    if (result.state === 'done') return tx.replaceDerivedGroup(claimed.documentId, result.resources);
-    if (result.state === 'no-text') return tx.replaceDerivedGroup(claimed.documentId, []);
-    return undefined;
+    const held = new Set(rows.map((row) => row.rid as bigint));
+    const replacing = ended.filter(
+      ({ claimed, result }) =>
+        held.has(claimed.claim.rid) && (result.state === 'done' || result.state === 'no-text'),
+    );
+    const groups = await tx.replaceDerivedGroups(
+      replacing.map(({ claimed, result }) => ({
+        documentId: claimed.documentId,
+        resources: result.state === 'done' ? result.resources : [],
+      })),
+    );
+    const byDocument = new Map(replacing.map(({ claimed }, i) => [claimed.documentId, groups[i]]));
+    return ended.map(({ claimed }) =>
+      held.has(claimed.claim.rid) ? byDocument.get(claimed.documentId) : 'lost',
+    );
   });
 }
 

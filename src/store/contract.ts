@@ -93,6 +93,14 @@ export interface StoreTransaction {
   write(writes: readonly Write[]): Promise<WriteResult[]>;
   /** As `Store.replaceDerivedGroup`, in this transaction. */
   replaceDerivedGroup(documentId: string, resources: readonly Resource[]): Promise<ReplacedGroup>;
+  /** The same for several documents at once, answered in their order. No document may stand twice. */
+  replaceDerivedGroups(groups: readonly DerivedGroup[]): Promise<ReplacedGroup[]>;
+}
+
+/** What one document yields. */
+export interface DerivedGroup {
+  readonly documentId: string;
+  readonly resources: readonly Resource[];
 }
 
 export interface ReplacedGroup {

@@ -6,16 +6,19 @@ import {
   type AnnotationResult,
   type ClaimedAnnotation,
   claimAnnotations,
-  completeAnnotation,
+  completeAnnotations,
   countAnnotations,
+  type EndedAnnotation,
 } from '../store/annotations.js';
 import type { Actor, Store } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { documentText } from './document-text.js';
 import { addCounts, type DerivedCounts, noDerivedCounts } from './import-report.js';
 
-/** Documents taken at once; twice what the workers hold keeps them busy while results are committed. */
-const CLAIM = 16;
+/** Documents taken, read and committed together: a transaction of 16 costs little more than one of one. */
+const BATCH = 16;
+/** Batches under way: while one commits, the next are read. */
+const BATCHES_AT_ONCE = 3;
 /** A document's lease, in ms; longer than the longest note may take. */
 const LEASE_MS = 120_000;
 /** After this many attempts a document is given up and says so. */
@@ -71,58 +74,64 @@ export async function annotatePending(
   options: DrainOptions = {},
 ): Promise<number> {
   let read = 0;
-  let waiting = 0;
-  const running = new Set<Promise<void>>();
-  let failure: unknown;
-  for (;;) {
-    if (options.signal?.aborted || failure !== undefined) break;
-    const room = CLAIM * 2 - running.size;
-    const claimed = room >= CLAIM ? await claimAnnotations(tenant, CLAIM, LEASE_MS) : [];
-    for (const document of claimed) {
-      const work: Promise<void> = annotateOne(deps, tenant, document, counts)
-        .then(() => {
-          read++;
-          counts.documents++;
-        })
-        .catch((error) => {
-          failure ??= error;
-        })
-        .finally(() => running.delete(work));
-      running.add(work);
+  let empty = false;
+  const line = async () => {
+    while (!empty && !options.signal?.aborted) {
+      const claimed = await claimAnnotations(tenant, BATCH, LEASE_MS);
+      if (claimed.length === 0) {
+        empty = true;
+        return;
+      }
+      const ended = await Promise.all(
+        claimed.map(async (one) => ({ claimed: one, result: await resultOf(deps, tenant, one) })),
+      );
+      await complete(deps, tenant, ended, counts);
+      read += claimed.length;
+      counts.documents += claimed.length;
+      if (options.onProgress) options.onProgress(read, (await countAnnotations(tenant)).pending);
     }
-    if (claimed.length === 0 && room >= CLAIM && running.size === 0) break;
-    if (options.onProgress) {
-      if (claimed.length > 0) waiting = (await countAnnotations(tenant)).pending;
-      options.onProgress(read, waiting);
-    }
-    if (running.size > 0 && (claimed.length === 0 || CLAIM * 2 - running.size < CLAIM))
-      await Promise.race(running);
-  }
-  await Promise.all(running);
-  if (failure !== undefined) throw failure;
+  };
+  const outcomes = await Promise.allSettled(Array.from({ length: BATCHES_AT_ONCE }, line));
+  const failed = outcomes.find((o) => o.status === 'rejected');
+  if (failed) throw failed.reason;
   return read;
 }
 
-async function annotateOne(
+/** Commits a batch together; where one of it cannot be stored, each alone, so that its neighbours are. */
+async function complete(
   deps: AnnotateDeps,
   tenant: Tenant,
-  claimed: ClaimedAnnotation,
+  ended: readonly EndedAnnotation[],
   counts: DerivedCounts,
 ): Promise<void> {
-  const result = await resultOf(deps, tenant, claimed);
   try {
-    const group = await completeAnnotation(deps.store, tenant, claimed, result, ACTOR);
-    if (!group) return;
-    counts.created += group.created;
-    counts.updated += group.updated;
-    counts.deleted += group.deleted;
-    counts.unchanged += group.unchanged;
-    addCounts(counts.byType, group.byType);
+    // A document with a newer version, or taken over by another worker, answers `lost`: that one's result counts.
+    for (const group of await completeAnnotations(deps.store, tenant, ended, ACTOR)) {
+      if (!group || group === 'lost') continue;
+      counts.created += group.created;
+      counts.updated += group.updated;
+      counts.deleted += group.deleted;
+      counts.unchanged += group.unchanged;
+      addCounts(counts.byType, group.byType);
+    }
   } catch (error) {
-    // The document has a newer version or another worker took over: that one's result counts.
-    if (isFault(error) && error.category === 'conflict') return;
-    throw error;
+    if (!isFault(error) || error.category === 'unavailable') throw error;
+    if (ended.length > 1) {
+      for (const one of ended) await complete(deps, tenant, [one], counts);
+      return;
+    }
+    const { claimed, result } = ended[0]!;
+    if (result.state === 'failed' || result.state === 'pending') throw error;
+    const given = giveUp(claimed, deps.reader.version, error.category);
+    await completeAnnotations(deps.store, tenant, [{ claimed, result: given }], ACTOR);
   }
+}
+
+/** A few more attempts, then the document says that it could not be read. */
+function giveUp(claimed: ClaimedAnnotation, pipeline: string, error: string): AnnotationResult {
+  return claimed.attempts >= MAX_ATTEMPTS
+    ? { state: 'failed', pipeline, error }
+    : { state: 'pending', error };
 }
 
 async function resultOf(
@@ -150,9 +159,7 @@ async function resultOf(
     const category = isFault(error) ? error.category : 'internal';
     // A database that is gone is no fault of the document.
     if (category === 'unavailable') throw error;
-    return claimed.attempts >= MAX_ATTEMPTS
-      ? { state: 'failed', pipeline: reader.version, error: category }
-      : { state: 'pending', error: category };
+    return giveUp(claimed, reader.version, category);
   }
 }
 
