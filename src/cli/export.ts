@@ -1,14 +1,19 @@
+import { open } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { Fault } from '../core/fault.js';
 import { isResourceType } from '../fhir/resource-types.js';
+import type { System } from '../system.js';
 import { runExport } from '../tasks/export.js';
+import { goldNotes } from '../tasks/gold.js';
+import type { Tenant } from '../tenancy/tenant.js';
 import { progress, rate } from './progress.js';
 import { print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
 import { textTable } from './table.js';
 
 interface ExportCommandOptions extends SharedOptions {
   tenant: string;
-  out: string;
+  out?: string;
+  gold?: string;
   cohort?: string;
   patient?: string[];
   type?: string;
@@ -19,7 +24,8 @@ interface ExportCommandOptions extends SharedOptions {
 export function register(program: Command): void {
   withTenant(withDataDir(program.command('export')))
     .description('write a tenant\u2019s or a cohort\u2019s resources to files')
-    .requiredOption('--out <folder>', 'an empty folder, made where there is none')
+    .option('--out <folder>', 'an empty folder, made where there is none')
+    .option('--gold <file>', 'instead: the notes people reviewed, one JSON line each in the form of annotate')
     .option('--cohort <name>', 'only the patients of this cohort: its name or the id of its Group')
     .option('--patient <id...>', 'only these patients')
     .option('--type <types>', 'only these resource types, separated by commas')
@@ -32,6 +38,10 @@ export function register(program: Command): void {
     .action((options: ExportCommandOptions) =>
       withSystem(options, async (system, signal) => {
         const tenant = await system.tenants.open(options.tenant);
+        if (options.gold) return exportGold(system, tenant, options.gold);
+        const directory = options.out;
+        if (!directory)
+          throw new Fault('invalid', 'Say where to: --out FOLDER or --gold FILE.', { at: '--out' });
         const types = options.type?.split(',').map((t) => t.trim());
         for (const type of types ?? []) {
           if (!isResourceType(type))
@@ -52,7 +62,7 @@ export function register(program: Command): void {
         const started = Date.now();
         const bar = progress('export', options.quiet);
         const manifest = await runExport(system, tenant, {
-          directory: options.out,
+          directory,
           types,
           patients,
           sinceMs,
@@ -63,7 +73,7 @@ export function register(program: Command): void {
         }).finally(() => bar.stop());
         print(textTable(['type', 'resources'], Object.entries(manifest.counts).sort()));
         print(
-          `\n${manifest.total.toLocaleString('en-US')} resources in ${manifest.output.length} files, ${options.out}/manifest.json`,
+          `\n${manifest.total.toLocaleString('en-US')} resources in ${manifest.output.length} files, ${directory}/manifest.json`,
         );
       }),
     );
@@ -71,4 +81,20 @@ export function register(program: Command): void {
 
 async function* only(ids: string[]): AsyncGenerator<string[]> {
   yield ids;
+}
+
+async function exportGold(system: System, tenant: Tenant, file: string): Promise<void> {
+  const handle = await open(file, 'w', 0o600);
+  let notes = 0;
+  let reviewed = 0;
+  try {
+    for await (const note of goldNotes(system.store, tenant)) {
+      await handle.writeFile(`${JSON.stringify(note)}\n`);
+      notes++;
+      reviewed += note.reviewed;
+    }
+  } finally {
+    await handle.close();
+  }
+  print(`${notes} notes with ${reviewed} reviewed facts, ${file}`);
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drainAnnotations } from '../../src/tasks/annotate.js';
+import { goldNotes } from '../../src/tasks/gold.js';
 import { BASE, type Served, serve } from '../http/served.js';
 
 /** What a person decides of a fact is kept, whatever the pipeline says later. */
@@ -126,5 +127,18 @@ describe('$review', () => {
     const left = (body.entry as { resource: Condition }[]).map((e) => e.resource.code.text);
     expect(left).not.toContain('Psoriasis');
     expect(left).toContain('eczema');
+  });
+
+  it('gives the reviewed notes as gold: what was decided stands on the mention', async () => {
+    await writeNote('Assessment: gout. Asthma.');
+    await review((await condition('Asthma')).id, { decision: 'rejected' }).expect(200);
+    const notes = [];
+    for await (const note of goldNotes(served.rooms.store, served.tenant)) notes.push(note);
+    expect(notes).toHaveLength(1);
+    expect(notes[0]!.text).toBe('Assessment: gout. Asthma.');
+    expect(notes[0]!.mentions.find((m) => m.text === 'Asthma')).toMatchObject({
+      accepted: false,
+      reason: 'rejected-by-person',
+    });
   });
 });
