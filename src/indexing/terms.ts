@@ -181,20 +181,18 @@ export class ParameterTerms {
 
 /** By the tenant's blind, so that a tenant's terms are gone with its keys. */
 const byBlind = new WeakMap<Blind, Map<SearchParameter, ParameterTerms>>();
-let lastBlind: Blind | undefined;
-let lastTerms = new Map<SearchParameter, ParameterTerms>();
 
 /** The term maker of a parameter, made once per parameter and tenant. */
 export function parameterTerms(context: IndexContext, parameter: SearchParameter): ParameterTerms {
-  if (context.blind !== lastBlind) {
-    lastTerms = byBlind.get(context.blind) ?? new Map();
-    byBlind.set(context.blind, lastTerms);
-    lastBlind = context.blind;
+  let terms = byBlind.get(context.blind);
+  if (!terms) {
+    terms = new Map();
+    byBlind.set(context.blind, terms);
   }
-  let found = lastTerms.get(parameter);
+  let found = terms.get(parameter);
   if (!found) {
     found = new ParameterTerms(parameter, context);
-    lastTerms.set(parameter, found);
+    terms.set(parameter, found);
   }
   return found;
 }

@@ -483,6 +483,30 @@ describe('words (R4 search.html#content)', () => {
   ])('%s: %s', (text, answer) => {
     expect(found(report, text)).toBe(answer);
   });
+
+  const note = (contentType: string, text: string) =>
+    resource('DocumentReference', {
+      content: [{ attachment: { contentType, data: Buffer.from(text, 'utf8').toString('base64') } }],
+    });
+  it.each([
+    [note('text/plain', 'Pt denies chest pain.\nMétformin 500 mg BID'), '_content=denies metformin', true],
+    [note('text/plain; charset=utf-8', 'Pt denies chest pain.'), '_content=smoker', false],
+    [note('text/html', '<p class="smoker">denies</p>'), '_content=denies', true],
+    [note('text/html', '<p class="smoker">denies</p>'), '_content=smoker', false],
+    [note('application/pdf', 'denies'), '_content=denies', false],
+    [
+      note('text/plain', `${Array.from({ length: 6000 }, (_, i) => `w${i}`).join(' ')} needle`),
+      '_content=needle',
+      true,
+    ],
+    [
+      resource('Binary', { contentType: 'text/plain', data: Buffer.from('a fall').toString('base64') }),
+      '_content=fall',
+      true,
+    ],
+  ])('of notes inside: %#', (of, text, answer) => {
+    expect(found(of as Resource, text as string)).toBe(answer);
+  });
 });
 
 describe('units', () => {
