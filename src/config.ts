@@ -31,6 +31,13 @@ export const SETTINGS = [
     meaning: 'How clients reach the API, where a proxy stands before it; links in answers start with it.',
   },
   {
+    name: 'CENOTE_VALIDATION',
+    example: 'structure',
+    default: 'strict',
+    meaning:
+      'How strictly the API checks what is written where a request says nothing (X-Cenote-Validation): strict, structure or minimal.',
+  },
+  {
     name: 'CENOTE_CORS_ORIGINS',
     example: 'https://app.example.org,https://viewer.example.org',
     default: 'none',
@@ -158,6 +165,7 @@ export interface Config {
   readonly port: number;
   /** Without a slash at its end. */
   readonly baseUrl: string;
+  readonly validation: 'strict' | 'structure' | 'minimal';
   readonly corsOrigins: readonly string[];
   readonly conditionalDelete: 'single' | 'multiple';
   /** Undefined for the embedded PostgreSQL. */
@@ -193,6 +201,11 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
       'http:',
       'https:',
     ]),
+    validation: oneOf(read('CENOTE_VALIDATION') ?? 'strict', 'CENOTE_VALIDATION', [
+      'strict',
+      'structure',
+      'minimal',
+    ] as const),
     corsOrigins: originsOf(read('CENOTE_CORS_ORIGINS')),
     conditionalDelete: oneOf(read('CENOTE_CONDITIONAL_DELETE') ?? 'single', 'CENOTE_CONDITIONAL_DELETE', [
       'single',

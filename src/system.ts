@@ -167,6 +167,7 @@ async function serve(
     verify,
     log,
     wake,
+    validation: config.validation,
     corsOrigins: config.corsOrigins,
     multipleDelete: config.conditionalDelete === 'multiple',
   });

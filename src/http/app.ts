@@ -4,11 +4,12 @@ import type { Cohorts } from '../cohort/cohort.js';
 import type { Clock } from '../core/clock.js';
 import { Fault, invalid } from '../core/fault.js';
 import { parsePartialDate } from '../fhir/dates.js';
+import type { ValidationLevel } from '../fhir/validate.js';
 import type { Search } from '../search/search.js';
 import type { Store } from '../store/contract.js';
 import type { AnnotateDeps } from '../tasks/annotate.js';
 import type { BundleDeps } from '../tasks/bundle.js';
-import { basicCheck, type Check } from '../tasks/bundle-entry.js';
+import { basicCheck, checkAt } from '../tasks/bundle-entry.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { createAdmission } from './admission.js';
@@ -72,6 +73,8 @@ export interface AppOptions {
   readonly corsOrigins?: readonly string[];
   /** Whether a conditional delete may remove several resources. */
   readonly multipleDelete?: boolean;
+  /** How strictly what is written is checked where a request says nothing; `strict` by default. */
+  readonly validation?: ValidationLevel;
   /** Requests under way at once, for one tenant and for all. */
   readonly maxPerTenant?: number;
   readonly maxTotal?: number;
@@ -98,6 +101,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
   const router = buildRouter(system, options);
   const endpoint = createFhirEndpoint({
     clock: system.clock,
+    validation: options.validation ?? 'strict',
     tenants: system.tenants,
     router,
     verify: options.dev ? undefined : options.verify,
@@ -220,14 +224,12 @@ function record(metrics: Metrics, { log }: AppOptions, seen: Seen, start: number
 
 function buildRouter(system: HttpSystem, options: AppOptions): Router {
   const { search, bundles, clock } = system;
-  const check: Check = basicCheck;
   const decorate = withAnnotationStatus;
   const multipleDelete = options.multipleDelete ?? false;
   const started = clock.now();
   const find: FindPage = (tenant, request) =>
     search.search(tenant, { ...request, base: system.baseOf(tenant) });
   const batchOptions: BatchOptions = {
-    check,
     decorate,
     multipleDelete,
     match: (method, path) => router.match(method, path),
@@ -241,7 +243,6 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
     bundles,
     search: find,
     decorate,
-    check,
     multipleDelete,
     parseInstant,
     capabilities: async (request) => {
@@ -261,8 +262,8 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
     batch: idempotentHandler(bundles, clock, (within) => batchHandler(within, batchOptions)),
     operations: [
       ...everythingRoutes({ store: system.store, search: find, decorate, parseInstant }),
-      ...metaRoutes(bundles, check),
-      ...validateRoutes(system.store, check),
+      ...metaRoutes(bundles),
+      ...validateRoutes(system.store, checkAt('strict')),
       ...lastnRoutes(find, decorate),
       ...documentRoutes(bundles),
       ...terminologyRoutes({ store: system.store, search, baseOf: (tenant) => system.baseOf(tenant) }),
@@ -270,7 +271,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
       ...timelineRoutes(system.timeline),
       cohortRoute(system.cohorts),
       annotateRoute(async () => (await system.annotation()).reader),
-      reviewRoute(system, check),
+      reviewRoute(system, basicCheck),
     ],
   });
   const router = createRouter(routes);

@@ -1,7 +1,7 @@
 import { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
 import { applyBundle, type BundleDeps } from '../tasks/bundle.js';
-import type { Check, Entry } from '../tasks/bundle-entry.js';
+import type { Entry } from '../tasks/bundle-entry.js';
 import type { ReadAnswer } from '../tasks/bundle-result.js';
 import type { FhirRequest, FhirResponse, Handler } from './exchange.js';
 import { failure, HttpFault } from './outcome.js';
@@ -13,7 +13,6 @@ import type { Permission } from './scopes.js';
 export type Dispatch = (matched: Matched, request: FhirRequest) => Promise<FhirResponse>;
 
 export interface BatchOptions {
-  readonly check: Check;
   readonly decorate: Decorate;
   readonly multipleDelete: boolean;
   readonly match: (method: string, path: string) => Matched;
@@ -41,7 +40,7 @@ export function batchHandler(deps: BundleDeps, options: BatchOptions): Handler {
       mode: 'http',
       actor: request.actor,
       base: request.base,
-      check: options.check,
+      check: request.check,
       returns: request.prefer.return ?? 'minimal',
       multipleDelete: options.multipleDelete,
       failure: (fault) => failure(fault),

@@ -1,5 +1,6 @@
 import type { Resource } from '../core/resource.js';
 import { searchParametersOf } from '../fhir/registry.js';
+import { requiredCodes } from '../fhir/required-codes.js';
 import { RESOURCE_TYPES } from '../fhir/resource-types.js';
 import type { Route } from './router.js';
 
@@ -12,6 +13,13 @@ export interface CapabilitySettings {
   readonly secured: boolean;
   readonly multipleDelete: boolean;
 }
+
+/** A CapabilityStatement of R4 can name R4's types alone; ours are served the same way and told in the documentation. */
+const R4_NAMES = new Set(
+  [...(requiredCodes('resource-types')?.values() ?? [])].flatMap((codes) => [...(codes ?? [])]),
+);
+const R4_TYPES = RESOURCE_TYPES.filter((type) => R4_NAMES.has(type));
+const OWN_TYPES = RESOURCE_TYPES.filter((type) => !R4_NAMES.has(type));
 
 /** Order of R4 `type-restful-interaction`. */
 const TYPE_INTERACTIONS = [
@@ -52,8 +60,9 @@ export function capabilityStatement(routes: readonly Route[], settings: Capabili
     rest: [
       {
         mode: 'server',
+        documentation: `Served like the types of R4, though R4 does not know them: ${OWN_TYPES.join(', ')}.`,
         security: security(settings.secured),
-        resource: RESOURCE_TYPES.map((type) => resourceOf(type, typeCodes, routes, settings)),
+        resource: R4_TYPES.map((type) => resourceOf(type, typeCodes, routes, settings)),
         interaction: SYSTEM_INTERACTIONS.filter((code) => systemCodes.has(code)).map((code) => ({ code })),
         searchParam: [
           { name: '_type', type: 'special', definition: 'http://hl7.org/fhir/SearchParameter/Resource-type' },
@@ -132,7 +141,7 @@ function resourceOf(
     conditionalDelete: multipleDelete ? 'multiple' : 'single',
     referencePolicy: ['literal', 'logical', 'local'],
     searchInclude: ['*', ...references.map(({ code }) => `${type}:${code}`)],
-    searchRevInclude: revIncludes(type),
+    ...(revIncludes(type).length > 0 ? { searchRevInclude: revIncludes(type) } : {}),
     searchParam: parameters.map(({ code, type: kind, url }) => ({ name: code, type: kind, definition: url })),
     ...(own.length > 0 ? { operation: own } : {}),
   };

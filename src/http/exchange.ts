@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
 import type { Resource, StoredResource } from '../core/resource.js';
 import type { Actor, Store } from '../store/contract.js';
+import type { Check } from '../tasks/bundle-entry.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import type { BodyKind, Pair, Prefer } from './negotiate.js';
 import { HttpFault } from './outcome.js';
@@ -24,6 +25,8 @@ export interface FhirRequest {
   readonly now: number;
   readonly headers: IncomingHttpHeaders;
   readonly prefer: Prefer;
+  /** Checks what is to be written, as strictly as the request asks. */
+  readonly check: Check;
   /** Reads and parses the body once. Text for a form, parsed JSON otherwise. */
   body(kinds: readonly BodyKind[]): Promise<{ kind: BodyKind; text: string; json: unknown }>;
 }

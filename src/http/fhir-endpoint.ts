@@ -2,17 +2,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
 import { parseJson } from '../core/json.js';
+import { VALIDATION_LEVELS, type ValidationLevel } from '../fhir/validate.js';
+import { type Check, checkAt } from '../tasks/bundle-entry.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import { authenticate, bearerToken, type Caller, DEV_CALLER, type VerifyToken } from './auth.js';
 import { MAX_BUNDLE_BYTES, MAX_FORM_BYTES, MAX_RESOURCE_BYTES, readText } from './body.js';
 import type { FhirRequest, FhirResponse } from './exchange.js';
 import { type BodyKind, bodyKind, type Pair, parsePrefer, responseType } from './negotiate.js';
-import { failure } from './outcome.js';
+import { failure, HttpFault } from './outcome.js';
 import { requestId } from './request-id.js';
 import { acceptsGzip, type RenderContext, respond } from './respond.js';
 import type { Matched, Router } from './router.js';
 
 export interface FhirEndpointOptions {
+  readonly validation: ValidationLevel;
   readonly clock: Clock;
   readonly tenants: Tenants;
   readonly router: Router;
@@ -126,9 +129,30 @@ async function handle(
     now: options.clock.now(),
     headers: request.headers,
     prefer,
+    check: checkOf(request, options.validation),
     body: bodyReader(request, matched),
   });
 }
+
+/** The header by which a request chooses how strictly what it writes is checked. */
+const VALIDATION_HEADER = 'x-cenote-validation';
+
+function checkOf(request: IncomingMessage, level: ValidationLevel): Check {
+  const asked = request.headers[VALIDATION_HEADER];
+  if (asked === undefined) return CHECKS[level];
+  const found = VALIDATION_LEVELS.find((known) => known === asked);
+  if (found) return CHECKS[found];
+  throw new HttpFault(400, 'X-Cenote-Validation names no level.', {
+    issueCode: 'value',
+    remedy: `Use one of ${VALIDATION_LEVELS.join(', ')}.`,
+  });
+}
+
+const CHECKS = {
+  minimal: checkAt('minimal'),
+  structure: checkAt('structure'),
+  strict: checkAt('strict'),
+} as const satisfies Record<ValidationLevel, Check>;
 
 function callerOf(options: FhirEndpointOptions, token: string | undefined, tenant: Tenant): Caller {
   if (!options.verify) return DEV_CALLER;

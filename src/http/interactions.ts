@@ -1,6 +1,5 @@
 import type { Clock } from '../core/clock.js';
 import type { BundleDeps } from '../tasks/bundle.js';
-import type { Check } from '../tasks/bundle-entry.js';
 import type { Handler } from './exchange.js';
 import { idempotentHandler } from './idempotency.js';
 import { type Decorate, instanceHistoryHandler, readHandler, vreadHandler } from './read.js';
@@ -22,7 +21,6 @@ export interface InteractionDeps {
   readonly bundles: BundleDeps;
   readonly search: Search;
   readonly decorate: Decorate;
-  readonly check: Check;
   readonly multipleDelete: boolean;
   readonly parseInstant: (text: string) => { lo: number; hi: number };
   readonly capabilities: Handler;
@@ -33,7 +31,7 @@ export interface InteractionDeps {
 
 /** The table of everything served under `/fhir/{tenant}`. */
 export function interactionRoutes(deps: InteractionDeps): Route[] {
-  const { bundles, search, decorate, check, multipleDelete } = deps;
+  const { bundles, search, decorate, multipleDelete } = deps;
   const { store } = bundles;
   const type = (code: string) => ({ kind: 'type', code }) as const;
   const system = (code: string) => ({ kind: 'system', code }) as const;
@@ -60,14 +58,14 @@ export function interactionRoutes(deps: InteractionDeps): Route[] {
       path: ':type/:id',
       claim: type('update'),
       needs: 'u',
-      handle: updateHandler(bundles, check),
+      handle: updateHandler(bundles),
     },
     {
       method: 'PATCH',
       path: ':type/:id',
       claim: type('patch'),
       needs: 'u',
-      handle: patchHandler(bundles, check),
+      handle: patchHandler(bundles),
     },
     {
       method: 'DELETE',
@@ -114,21 +112,21 @@ export function interactionRoutes(deps: InteractionDeps): Route[] {
       path: ':type',
       claim: type('create'),
       needs: 'c',
-      handle: idempotentHandler(bundles, deps.clock, (within) => createHandler(within, check)),
+      handle: idempotentHandler(bundles, deps.clock, (within) => createHandler(within)),
     },
     {
       method: 'PUT',
       path: ':type',
       claim: type('update'),
       needs: 'u',
-      handle: conditionalUpdateHandler(bundles, check),
+      handle: conditionalUpdateHandler(bundles),
     },
     {
       method: 'PATCH',
       path: ':type',
       claim: type('patch'),
       needs: 'u',
-      handle: conditionalPatchHandler(bundles, check),
+      handle: conditionalPatchHandler(bundles),
     },
     {
       method: 'DELETE',

@@ -1,7 +1,6 @@
 import { Fault, invalid } from '../core/fault.js';
 import type { Coding, ResourceMeta } from '../core/resource.js';
 import type { Store } from '../store/contract.js';
-import type { Check } from '../tasks/bundle-entry.js';
 import { isObject } from '../tasks/bundle-entry.js';
 import { patchResource, type WriteDeps } from '../tasks/bundle-interactions.js';
 import { type FhirRequest, type FhirResponse, type Handler, ifMatchVersion, segment } from './exchange.js';
@@ -13,7 +12,7 @@ import type { Route } from './router.js';
  * R4 resource-operation-meta.html, -meta-add.html, -meta-delete.html. Adding and removing make a new version: nothing
  * that was stored is ever changed.
  */
-export function metaRoutes(deps: WriteDeps, check: Check): Route[] {
+export function metaRoutes(deps: WriteDeps): Route[] {
   const claim = (name: string) =>
     ({
       kind: 'operation',
@@ -29,14 +28,14 @@ export function metaRoutes(deps: WriteDeps, check: Check): Route[] {
       path: ':type/:id/$meta-add',
       claim: claim('meta-add'),
       needs: 'u',
-      handle: changeMeta(deps, check, added),
+      handle: changeMeta(deps, added),
     },
     {
       method: 'POST',
       path: ':type/:id/$meta-delete',
       claim: claim('meta-delete'),
       needs: 'u',
-      handle: changeMeta(deps, check, removed),
+      handle: changeMeta(deps, removed),
     },
   ];
 }
@@ -67,7 +66,7 @@ function readMeta(store: Store): Handler {
 
 type Change = (meta: ResourceMeta, given: ResourceMeta) => ResourceMeta;
 
-function changeMeta(deps: WriteDeps, check: Check, change: Change): Handler {
+function changeMeta(deps: WriteDeps, change: Change): Handler {
   return async (request) => {
     const given = await metaOf(request);
     const result = await patchResource(
@@ -75,7 +74,7 @@ function changeMeta(deps: WriteDeps, check: Check, change: Change): Handler {
       request,
       segment(request, 'type'),
       segment(request, 'id'),
-      (current) => check({ ...current, meta: change(current.meta, given) }, current.resourceType),
+      (current) => request.check({ ...current, meta: change(current.meta, given) }, current.resourceType),
       ifMatchVersion(request.headers),
     );
     return { ...answer(result.resource?.meta), version: result.version, lastUpdated: result.lastUpdated };

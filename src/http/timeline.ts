@@ -23,7 +23,7 @@ export function timelineRoutes({ timeline }: Timeline): Route[] {
     const [warning, ...also] = page.warnings;
     if (!warning) return { status: 200, resource: bundle };
     const entry = [
-      ...(bundle.entry as unknown[]),
+      ...((bundle.entry as unknown[] | undefined) ?? []),
       { resource: asWarning(warning, also), search: { mode: 'outcome' } },
     ];
     return { status: 200, resource: { ...bundle, entry } };

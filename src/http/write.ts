@@ -3,7 +3,7 @@ import { isFhirId } from '../core/ids.js';
 import type { Resource } from '../core/resource.js';
 import type { WriteResult } from '../store/contract.js';
 import { type Criteria, parseCriteria } from '../tasks/bundle-criteria.js';
-import { type Check, isObject } from '../tasks/bundle-entry.js';
+import { isObject } from '../tasks/bundle-entry.js';
 import {
   createResource,
   deleteResource,
@@ -28,62 +28,62 @@ import {
 import { HttpFault } from './outcome.js';
 
 /** R4 http.html#create, and #ccreate with `If-None-Exist`. */
-export function createHandler(deps: WriteDeps, check: Check): Handler {
+export function createHandler(deps: WriteDeps): Handler {
   return async (request) => {
     const type = segment(request, 'type');
     const header = request.headers['if-none-exist'];
     const criteria = header === undefined ? undefined : parseCriteria(type, String(header), 'If-None-Exist');
     if (criteria) requireSearch(request, type);
-    const resource = check(await jsonBody(request), type);
+    const resource = request.check(await jsonBody(request), type);
     const result = await createResource(deps, request, resource, criteria);
     return written(request, result, result.outcome === 'created' ? 201 : 200);
   };
 }
 
 /** R4 http.html#update; `If-None-Match: *` makes it a create that fails where something is. */
-export function updateHandler(deps: WriteDeps, check: Check): Handler {
+export function updateHandler(deps: WriteDeps): Handler {
   return async (request) => {
     const type = segment(request, 'type');
     const id = segment(request, 'id');
     const ifMatch = expectedVersion(request);
     const body = await jsonBody(request);
     requireSameId(body, id);
-    const result = await updateResource(deps, request, id, check(body, type), ifMatch);
+    const result = await updateResource(deps, request, id, request.check(body, type), ifMatch);
     return written(request, result, result.outcome === 'created' ? 201 : 200);
   };
 }
 
 /** R4 http.html#cond-update. */
-export function conditionalUpdateHandler(deps: WriteDeps, check: Check): Handler {
+export function conditionalUpdateHandler(deps: WriteDeps): Handler {
   return async (request) => {
     const type = segment(request, 'type');
     const criteria = criteriaOf(request, type);
     requireSearch(request, type);
     const ifMatch = expectedVersion(request);
-    const resource = check(await jsonBody(request), type);
+    const resource = request.check(await jsonBody(request), type);
     const result = await updateWhere(deps, request, criteria, resource, ifMatch);
     return written(request, result, result.outcome === 'created' ? 201 : 200);
   };
 }
 
 /** R4 http.html#patch: JSON Patch, or Parameters with a FHIRPath Patch. */
-export function patchHandler(deps: WriteDeps, check: Check): Handler {
+export function patchHandler(deps: WriteDeps): Handler {
   return async (request) => {
     const type = segment(request, 'type');
     const ifMatch = ifMatchVersion(request.headers);
-    const patch = await patchBody(request, check);
+    const patch = await patchBody(request);
     const result = await patchResource(deps, request, type, segment(request, 'id'), patch, ifMatch);
     return written(request, result, 200);
   };
 }
 
-export function conditionalPatchHandler(deps: WriteDeps, check: Check): Handler {
+export function conditionalPatchHandler(deps: WriteDeps): Handler {
   return async (request) => {
     const type = segment(request, 'type');
     const criteria = criteriaOf(request, type);
     requireSearch(request, type);
     const ifMatch = ifMatchVersion(request.headers);
-    const patch = await patchBody(request, check);
+    const patch = await patchBody(request);
     const match = await oneMatch(deps.find, request.tenant, criteria, undefined);
     if (!match)
       throw new Fault('not-found', 'The criteria match no resource.', { remedy: 'Correct the criteria.' });
@@ -120,15 +120,15 @@ async function jsonBody(request: FhirRequest): Promise<unknown> {
   return (await request.body(['json'])).json;
 }
 
-async function patchBody(request: FhirRequest, check: Check): Promise<Patch> {
+async function patchBody(request: FhirRequest): Promise<Patch> {
   const { kind, json } = await request.body(['json-patch', 'json']);
-  if (kind === 'json-patch') return jsonPatch(json, check);
+  if (kind === 'json-patch') return jsonPatch(json, request.check);
   if (!isObject(json) || json.resourceType !== 'Parameters') {
     throw new HttpFault(415, 'The body is no patch.', {
       remedy: 'Send a JSON Patch as application/json-patch+json, or Parameters with a FHIRPath Patch.',
     });
   }
-  return fhirPathPatch(json as Resource, check);
+  return fhirPathPatch(json as Resource, request.check);
 }
 
 /** A conditional write tells whether something matches: it is a search too. */

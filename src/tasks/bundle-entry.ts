@@ -1,8 +1,8 @@
 import { Fault, invalid, isFault } from '../core/fault.js';
 import { isFhirId } from '../core/ids.js';
 import type { Resource } from '../core/resource.js';
-import { checkResource } from '../fhir/check.js';
 import { isResourceType } from '../fhir/resource-types.js';
+import { type ValidationLevel, validateResource } from '../fhir/validate.js';
 import { type Criteria, parseCriteria } from './bundle-criteria.js';
 import { withoutAnnotationStatus } from './bundle-document.js';
 
@@ -39,8 +39,16 @@ export type Check = (value: unknown, type: string | undefined, where?: CheckedIn
 /** Inside a bundle a reference may still be a search (`Practitioner?identifier=…`). */
 export type CheckedIn = 'bundle';
 
-export const basicCheck: Check = (value, type, where) =>
-  withoutAnnotationStatus(checkResource(value, { type, conditionalReferences: where === 'bundle' }));
+/** A check of a level (R4's codes and invariants with `strict`, the form alone with `structure`). */
+export function checkAt(level: ValidationLevel): Check {
+  return (value, type, where) =>
+    withoutAnnotationStatus(
+      validateResource(value, level, { type, conditionalReferences: where === 'bundle' }),
+    );
+}
+
+/** What imports ask for unless told otherwise. */
+export const basicCheck: Check = checkAt('structure');
 
 /** Entries one HTTP bundle holds at most. */
 export const MAX_HTTP_ENTRIES = 20_000;

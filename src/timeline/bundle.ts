@@ -15,12 +15,17 @@ export function timelineBundle(page: TimelinePage, base: string, patient: string
     resourceType: 'Bundle',
     type: 'searchset',
     link: [link('self', page.self), ...(page.next ? [link('next', page.next)] : [])],
-    entry: page.events.map((event) => ({
-      extension: [eventExtension(event)],
-      fullUrl: `${base}/${event.resource.resourceType}/${event.resource.id}`,
-      resource: event.resource,
-      search: { mode: 'match' },
-    })),
+    // FHIR has no empty lists.
+    ...(page.events.length > 0 ? { entry: page.events.map((event) => entryOf(event, base)) } : {}),
+  };
+}
+
+function entryOf(event: TimelineEvent, base: string): object {
+  return {
+    extension: [eventExtension(event)],
+    fullUrl: `${base}/${event.resource.resourceType}/${event.resource.id}`,
+    resource: event.resource,
+    search: { mode: 'match' },
   };
 }
 

@@ -77,7 +77,10 @@ describe('a transaction', () => {
       extension: [
         {
           url: 'https://example.org/about',
-          extension: [{ url: 'who', valueReference: { reference: PATIENT_URN } }],
+          extension: [
+            { url: 'who', valueReference: { reference: PATIENT_URN } },
+            { url: 'how', valueReference: { reference: '#p' } },
+          ],
         },
       ],
       contained: [
