@@ -241,9 +241,11 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     },
 
     async diskBytes(record) {
-      const { rows } = await control.query<{ bytes: bigint }>('select pg_database_size($1) as bytes', [
-        record.database,
-      ]);
+      // No row for a shredded tenant, whose database is gone.
+      const { rows } = await control.query<{ bytes: bigint }>(
+        'select pg_database_size(oid) as bytes from pg_database where datname = $1',
+        [record.database],
+      );
       return rows[0]?.bytes ?? 0n;
     },
 

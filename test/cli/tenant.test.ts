@@ -103,6 +103,22 @@ describe('with DATABASE_URL', () => {
     expect({ status, out }).toEqual({ status: 0, out: 'control database: current\ntenant real: current\n' });
   });
 
+  test('a tenant\u2019s key is rotated, and the tenant is shredded only when its name is repeated', async () => {
+    expect((await cenote(['tenant', 'create', 'short-lived'], env)).status).toBe(0);
+    const rotated = await cenote(['tenant', 'rotate-key', 'short-lived', '--level', 'tenant'], env);
+    expect(rotated.out).toMatch(/^level +tenant\nto +2\ninUseFrom +\d{4}-/);
+    expect((await cenote(['tenant', 'rotate-key', 'short-lived', '--level', 'all'], env)).status).toBe(2);
+    const refused = await cenote(['tenant', 'shred', 'short-lived', '--confirm', 'short'], env);
+    expect(refused).toMatchObject({ status: 2, err: expect.stringContaining('nothing was done') });
+    expect((await cenote(['tenant', 'show', 'short-lived'], env)).out).toContain('active');
+    expect((await cenote(['tenant', 'shred', 'short-lived', '--confirm', 'short-lived'], env)).out).toContain(
+      'destroyed',
+    );
+    expect((await cenote(['tenant', 'list'], env)).out).toMatch(/short-lived +shredded/);
+    const show = await cenote(['tenant', 'show', 'short-lived', '--json'], env);
+    expect(JSON.parse(show.out)).toMatchObject({ state: 'shredded' });
+  });
+
   const urls = [
     ['mysql://x/y', 'DATABASE_URL is not a URL'],
     ['postgres://nobody:secret-word@127.0.0.1:1/x', 'nothing listens'],
