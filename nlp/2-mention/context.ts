@@ -1,6 +1,8 @@
 import type { MentionType, SectionKind, Token } from '../model.js';
 import type { TaggedSpan } from './crf.js';
-import type { Tagged } from './tagger.js';
+import { NAME_KIND } from './gazetteer.js';
+import { OWN_PREDICATES, TEST_WORDS, UNITS, VACCINE_CUES } from './mention-words.js';
+import type { Tagged, Tagger } from './tagger.js';
 
 /** Order of the clinical model's types. */
 export const TAGGER_TYPES: readonly MentionType[] = [
@@ -26,6 +28,31 @@ const SUPPORT: Readonly<Record<MentionType, readonly number[]>> = {
   phi: [],
 };
 
+const FINDING =
+  NAME_KIND.disorder |
+  NAME_KIND.finding |
+  NAME_KIND.icd |
+  NAME_KIND.icdSymptom |
+  NAME_KIND.icdInjury |
+  NAME_KIND.morphology;
+const DRUG = NAME_KIND.drug | NAME_KIND.substance | NAME_KIND.drugTable;
+const PROCEDURE = NAME_KIND.procedure | NAME_KIND.clinicalProcedure;
+
+/** Kinds of names whose words speak for a mention type. */
+const KINDS_OF_TYPE: Readonly<Record<MentionType, number>> = {
+  medication: DRUG,
+  allergen: DRUG,
+  vaccine: DRUG,
+  diagnosis: FINDING,
+  symptom: FINDING,
+  procedure: PROCEDURE,
+  test: PROCEDURE | NAME_KIND.observable | NAME_KIND.test | NAME_KIND.substance,
+  'vital-sign': NAME_KIND.observable,
+  device: 0,
+  social: 0,
+  phi: 0,
+};
+
 /** Sections in which an ordinary word of the lexicon may be taken at its word. */
 const HOME: Readonly<Partial<Record<SectionKind, readonly MentionType[]>>> = {
   medications: ['medication'],
@@ -47,6 +74,8 @@ const HOME: Readonly<Partial<Record<SectionKind, readonly MentionType[]>>> = {
 
 const ALLERGY_CUE = /^(allerg(?:y|ic|ies)|intoleran(?:t|ce)|hypersensitiv(?:e|ity)|anaphyla(?:xis|ctic))$/;
 const ALLERGY_REACH_TOKENS = 6;
+/** Seen 128 times or more in two million words. */
+const COMMON_WORD_CLASS = 8;
 
 /** What the surroundings of a phrase say about how it should be read. */
 export class ContextJudge {
@@ -55,7 +84,15 @@ export class ContextJudge {
     readonly section: SectionKind,
     readonly listItem: boolean,
     private readonly tagged: Tagged,
-  ) {}
+    private readonly knowledge: Pick<Tagger, 'nameKinds' | 'frequencyClass'>,
+    /** The line that introduces this one spoke of vaccines. */
+    introducedByVaccines = false,
+  ) {
+    this.aboutVaccines =
+      introducedByVaccines ||
+      section === 'immunizations' ||
+      tokens.some((token) => VACCINE_CUES.has(token.norm));
+  }
 
   /** 0..1: how much the tagger believes that these tokens belong to something of this type. */
   support(first: number, last: number, type: MentionType): number {
@@ -77,6 +114,19 @@ export class ContextJudge {
     let sum = 0;
     for (let t = first; t < last; t++) sum += this.tagged.probabilities[t * TAGGER_TYPES.length + kind]!;
     return sum / (last - first);
+  }
+
+  /** Whether any of the words stands in names of such things in the terminologies. */
+  knowsWords(first: number, last: number, type: MentionType): boolean {
+    const kinds = KINDS_OF_TYPE[type];
+    for (let t = first; t < last; t++)
+      if ((this.knowledge.nameKinds(this.tokens[t]!.norm) & kinds) !== 0) return true;
+    return false;
+  }
+
+  /** An ordinary word of prose, by how often it is used. */
+  isCommonWord(norm: string): boolean {
+    return this.knowledge.frequencyClass(norm) >= COMMON_WORD_CLASS;
   }
 
   /** Whether the section is where such words are meant as this type. */
@@ -106,15 +156,62 @@ export class ContextJudge {
     );
   }
 
+  /** How many of the following tokens make a test of a substance's name: "tacrolimus level". */
+  testWordsAfter(last: number): number {
+    let count = 0;
+    while (last + count < this.tokens.length && TEST_WORDS.has(this.tokens[last + count]!.norm)) count++;
+    return count;
+  }
+
+  /** A unit after its number is no abbreviation of anything: "222 mg". */
+  isUnit(first: number, last: number): boolean {
+    return (
+      last - first === 1 &&
+      first > 0 &&
+      UNITS.has(this.tokens[first]!.norm) &&
+      /^[\d.,]+$/.test(this.tokens[first - 1]!.norm)
+    );
+  }
+
   /** The words stand in an allergy list or after "allergic to". */
   isAllergen(first: number): boolean {
-    if (this.section === 'allergies') return true;
+    if (this.section === 'allergies' && !this.ownPredicate(first)) return true;
     for (let t = first - 1; t >= Math.max(0, first - ALLERGY_REACH_TOKENS); t--) {
       const { norm } = this.tokens[t]!;
       if (norm === '.' || norm === ';') return false;
       if (ALLERGY_CUE.test(norm)) return true;
     }
     return false;
+  }
+
+  /** "Allergies: penicillin. He is not prescribed Advil.": a sentence of its own in the list. */
+  private ownPredicate(first: number): boolean {
+    for (let t = 0; t < first; t++) if (OWN_PREDICATES.has(this.tokens[t]!.norm)) return true;
+    return false;
+  }
+
+  /** The sentence, the line that introduces it or its section speaks of vaccines. */
+  readonly aboutVaccines: boolean;
+
+  /** A disease here is the vaccine against it: listed after the word, or followed by it ("influenza vaccine"). */
+  isVaccineName(first: number, last: number): boolean {
+    if (!this.aboutVaccines || this.tokens[first - 1]?.norm === 'for') return false;
+    for (let t = last; t < Math.min(last + 3, this.tokens.length); t++)
+      if (VACCINE_CUES.has(this.tokens[t]!.norm)) return true;
+    for (let t = 0; t < first; t++) {
+      if (VACCINE_CUES.has(this.tokens[t]!.norm))
+        return this.tokens.slice(t, first).some((token) => token.norm === ':');
+    }
+    return (
+      this.listItem ||
+      this.section === 'immunizations' ||
+      !this.tokens.some((token) => VACCINE_CUES.has(token.norm))
+    );
+  }
+
+  /** The words stand alone in square brackets, as a brand after its product: "[Percocet]". */
+  inBrackets(first: number, last: number): boolean {
+    return this.tokens[first - 1]?.text === '[' && this.tokens[last]?.text === ']';
   }
 
   /** The mention type of a tagged span; a diagnostic procedure that operates on the body is a procedure. */

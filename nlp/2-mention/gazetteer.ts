@@ -11,6 +11,25 @@ export interface Gazetteer {
   readonly kinds: Uint16Array;
 }
 
+/** Bits of the kinds of names. */
+export const NAME_KIND = {
+  drug: 1,
+  substance: 2,
+  disorder: 4,
+  finding: 8,
+  procedure: 16,
+  body: 32,
+  organism: 64,
+  icd: 128,
+  icdSymptom: 256,
+  icdInjury: 512,
+  clinicalProcedure: 1024,
+  observable: 2048,
+  test: 4096,
+  drugTable: 8192,
+  morphology: 16384,
+} as const;
+
 export const MAX_PHRASE_WORDS = 8;
 
 export interface PhraseMatch {

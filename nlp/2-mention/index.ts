@@ -8,14 +8,14 @@ import type {
   Token,
 } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
-import { agreeOnAbbreviations } from './abbreviations.js';
+import { tagDocument } from './agreement.js';
 import { ContextJudge } from './context.js';
 import type { TaggedSpan } from './crf.js';
 import type { LexiconHit } from './lexicon.js';
 import { matchLexicon } from './lexicon.js';
 import { TITLE_ENDS } from './mention-words.js';
 import { type Candidate, chooseRow, mergeCandidates } from './merge.js';
-import { loadTagger, SENTENCE_MAX_TOKENS, sectionHash, type Tagged, type Tagger } from './tagger.js';
+import { loadTagger, SENTENCE_MAX_TOKENS, sectionHash, type Tagger, type TaggerSentence } from './tagger.js';
 
 const TITLE_MAX_TOKENS = 12;
 
@@ -39,25 +39,35 @@ export function findMentions(
   tagger: Tagger = loadTagger(),
 ): Mention[] {
   const mentions: Mention[] = [];
-  const read: { sentence: Sentence; tokens: readonly Token[]; tagged: Tagged }[] = [];
+  const read: { sentence: Sentence; view: TaggerSentence }[] = [];
   for (const sentence of input.sentences) {
-    const kind = input.sections[sentence.section]?.kind ?? 'none';
+    const section = sectionHash(input.sections[sentence.section]?.kind ?? 'none');
     // Broken input can be one endless sentence: pieces keep the work linear in its length.
     for (let first = sentence.firstToken; first < sentence.lastToken; first += SENTENCE_MAX_TOKENS) {
       const tokens = input.tokens.slice(first, Math.min(sentence.lastToken, first + SENTENCE_MAX_TOKENS));
-      if (isTitle(tokens)) continue;
-      const tagged = tagger.tag({ tokens, section: sectionHash(kind), listItem: sentence.listItem });
-      read.push({ sentence, tokens, tagged });
+      if (!isTitle(tokens)) read.push({ sentence, view: { tokens, section, listItem: sentence.listItem } });
     }
   }
-  const agreed = agreeOnAbbreviations(
-    read.map(({ tokens }) => tokens),
-    read.map(({ tagged }) => tagged.spans),
+  const tagged = tagDocument(
+    tagger,
+    read.map(({ view }) => view),
   );
-  for (const [i, { sentence, tokens, tagged }] of read.entries()) {
+  let vaccines = false;
+  for (const [i, { sentence, view }] of read.entries()) {
+    const { tokens } = view;
     const section = input.sections[sentence.section];
-    const context = new ContextJudge(tokens, section?.kind ?? 'none', sentence.listItem, tagged);
-    for (const candidate of candidatesOf(tokens, agreed[i]!, context)) {
+    // "The following immunizations:" speaks for the lines under it.
+    const introduced = vaccines && (sentence.listItem || endsWithColon(read[i - 1]?.view.tokens));
+    const context = new ContextJudge(
+      tokens,
+      section?.kind ?? 'none',
+      sentence.listItem,
+      tagged[i]!,
+      tagger,
+      introduced,
+    );
+    vaccines = context.aboutVaccines;
+    for (const candidate of candidatesOf(tokens, tagged[i]!.spans, context)) {
       const start = tokens[candidate.first]!.start;
       const end = tokens[candidate.last - 1]!.end;
       // The words of a header name the section; only a test or procedure in it ("CXR:") is also a mention.
@@ -78,6 +88,10 @@ export function findMentions(
     }
   }
   return mentions;
+}
+
+function endsWithColon(tokens: readonly Token[] | undefined): boolean {
+  return tokens?.[tokens.length - 1]?.text === ':';
 }
 
 /** A line in capitals such as "CARDIAC CATHETERIZATION REPORT". */

@@ -2,7 +2,18 @@ import { readRules } from '../rules/load.js';
 
 /** One row of `rules/mention-words.json`: words that decide where a mention ends or whether it is one. */
 export interface MentionWordRow {
-  readonly kind: 'leading' | 'trailing' | 'numbered' | 'neutral-tail' | 'empty-head' | 'unit' | 'title-end';
+  readonly kind:
+    | 'leading'
+    | 'trailing'
+    | 'numbered'
+    | 'neutral-tail'
+    | 'empty-head'
+    | 'unit'
+    | 'title-end'
+    | 'vaccine-cue'
+    | 'test-word'
+    | 'sentence-word'
+    | 'own-predicate';
   /** Norms, separated by spaces. */
   readonly words: string;
   readonly example: string;
@@ -30,3 +41,11 @@ export const EMPTY_HEADS = wordsOf('empty-head');
 export const UNITS = wordsOf('unit');
 /** A line in capitals that ends in one of these is the title of the document. */
 export const TITLE_ENDS = wordsOf('title-end');
+/** Words of a sentence in which the name of a disease or germ is that of its vaccine. */
+export const VACCINE_CUES = wordsOf('vaccine-cue');
+/** A sentence of an allergy section that says one of these is no entry of its list. */
+export const OWN_PREDICATES = wordsOf('own-predicate');
+/** Words that make a test of the substance named before them. */
+export const TEST_WORDS = wordsOf('test-word');
+/** Words that show a span to be a clause and no name. */
+export const SENTENCE_WORDS = wordsOf('sentence-word');

@@ -1,7 +1,15 @@
 import type { MentionType } from '../model.js';
 import type { ContextJudge } from './context.js';
 import { FLAG, type LexiconHit, type LexiconRow } from './lexicon.js';
-import { EMPTY_HEADS, LEADING, NEUTRAL_TAIL, NUMBERED, TRAILING, UNITS } from './mention-words.js';
+import {
+  EMPTY_HEADS,
+  LEADING,
+  NEUTRAL_TAIL,
+  NUMBERED,
+  SENTENCE_WORDS,
+  TRAILING,
+  UNITS,
+} from './mention-words.js';
 
 /** A possible mention within one sentence, by token indices of the sentence. */
 export interface Candidate {
@@ -25,6 +33,16 @@ const TAGGED_MINIMUM: Readonly<Partial<Record<MentionType, number>>> = {
 };
 /** A lexicon row that is also an ordinary word needs this much support where its section does not vouch for it. */
 const ORDINARY_WORD_SUPPORT = 0.4;
+/** Outweighs the order of rows where the sentence speaks of vaccines. */
+const VACCINE_BONUS = 0.3;
+/** A single tagged word that no row backs must be this likely: verbs and places are tagged too easily. */
+const SINGLE_WORD_SCORE = 0.75;
+/** Tagged names none of whose words stands in a name of that kind must be this likely. */
+const UNKNOWN_WORDS_SCORE = 0.92;
+/** Case reports do not describe operations step by step: there the tagger must be all but certain. */
+const OPERATIVE_SCORE = 0.95;
+/** "L4-L5" is a place. */
+const VERTEBRA = /^(?:[clts]\d{1,2}|-|–|\/)$/;
 /** One of several meanings needs at least this much. */
 const AMBIGUOUS_SUPPORT = 0.25;
 /** A tagged span displaces a lexicon phrase inside it of another type from this likelihood on. */
@@ -41,20 +59,27 @@ const EDGE_MARK = /^[^\p{L}]+$/u;
  * section, a value, a strength or the tagger on its side.
  */
 export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | undefined {
+  if (context.isUnit(hit.firstToken, hit.lastToken)) return undefined;
+  const spelledSmall = isSpelledSmall(hit, context);
   let best: LexiconRow | undefined;
   let bestScore = 0;
   for (const row of hit.rows) {
     const support = context.support(hit.firstToken, hit.lastToken, row.type);
-    const home = context.atHome(row.type);
+    const short = isShortForm(row, hit, context);
+    if (short && isTitleCase(hit, context)) continue;
+    const home = context.atHome(row.type) || (row.type === 'vaccine' && context.aboutVaccines);
     const hinted = hintedByNumbers(row.type, hit, context);
     const vouched = home || hinted || support >= ORDINARY_WORD_SUPPORT;
     if ((row.flags & FLAG.needsContext) !== 0 && !vouched) continue;
+    const shorthand = vouched || context.listItem || support >= AMBIGUOUS_SUPPORT;
+    if (short && spelledSmall && !shorthand) continue;
     if ((row.flags & FLAG.ambiguous) !== 0 && !vouched && support < AMBIGUOUS_SUPPORT) continue;
     const exactly = context.believed(hit.firstToken, hit.lastToken, row.type);
     let score = 0.8 + 0.1 * support + 0.05 * exactly + (home ? 0.05 : 0) + (hinted ? 0.1 : 0);
     if ((row.flags & FLAG.ambiguous) !== 0) score -= 0.1;
     if ((row.flags & FLAG.abbreviation) !== 0 && !vouched) score -= 0.1;
     if (hit.corrected !== undefined) score -= 0.1;
+    if (row.type === 'vaccine' && context.aboutVaccines) score += VACCINE_BONUS;
     // The first row is the commonest meaning: a later one must be clearly better.
     if (score > bestScore + 0.02) {
       best = row;
@@ -62,6 +87,27 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
     }
   }
   if (!best || bestScore < 0.5) return undefined;
+  const testWords = best.type === 'medication' ? context.testWordsAfter(hit.lastToken) : 0;
+  if (testWords > 0) {
+    return {
+      first: hit.firstToken,
+      last: hit.lastToken + testWords,
+      type: 'test',
+      score: Math.min(1, bestScore),
+      because: `lexicon:${best.entry} as a test`,
+      source: 'lexicon',
+    };
+  }
+  if (best.type === 'diagnosis' && context.isVaccineName(hit.firstToken, hit.lastToken)) {
+    return {
+      first: hit.firstToken,
+      last: hit.lastToken,
+      type: 'vaccine',
+      score: Math.min(1, bestScore),
+      because: `lexicon:${best.entry} as its vaccine`,
+      source: 'lexicon',
+    };
+  }
   const type = best.type === 'medication' && context.isAllergen(hit.firstToken) ? 'allergen' : best.type;
   return {
     first: hit.firstToken,
@@ -80,6 +126,34 @@ function endOfName(hit: LexiconHit, row: LexiconRow, context: ContextJudge): num
     if (/^[.\d]/.test(context.tokens[t]!.norm)) return t;
   }
   return hit.lastToken;
+}
+
+const SHORT_FORM_MAX_CHARACTERS = 5;
+
+/** An abbreviation by its flag, or a few letters that occur in no name of what they stand for. */
+function isShortForm(row: LexiconRow, hit: LexiconHit, context: ContextJudge): boolean {
+  if ((row.flags & FLAG.abbreviation) !== 0) return true;
+  if (hit.lastToken - hit.firstToken > 1 || row.concepts.length === 0) return false;
+  const { norm } = context.tokens[hit.firstToken]!;
+  if (norm.length > SHORT_FORM_MAX_CHARACTERS) return false;
+  const stem = norm.slice(0, 3);
+  return !row.concepts.some((concept) => concept.display.toLowerCase().includes(stem));
+}
+
+/** "Doe" is no abbreviation, "DOE" and "doe" may be one. */
+function isTitleCase(hit: LexiconHit, context: ContextJudge): boolean {
+  return (
+    hit.lastToken - hit.firstToken === 1 &&
+    /^\p{Lu}\p{Ll}+$/u.test(context.tokens[hit.firstToken]!.text) &&
+    context.tokens[hit.firstToken]!.text.length <= 4 &&
+    hit.firstToken > 0
+  );
+}
+
+/** A common word in small letters: "does" is rather a verb than dyspnea on exertion. */
+function isSpelledSmall(hit: LexiconHit, context: ContextJudge): boolean {
+  const { text, norm } = context.tokens[hit.firstToken]!;
+  return hit.lastToken - hit.firstToken === 1 && /^\p{Ll}+$/u.test(text) && context.isCommonWord(norm);
 }
 
 function hintedByNumbers(type: MentionType, hit: LexiconHit, context: ContextJudge): boolean {
@@ -145,14 +219,18 @@ export function mergeCandidates(
     kept.push(joined(hit, span));
   }
   for (const hit of lexicon) if (!gone.has(hit)) kept.push(hit);
-  return withoutOverlaps(kept);
+  const chosen = withoutOverlaps(kept);
+  return chosen.filter(
+    (one, i) => !(one.type === 'medication' && i > 0 && context.inBrackets(one.first, one.last)),
+  );
 }
 
 /** One candidate of a phrase and the span that agrees with it. Drug names keep the lexicon's boundaries. */
 function joined(hit: Candidate, span: Candidate): Candidate {
   const wide = hit.type !== 'medication' && hit.type !== 'allergen';
   const first = wide ? Math.min(hit.first, span.first) : hit.first;
-  const last = wide ? Math.max(hit.last, span.last) : hit.last;
+  // A phrase of several words is a whole name: only modifiers before it may join.
+  const last = wide && hit.last - hit.first === 1 ? Math.max(hit.last, span.last) : hit.last;
   const keep = last - first > MAX_MERGED_TOKENS;
   return {
     ...hit,
@@ -172,11 +250,33 @@ function everyWordIn(words: ReadonlySet<string>, context: ContextJudge, span: Ca
   return true;
 }
 
+function someWordIn(words: ReadonlySet<string>, context: ContextJudge, span: Candidate): boolean {
+  for (let t = span.first; t < span.last; t++) if (words.has(context.tokens[t]!.norm)) return true;
+  return false;
+}
+
+function everyWordLike(pattern: RegExp, context: ContextJudge, span: Candidate): boolean {
+  for (let t = span.first; t < span.last; t++) if (!pattern.test(context.tokens[t]!.norm)) return false;
+  return true;
+}
+
 /** Whether a tagged span that the lexicon does not know is believed. */
 function standsAlone(span: Candidate, context: ContextJudge): boolean {
   if (span.score < (TAGGED_MINIMUM[span.type] ?? 1)) return false;
   const head = context.tokens[span.last - 1]!.norm;
-  if (everyWordIn(UNITS, context, span)) return false;
+  if (someWordIn(SENTENCE_WORDS, context, span)) return false;
+  if (span.type === 'procedure' && /[a-z](?:ed|ly)$/.test(head)) return false;
+  if (everyWordIn(UNITS, context, span) || everyWordLike(VERTEBRA, context, span)) return false;
+  if (context.section === 'operative-details' && span.score < OPERATIVE_SCORE) return false;
+  if (!context.knowsWords(span.first, span.last, span.type) && span.score < UNKNOWN_WORDS_SCORE) return false;
+  if (
+    span.last - span.first === 1 &&
+    span.type !== 'medication' &&
+    span.type !== 'allergen' &&
+    span.type !== 'diagnosis'
+  ) {
+    if (span.score < SINGLE_WORD_SCORE || /[a-z]ed$/.test(head)) return false;
+  }
   return !EMPTY_HEADS.has(head) && !EMPTY_HEADS.has(context.words(span.first, span.last));
 }
 
@@ -191,7 +291,12 @@ function isNeutral(context: ContextJudge, from: number, to: number): boolean {
 
 /** "Potassium was 4.2" is no drug, whatever the lexicon lists potassium as. */
 function isTestNotDrug(hit: Candidate, span: Candidate, context: ContextJudge): boolean {
-  return hit.type === 'medication' && span.type === 'test' && !context.strengthFollows(hit.last);
+  return (
+    hit.type === 'medication' &&
+    span.type === 'test' &&
+    context.valueFollows(hit.last) &&
+    !context.strengthFollows(hit.last)
+  );
 }
 
 /** The parts of a tagged span between separators, without what does not belong to a name at their edges. */
@@ -232,7 +337,12 @@ function trim(candidate: Candidate, context: ContextJudge): Candidate | undefine
     const joinedNumber =
       last - 2 >= first &&
       (NUMBERED.has(norm(last - 2)) || context.tokens[last - 2]!.end === context.tokens[last - 1]!.start);
-    if (TRAILING.has(end) || (EDGE_MARK.test(end) && !(joinedNumber && /^\d/.test(end)))) last--;
+    if (
+      TRAILING.has(end) ||
+      (UNITS.has(end) && last - first > 1) ||
+      (EDGE_MARK.test(end) && !(joinedNumber && /^\d/.test(end)))
+    )
+      last--;
     else break;
   }
   if (first === last) return undefined;

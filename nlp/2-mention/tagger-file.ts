@@ -12,8 +12,8 @@ export interface PackedModel {
   readonly unit: number;
   readonly transitions: readonly number[];
   readonly start: readonly number[];
-  /** Taken from the score of O at every token, against the habit of models to say nothing. */
-  readonly bias: number;
+  /** Per type, added to its labels at every token, against the habit of models to say nothing. */
+  readonly bias: readonly number[];
 }
 
 /**

@@ -4,7 +4,7 @@ import { Lattice, spansOf, type TaggedSpan } from './crf.js';
 import { contextFeatures, FeatureBuffer, hintFeatures } from './features.js';
 import { hashString, mix } from './hash.js';
 import { decodeTagger, findRow, type TaggerFile } from './tagger-file.js';
-import { describeWord, OFFSETS, REACH, type Word, type WordTable } from './words.js';
+import { describeWord, findWord, foldDigits, OFFSETS, REACH, type Word, type WordTable } from './words.js';
 
 /** Words kept with their sums of weights. At the limit all are dropped; results do not depend on it. */
 const WORD_CACHE_MAX = 30_000;
@@ -24,10 +24,14 @@ export interface Tagger {
   readonly file: TaggerFile;
   /** Names of the span types of the last model. */
   readonly types: readonly string[];
+  /** In names of which kinds the word stands (bits of `NAME_KIND`); 0 where in none or in all alike. */
+  nameKinds(norm: string): number;
+  /** How common the word is in the text that the vectors come from: 0 unknown, else 1 + log2 of its count. */
+  frequencyClass(norm: string): number;
   /** Spans of one sentence, token indices relative to it, by the last model, with its doubts. */
   tag(sentence: TaggerSentence): Tagged;
   /** Spans of one sentence by the named model. */
-  tagWith(model: string, sentence: TaggerSentence): TaggedSpan[];
+  tagWith(model: string, sentence: TaggerSentence): Tagged;
 }
 
 export interface Tagged {
@@ -41,6 +45,10 @@ interface KnownWord {
   /** Sum of the rows of the word's features: OFFSETS × columns. */
   readonly sums: Int16Array;
 }
+
+/** Where the table of words has kinds of names and frequency, counted from the end of a word's numbers. */
+const KINDS_FROM_END = 3;
+const FREQUENCY_FROM_END = 1;
 
 let shipped: Tagger | undefined;
 
@@ -189,18 +197,20 @@ export function openTagger(file: TaggerFile): Tagger {
     lattice.reset(length);
     for (let t = 0; t < length; t++) {
       const from = t * columns + model.column;
-      for (let y = 0; y < labels; y++) lattice.emissions[t * labels + y] = sums[from + y]! * model.unit;
-      lattice.emissions[t * labels] = lattice.emissions[t * labels]! - model.bias;
+      lattice.emissions[t * labels] = sums[from]! * model.unit;
+      for (let y = 1; y < labels; y++) {
+        lattice.emissions[t * labels + y] = sums[from + y]! * model.unit + model.bias[(y - 1) >> 1]!;
+      }
     }
   };
 
-  const tagModel = (m: number, sentence: TaggerSentence, out?: Float32Array): TaggedSpan[] => {
+  const tagModel = (m: number, sentence: TaggerSentence, out: Float32Array): TaggedSpan[] => {
     if (sentence.tokens.length > SENTENCE_MAX_TOKENS) {
       const spans: TaggedSpan[] = [];
       for (let from = 0; from < sentence.tokens.length; from += SENTENCE_MAX_TOKENS) {
         const piece = { ...sentence, tokens: sentence.tokens.slice(from, from + SENTENCE_MAX_TOKENS) };
         const types = models[m]!.types.length;
-        for (const span of tagModel(m, piece, out?.subarray(from * types))) {
+        for (const span of tagModel(m, piece, out.subarray(from * types))) {
           spans.push({ ...span, first: span.first + from, last: span.last + from });
         }
       }
@@ -224,17 +234,26 @@ export function openTagger(file: TaggerFile): Tagger {
     return spansOf(path, lattice.labels, lattice.probabilities);
   };
 
+  const tagged = (m: number, sentence: TaggerSentence): Tagged => {
+    const probabilities = new Float32Array(sentence.tokens.length * models[m]!.types.length);
+    return { spans: tagModel(m, sentence, probabilities), probabilities };
+  };
+
+  const numberOfWord = (norm: string, fromEnd: number): number => {
+    const at = findWord(file.words, hashString(foldDigits(norm)));
+    return at < 0 ? 0 : file.words.values[at + file.words.width - fromEnd]!;
+  };
+
   return {
     file,
     types: models[last]!.types,
-    tag: (sentence) => {
-      const probabilities = new Float32Array(sentence.tokens.length * models[last]!.types.length);
-      return { spans: tagModel(last, sentence, probabilities), probabilities };
-    },
+    nameKinds: (norm) => numberOfWord(norm, KINDS_FROM_END),
+    frequencyClass: (norm) => numberOfWord(norm, FREQUENCY_FROM_END),
+    tag: (sentence) => tagged(last, sentence),
     tagWith: (name, sentence) => {
       const m = models.findIndex((model) => model.name === name);
       if (m < 0) throw new Error(`the tagger has no model named ${name}`);
-      return tagModel(m, sentence);
+      return tagged(m, sentence);
     },
   };
 }

@@ -1,17 +1,21 @@
 import { segmentText } from '../1-segment/index.js';
+import { tagDocument } from '../2-mention/agreement.js';
 import { findMentions } from '../2-mention/index.js';
 import { openTagger, type Tagger } from '../2-mention/tagger.js';
 import { decodeTagger, encodeTagger } from '../2-mention/tagger-file.js';
+import type { CrfWeights } from '../train/crf-trainer.js';
 import type { PreparedDocument } from '../train/prepare.js';
 import {
   BASE_PLANS,
   buildTables,
+  type Corpora,
   Featurizer,
   FINAL_PLAN,
   Hinter,
   type ModelPlan,
   packTagger,
   readCorpora,
+  type Tables,
   terminologyBeside,
   trainingSentences,
   trainModel,
@@ -61,8 +65,9 @@ function taggedSpans(
   plan: ModelPlan,
   document: PreparedDocument,
 ): ScoredSpan[] {
-  return document.sentences.flatMap((sentence) =>
-    tagger.tagWith(model, sentence).map((span) => ({
+  const tagged = tagDocument(tagger, document.sentences, model);
+  return document.sentences.flatMap((sentence, i) =>
+    tagged[i]!.spans.map((span) => ({
       start: sentence.tokens[span.first]!.start,
       end: sentence.tokens[span.last - 1]!.end,
       type: plan.types[span.type]!,
@@ -99,6 +104,16 @@ export const evaluate: Evaluation = (folder) => {
   const bases = BASE_PLANS.map((plan, i) =>
     trainModel(plan, trainingSentences(plan, corpora.base[i]!.train, featurizer)),
   );
+  return evaluateTrained(corpora, tables, bases, featurizer);
+};
+
+/** As `evaluate`, with the models of the other sets already trained on their training part. */
+export function evaluateTrained(
+  corpora: Corpora,
+  tables: Tables,
+  bases: readonly CrfWeights[],
+  featurizer = new Featurizer(tables),
+): ScoreRow[] {
   const hinter = new Hinter(bases);
   const rows: ScoreRow[] = [];
   const documents = corpora.caseReports;
@@ -146,4 +161,4 @@ export const evaluate: Evaluation = (folder) => {
   for (const tally of joined)
     rows.push(...tally.rows('case-reports, 5-fold, mention stage', documents.length));
   return rows;
-};
+}

@@ -235,13 +235,16 @@ export class DenseDecoder {
     this.lattice = new Lattice(model.labels, model.transitions, model.start);
   }
 
-  /** Fills the lattice's emissions for a sentence; `bias` is taken from O. */
-  load(features: readonly ArrayLike<number>[], bias = 0): void {
+  /** Fills the lattice's emissions for a sentence; `bias` per type is added to its labels. */
+  load(features: readonly ArrayLike<number>[], bias: readonly number[] = []): void {
     const { lattice, model } = this;
     lattice.reset(features.length);
     for (let t = 0; t < features.length; t++) {
       const list = features[t]!;
-      lattice.emissions[t * model.labels] = -bias;
+      for (let type = 0; type < bias.length; type++) {
+        lattice.emissions[t * model.labels + 2 * type + 1] = bias[type]!;
+        lattice.emissions[t * model.labels + 2 * type + 2] = bias[type]!;
+      }
       for (let i = 0; i < list.length; i++) {
         const row = this.ids.get(list[i]!);
         if (row === undefined) continue;

@@ -1,29 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { tokenize } from '../1-segment/tokens.js';
-import { MAX_PHRASE_WORDS, phraseNext, phraseStart, wordKey } from '../2-mention/gazetteer.js';
+import {
+  NAME_KIND as KIND,
+  MAX_PHRASE_WORDS,
+  phraseNext,
+  phraseStart,
+  wordKey,
+} from '../2-mention/gazetteer.js';
 import { hashString } from '../2-mention/hash.js';
 import { foldDigits } from '../2-mention/words.js';
 import { readTable } from '../eval/corpora.js';
-
-/** Bits of the kinds of names. */
-export const KIND = {
-  drug: 1,
-  substance: 2,
-  disorder: 4,
-  finding: 8,
-  procedure: 16,
-  body: 32,
-  organism: 64,
-  icd: 128,
-  icdSymptom: 256,
-  icdInjury: 512,
-  clinicalProcedure: 1024,
-  observable: 2048,
-  test: 4096,
-  drugTable: 8192,
-  morphology: 16384,
-} as const;
 
 export const KINDS = 15;
 

@@ -1,11 +1,13 @@
 import { hashString } from '../2-mention/hash.js';
 import { buildWordTable, type WordTable } from '../2-mention/words.js';
 import { KINDS, type Names } from './gazetteers.js';
-import { clusterTree, type WordVectors } from './word-vectors.js';
+import { cluster, type WordVectors } from './word-vectors.js';
 
-/** Children per cluster, level by level: 40, 160, 480 and 1,920 clusters. */
-const BRANCHES = [40, 4, 3, 4] as const;
-const WIDTH = BRANCHES.length + 3;
+/**
+ * Flat clusterings, coarse to fine, then one more: each cuts elsewhere, and words that several of them join are alike. A tree of clusters is ten times cheaper to build and cost 1.5 points on disease names.
+ */
+const CLUSTERINGS = [48, 160, 512, 1536, 300] as const;
+const WIDTH = CLUSTERINGS.length + 3;
 
 /** The table as rows, for the weights file, and ready to use. */
 export interface LexicalRows {
@@ -17,7 +19,7 @@ export interface LexicalRows {
 
 /** Joins clusters of the unlabelled text and kinds of names into one table of words. */
 export function buildLexicalTable(vectors: WordVectors, names: Names, seed: number): LexicalRows {
-  const levels = clusterTree(vectors.vectors, vectors.size, BRANCHES, seed);
+  const levels = CLUSTERINGS.map((size, i) => cluster(vectors.vectors, vectors.size, size, seed + i));
   const rows = new Map<number, Uint16Array>();
   const rowOf = (id: number): Uint16Array => {
     let row = rows.get(id);
@@ -32,7 +34,7 @@ export function buildLexicalTable(vectors: WordVectors, names: Names, seed: numb
     levels.forEach((level, j) => {
       row[j] = level[i]!;
     });
-    row[BRANCHES.length + 2] = 1 + Math.min(12, Math.floor(Math.log2(vectors.counts[i]!)));
+    row[CLUSTERINGS.length + 2] = 1 + Math.min(12, Math.floor(Math.log2(vectors.counts[i]!)));
   });
   const totals = new Float64Array(KINDS);
   for (const counts of names.words.values())
@@ -51,8 +53,9 @@ export function buildLexicalTable(vectors: WordVectors, names: Names, seed: numb
     }
     const sure = share[best]! / sum;
     const row = rowOf(id);
-    row[BRANCHES.length] = mask;
-    row[BRANCHES.length + 1] = 1 + best * 8 + (sure > 0.9 ? 3 : sure > 0.6 ? 2 : 1) + (number >= 3 ? 4 : 0);
+    row[CLUSTERINGS.length] = mask;
+    row[CLUSTERINGS.length + 1] =
+      1 + best * 8 + (sure > 0.9 ? 3 : sure > 0.6 ? 2 : 1) + (number >= 3 ? 4 : 0);
   }
   const hashes = new Uint32Array(rows.size);
   const values = new Uint16Array(rows.size * WIDTH);

@@ -237,7 +237,7 @@ export function cluster(
   size: number,
   clusters: number,
   seed: number,
-  rounds = 12,
+  rounds = 6,
 ): Uint16Array {
   const n = vectors.length / size;
   const random = seededRandom(seed);
@@ -277,44 +277,4 @@ export function cluster(
     }
   }
   return assignment;
-}
-
-/**
- * Clusters of clusters: the vectors are parted into `branches[0]` groups, each of these into `branches[1]`, and so
- * on; one list of cluster numbers (from 1) per level. Far cheaper than one flat run per level, and nested.
- */
-export function clusterTree(
-  vectors: Float32Array,
-  size: number,
-  branches: readonly number[],
-  seed: number,
-): Uint16Array[] {
-  const n = vectors.length / size;
-  const levels: Uint16Array[] = [];
-  let parent = new Uint16Array(n).fill(1);
-  let parents = 1;
-  branches.forEach((branch, level) => {
-    const next = new Uint16Array(n);
-    let used = 0;
-    for (let p = 1; p <= parents; p++) {
-      const members: number[] = [];
-      for (let i = 0; i < n; i++) if (parent[i] === p) members.push(i);
-      if (members.length === 0) continue;
-      const part = new Float32Array(members.length * size);
-      members.forEach((row, i) => {
-        part.set(vectors.subarray(row * size, (row + 1) * size), i * size);
-      });
-      const groups = cluster(part, size, Math.min(branch, members.length), seed + level * 4099 + p, 15);
-      let most = 0;
-      members.forEach((row, i) => {
-        next[row] = used + groups[i]!;
-        most = Math.max(most, groups[i]!);
-      });
-      used += most;
-    }
-    levels.push(next);
-    parent = next;
-    parents = used;
-  });
-  return levels;
 }

@@ -24,6 +24,16 @@ describe('mentions', () => {
     ['CARDIAC CATHETERIZATION REPORT', []],
     ['The patient understands and agrees with the plan.', []],
     ['Give lisinopril 20 mg daily.', ['medication: lisinopril']],
+    ['The patient does not want to go; it got better.', []],
+    ['Seen by Jane Doe today.', []],
+    ['Dexamethasone suppression test: normal.', ['test: Dexamethasone suppression test']],
+    ['Total cholesterol 222 mg/dL.', ['test: Total cholesterol']],
+    ['Allergies: penicillin. He is not prescribed Advil.', ['allergen: penicillin', 'medication: Advil']],
+    [
+      'Patient was given the following immunizations: influenza, zoster.',
+      ['vaccine: influenza', 'vaccine: zoster'],
+    ],
+    ['Mother had breast cancer.', ['diagnosis: breast cancer']],
   ])('of "%s"', (text, expected) => {
     expect(found(text)).toEqual(expected);
   });

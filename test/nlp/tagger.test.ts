@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { segmentText } from '../../nlp/1-segment/index.js';
 import { tokenize } from '../../nlp/1-segment/tokens.js';
-import { agreeOnAbbreviations } from '../../nlp/2-mention/abbreviations.js';
+import { agreeOnAbbreviations } from '../../nlp/2-mention/agreement.js';
 import { Lattice, mayFollow, spansOf } from '../../nlp/2-mention/crf.js';
 import { findMentions } from '../../nlp/2-mention/index.js';
 import { loadTagger, sectionHash } from '../../nlp/2-mention/tagger.js';
@@ -86,7 +86,7 @@ describe('weights file', () => {
             unit: 0.5,
             transitions: Array(9).fill(0),
             start: [0, 0, 0],
-            bias: 0,
+            bias: [0],
           },
         ],
         columns: 3,
@@ -110,9 +110,11 @@ describe('weights file', () => {
   });
 
   test('of the package loads in less than a second', () => {
-    const began = performance.now();
+    // Processor time: the clock on the wall would also measure whatever else the machine does.
+    const before = process.cpuUsage();
     loadTagger();
-    expect(performance.now() - began).toBeLessThan(1000);
+    const used = process.cpuUsage(before);
+    expect((used.user + used.system) / 1000).toBeLessThan(1000);
   });
 });
 
@@ -153,7 +155,7 @@ describe('the shipped tagger', () => {
       section: sectionHash('none'),
       listItem: false,
     });
-    expect(spans.map((span) => tokens[span.first]!.text)).toEqual(['Naloxone', 'clonidine']);
+    expect(spans.spans.map((span) => tokens[span.first]!.text)).toEqual(['Naloxone', 'clonidine']);
   });
 });
 

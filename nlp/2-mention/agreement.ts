@@ -1,5 +1,104 @@
 import type { Token } from '../model.js';
 import type { TaggedSpan } from './crf.js';
+import type { Tagged, Tagger, TaggerSentence } from './tagger.js';
+
+/** Shortest name, in characters, that other places of the document are searched for. */
+const MIN_NAME_CHARACTERS = 5;
+/** A name tagged elsewhere is taken up where the model gave it at least this chance here. */
+const MIN_CHANCE = 0.1;
+/** Sum of scores that the other places must bring. */
+const MIN_VOTES = 0.6;
+
+/**
+ * Tags the sentences of one document, then lets the document agree with itself on abbreviations and on names that
+ * were tagged in some places only. Without `model`, by the last model.
+ */
+export function tagDocument(tagger: Tagger, sentences: readonly TaggerSentence[], model?: string): Tagged[] {
+  const tagged = sentences.map((sentence) =>
+    model ? tagger.tagWith(model, sentence) : tagger.tag(sentence),
+  );
+  const tokens = sentences.map((sentence) => sentence.tokens);
+  const short = agreeOnAbbreviations(
+    tokens,
+    tagged.map(({ spans }) => spans),
+  );
+  const spans = agreeOnNames(
+    tokens,
+    tagged.map((one, i) => ({ ...one, spans: short[i]! })),
+  );
+  return tagged.map(({ probabilities }, i) => ({ spans: spans[i]!, probabilities }));
+}
+
+interface Votes {
+  readonly norms: readonly string[];
+  readonly byType: number[];
+}
+
+/**
+ * Where the same words are tagged in one sentence and not in another of the document, the model's doubt is decided
+ * by the other places; where they are of two types, by the one with more score.
+ */
+export function agreeOnNames(
+  sentences: readonly (readonly Token[])[],
+  tagged: readonly Tagged[],
+): TaggedSpan[][] {
+  const names = new Map<string, Votes>();
+  tagged.forEach(({ spans }, i) => {
+    for (const span of spans) {
+      const norms = sentences[i]!.slice(span.first, span.last).map((token) => token.norm);
+      const key = norms.join(' ');
+      if (key.length < MIN_NAME_CHARACTERS) continue;
+      let votes = names.get(key);
+      if (!votes) {
+        votes = { norms, byType: [] };
+        names.set(key, votes);
+      }
+      votes.byType[span.type] = (votes.byType[span.type] ?? 0) + span.score;
+    }
+  });
+  if (names.size === 0) return tagged.map(({ spans }) => [...spans]);
+  const byFirst = new Map<string, Votes[]>();
+  for (const votes of names.values()) {
+    const list = byFirst.get(votes.norms[0]!);
+    if (list) list.push(votes);
+    else byFirst.set(votes.norms[0]!, [votes]);
+  }
+  for (const list of byFirst.values()) list.sort((a, b) => b.norms.length - a.norms.length);
+  return tagged.map(({ spans, probabilities }, i) => {
+    const tokens = sentences[i]!;
+    const types = probabilities.length / Math.max(1, tokens.length);
+    const owner = new Int32Array(tokens.length).fill(-1);
+    const out: TaggedSpan[] = [...spans];
+    for (const [index, span] of out.entries()) owner.fill(index, span.first, span.last);
+    for (let t = 0; t < tokens.length; t++) {
+      const votes = byFirst.get(tokens[t]!.norm)?.find(({ norms }) => stands(norms, tokens, t));
+      if (!votes) continue;
+      const last = t + votes.norms.length;
+      let type = -1;
+      votes.byType.forEach((sum, k) => {
+        if (type < 0 || sum > votes.byType[type]!) type = k;
+      });
+      let chance = 0;
+      for (let u = t; u < last; u++) chance += probabilities[u * types + type]!;
+      chance /= last - t;
+      if (chance < MIN_CHANCE) continue;
+      const held = out[owner[t]!];
+      if (held) {
+        if (held.first === t && held.last === last && held.type !== type) out[owner[t]!] = { ...held, type };
+      } else if (votes.byType[type]! >= MIN_VOTES && owner.subarray(t, last).every((index) => index < 0)) {
+        owner.fill(out.length, t, last);
+        out.push({ first: t, last, type, score: chance });
+      }
+    }
+    return out.sort((a, b) => a.first - b.first);
+  });
+}
+
+function stands(norms: readonly string[], tokens: readonly Token[], at: number): boolean {
+  if (at + norms.length > tokens.length) return false;
+  for (let i = 0; i < norms.length; i++) if (tokens[at + i]!.norm !== norms[i]) return false;
+  return true;
+}
 
 /** Longest abbreviation that is looked for, in characters, and its fewest letters. */
 const MAX_CHARACTERS = 10;
@@ -34,15 +133,19 @@ export function agreeOnAbbreviations(
   return cut.map((list, i) => {
     const tokens = sentences[i]!;
     const out: TaggedSpan[] = [...list];
+    const owner = new Int32Array(tokens.length).fill(-1);
+    for (const [index, span] of out.entries()) owner.fill(index, span.first, span.last);
     for (let t = 0; t < tokens.length; t++) {
       const text = joinedText(tokens, t);
       const type = text === undefined ? undefined : types.get(text.text);
       if (text === undefined || type === undefined) continue;
       const last = text.last;
-      const over = out.findIndex((span) => span.first < last && t < span.last);
       const found: TaggedSpan = { first: t, last, type, score: SHORT_FORM_SCORE };
-      if (over < 0) out.push(found);
-      else if (out[over]!.first === t && out[over]!.last === last && out[over]!.type !== type)
+      const over = owner.subarray(t, last).find((index) => index >= 0);
+      if (over === undefined) {
+        owner.fill(out.length, t, last);
+        out.push(found);
+      } else if (out[over]!.first === t && out[over]!.last === last && out[over]!.type !== type)
         out[over] = found;
     }
     return out.sort((a, b) => a.first - b.first);
