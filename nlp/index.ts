@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { segment } from './1-segment/index.js';
 import { mentionStage } from './2-mention/index.js';
+import { setLexiconFile } from './2-mention/lexicon.js';
 import { assertion } from './3-assertion/index.js';
 import { attributeStage } from './4-attribute/index.js';
 import { gate } from './5-code/gate.js';
@@ -16,6 +17,8 @@ export type { Pipeline } from './pipeline.js';
 export interface ClinicalPipelineOptions {
   /** Stages to use in place of the shipped ones of the same name, for evaluation. */
   readonly replace?: readonly NlpStage[];
+  /** File of a site's lexicon (`cenote terminology load`); the shipped one where not given. */
+  readonly lexicon?: string | undefined;
 }
 
 /** Stages in the order in which they run. */
@@ -26,9 +29,12 @@ const STAGES: readonly NlpStage[] = [segment, mentionStage, assertion, attribute
  * a fact. Reads its rules and weights once per process; pure and deterministic afterwards.
  */
 export function createClinicalPipeline(options: ClinicalPipelineOptions = {}): Pipeline {
+  setLexiconFile(options.lexicon);
   const replace = new Map(options.replace?.map((stage) => [stage.name, stage]));
   return createPipeline(
-    pipelineVersion(),
+    options.lexicon === undefined
+      ? pipelineVersion()
+      : `${pipelineVersion()}+site.${digestOf(options.lexicon)}`,
     STAGES.map((stage) => replace.get(stage.name) ?? stage),
   );
 }
@@ -53,6 +59,10 @@ export function pipelineVersion(): string {
   }
   version = `cenote-nlp/${CODE_VERSION}+${hash.digest('hex').slice(0, 12)}`;
   return version;
+}
+
+function digestOf(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 12);
 }
 
 const DATA_FILE = /\.(?:json|tsv|txt|bin|gz)$/;

@@ -10,6 +10,7 @@ import type { AnnotateDeps } from './tasks/annotate.js';
 import type { BundleDeps } from './tasks/bundle.js';
 import { bundleDeps } from './tasks/bundle-deps.js';
 import type { NlpPool } from './tasks/nlp-pool.js';
+import { siteLexicon } from './tasks/site-lexicon.js';
 import { type Catalog, openTenants } from './tenancy/catalog.js';
 import { openKeyFiles } from './tenancy/key-file.js';
 import { makeDataDir } from './tenancy/postgres/place.js';
@@ -64,10 +65,12 @@ export interface Foundation {
   readonly tenants: Catalog;
   /** How clients reach us, without trailing slash. */
   readonly baseUrl: string;
+  /** The site’s own lexicon for reading notes, where `terminology load` made one. */
+  readonly lexicon?: string | undefined;
 }
 
 /** Builds the rooms; what they open on demand, `closeRooms` closes. */
-export function wireRooms({ clock, tenants, baseUrl }: Foundation): Rooms {
+export function wireRooms({ clock, tenants, baseUrl, lexicon }: Foundation): Rooms {
   const base = `${baseUrl}/fhir`;
   const baseOf = (tenant: Tenant) => `${base}/${tenant.record.name}`;
   const store = createStore({ clock, base });
@@ -85,7 +88,7 @@ export function wireRooms({ clock, tenants, baseUrl }: Foundation): Rooms {
     baseOf,
     async annotation() {
       // Loaded here: a command that reads no notes pays for no reader.
-      pool ??= import('./tasks/nlp-pool.js').then((module) => module.createNlpPool());
+      pool ??= import('./tasks/nlp-pool.js').then((module) => module.createNlpPool({ lexicon }));
       return { store, reader: await pool };
     },
     closeRooms: async () => (await pool)?.close(),
@@ -107,7 +110,12 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
     : await embeddedServer(config.dataDir);
   try {
     const tenants = await openTenants({ server: server.address, keys, clock });
-    const rooms = wireRooms({ clock, tenants, baseUrl: config.baseUrl });
+    const rooms = wireRooms({
+      clock,
+      tenants,
+      baseUrl: config.baseUrl,
+      lexicon: siteLexicon(config.dataDir),
+    });
     let closing: Promise<void> | undefined;
     return {
       config,

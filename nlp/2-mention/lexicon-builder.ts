@@ -1,9 +1,11 @@
 import type { MentionType } from '../model.js';
 import {
+  ENTRY_TYPES,
   FLAG,
   type LexiconConcept,
   type LexiconContent,
   type LexiconEntry,
+  type LexiconTables,
   SYSTEMS,
 } from './lexicon-file.js';
 import { lexiconWords } from './lexicon-words.js';
@@ -21,6 +23,8 @@ export interface LexiconBuilder {
   phrase(phrase: string, type: MentionType, flags: number, concepts: readonly number[]): void;
   /** Concepts of a phrase added before, by type; for aliases. */
   meaning(phrase: string, type?: MentionType): { type: MentionType; concepts: readonly number[] } | undefined;
+  /** Takes over all that another lexicon has, before or after other sources. */
+  include(tables: LexiconTables): void;
   content(): LexiconContent;
 }
 
@@ -120,6 +124,39 @@ export function createLexiconBuilder(options: LexiconBuilderOptions = {}): Lexic
         if (draft) return { type: candidate, concepts: draft.concepts };
       }
       return undefined;
+    },
+    include(tables) {
+      const renumbered: number[] = [];
+      for (let id = 0; id < tables.conceptCount; id++) {
+        const concept = tables.concept(id);
+        renumbered.push(this.concept(SYSTEMS[concept.system]!, concept.code, concept.display, concept.kind));
+      }
+      for (let id = 0; id < tables.conceptCount; id++) {
+        const { system, code, display, kind, parts } = tables.concept(id);
+        if (parts.length > 0)
+          this.concept(
+            SYSTEMS[system]!,
+            code,
+            display,
+            kind,
+            parts.map((part) => renumbered[part]!),
+          );
+      }
+      for (let entry = 0; entry < tables.types.length; entry++) {
+        const words = Array.from(
+          tables.tokens.subarray(tables.tokenStart[entry]!, tables.tokenStart[entry + 1]!),
+          (word) => tables.words[word]!,
+        );
+        const type = ENTRY_TYPES[tables.types[entry]!]!;
+        const key = `${words.join(' ')}|${type}`;
+        const ids = Array.from(
+          tables.conceptIds.subarray(tables.conceptStart[entry]!, tables.conceptStart[entry + 1]!),
+          (id) => renumbered[id]!,
+        );
+        const known = drafts.get(key);
+        if (known) known.concepts.push(...ids.filter((id) => !known.concepts.includes(id)));
+        else drafts.set(key, { words, type, flags: tables.flags[entry]!, concepts: ids });
+      }
     },
     content(): LexiconContent {
       // By system and code, so that a reader finds a code, and the codes below it, by bisection.

@@ -59,9 +59,21 @@ const SKIP = -2;
 
 let shipped: Lexicon | undefined;
 
-/** The lexicon that the package ships, read once. */
+let lexiconFile: string | undefined;
+
+/**
+ * Takes a site's own lexicon (`cenote terminology load`) in place of the shipped one, or the shipped one again
+ * where undefined. Everything that asks for the lexicon afterwards gets it.
+ */
+export function setLexiconFile(path: string | undefined): void {
+  if (path === lexiconFile) return;
+  lexiconFile = path;
+  shipped = undefined;
+}
+
+/** The lexicon in use, read once: the one that the package ships, or the site's. */
 export function loadLexicon(): Lexicon {
-  shipped ??= openLexicon(readFileSync(join(nlpRoot(), 'rules', 'lexicon', 'lexicon.bin')));
+  shipped ??= openLexicon(readFileSync(lexiconFile ?? join(nlpRoot(), 'rules', 'lexicon', 'lexicon.bin')));
   return shipped;
 }
 

@@ -66,12 +66,17 @@ export interface Coder {
 /** Stage `code`: standard codes for mentions, at the level that their words support. */
 export function createCodeStage(lexicon?: Lexicon): NlpStage {
   let coder: Coder | undefined;
+  let coderOf: Lexicon | undefined;
   return {
     name: 'code',
     needs: ['sentences', 'tokens', 'mentions', 'mentions.attributes'],
     adds: ['mentions.concepts'],
     run(input) {
-      coder ??= createCoder(lexicon ?? loadLexicon());
+      const current = lexicon ?? loadLexicon();
+      if (!coder || coderOf !== current) {
+        coder = createCoder(current);
+        coderOf = current;
+      }
       const found = coder;
       return {
         ...input,

@@ -9,10 +9,10 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { createLexiconBuilder } from '../../dist/nlp/2-mention/lexicon-builder.js';
 import { encodeLexicon } from '../../dist/nlp/2-mention/lexicon-file.js';
-import { addCuratedRows } from './lexicon-build/curated.mjs';
-import { addIcd10cm } from './lexicon-build/icd10cm.mjs';
-import { addRxNorm } from './lexicon-build/rxnorm.mjs';
-import { addSnomed } from './lexicon-build/snomed.mjs';
+import { addCuratedRows } from '../../dist/nlp/terminology/curated.js';
+import { addIcd10cm } from '../../dist/nlp/terminology/icd10cm.js';
+import { addRxNorm } from '../../dist/nlp/terminology/rxnorm.js';
+import { addSnomed } from '../../dist/nlp/terminology/snomed.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const folder = process.argv[2];
@@ -50,7 +50,7 @@ tables.own_products = ownRows('rxnorm-products.txt').map((line) => {
   const [code, type, name, brand_rxcui = ''] = line.split('\t');
   if (rxnormByCode.get(code)?.name.toLowerCase() !== name.toLowerCase())
     throw new Error(`${code} "${name}" is not in the RxNorm table`);
-  return { code, type, name, synonyms: '', brand_rxcui };
+  return { code, type, name, synonyms: '', source: 'RxNorm', ingredient_rxcui: '', brand_rxcui };
 });
 const builder = createLexiconBuilder({
   ordinaryWords: ownRows('ordinary-words.txt'),
@@ -66,7 +66,11 @@ if (missing.length > 0) {
   process.exit(1);
 }
 addRxNorm(builder, tables);
-addSnomed(builder, tables);
+// The table's synonyms are the fully specified names.
+addSnomed(
+  builder,
+  tables.snomed_gps.map((row) => ({ ...row, synonyms: '' })),
+);
 addIcd10cm(builder, tables);
 const content = builder.content();
 const file = encodeLexicon(content);

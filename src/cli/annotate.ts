@@ -6,8 +6,10 @@ import { text as readAll } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import type { Command } from 'commander';
 import type { Annotation, DocumentContext } from '../../nlp/model.js';
+import { readConfig } from '../config.js';
 import { Fault } from '../core/fault.js';
 import { decodeText } from '../ingest/extractor.js';
+import { siteLexicon } from '../tasks/site-lexicon.js';
 import { htmlOf } from './annotate-html.js';
 import { textOf } from './annotate-text.js';
 import { EXIT } from './report.js';
@@ -20,6 +22,7 @@ interface AnnotateOptions {
   readonly format?: Format;
   readonly explain?: boolean;
   readonly date?: string;
+  readonly dataDir?: string;
 }
 
 export function register(program: Command): void {
@@ -35,6 +38,7 @@ export function register(program: Command): void {
       `${FORMATS.join(', ')} (default: text on a terminal, else json; jsonl with --jsonl)`,
     )
     .option('--explain', 'add which rule, lexicon row or model decided each step')
+    .option('--data-dir <path>', 'folder whose loaded terminology is used, where there is one')
     .option('--date <date>', 'date of the notes, for words such as "yesterday"')
     .addHelpText('after', HELP_AFTER)
     .action(async (files: string[], options: AnnotateOptions) => {
@@ -70,7 +74,8 @@ async function annotate(files: readonly string[], options: AnnotateOptions): Pro
   }
   // Loaded here, so that the help does not wait for the rules.
   const { createClinicalPipeline } = await import('../../nlp/index.js');
-  const pipeline = createClinicalPipeline();
+  const lexicon = siteLexicon(readConfig({ dataDir: options.dataDir }).dataDir);
+  const pipeline = createClinicalPipeline({ lexicon });
   const read = (text: string, context: DocumentContext): Shown => {
     const annotation = pipeline.annotate(text, context);
     return { text, annotation: options.explain ? annotation : withoutReasons(annotation) };

@@ -15,6 +15,8 @@ export interface NlpPoolOptions {
   readonly noteTimeoutMs?: number;
   /** Notes that may wait; more are refused. */
   readonly maxQueued?: number;
+  /** File of a site's lexicon; the shipped one where not given. */
+  readonly lexicon?: string | undefined;
 }
 
 export interface NlpPool {
@@ -27,6 +29,11 @@ export interface NlpPool {
   annotate(text: string, context: DocumentContext): Promise<Annotation>;
   /** Ends the threads; notes still waiting fail with `unavailable`. */
   close(): Promise<void>;
+}
+
+/** What a thread is started with. */
+export interface WorkerSettings {
+  readonly lexicon: string | undefined;
 }
 
 /** Messages between the pool and `nlp-worker`. */
@@ -81,7 +88,10 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
   const waiting = () => queue.length - head;
 
   function start(): void {
-    const worker = new Worker(file, { resourceLimits: { maxOldGenerationSizeMb: WORKER_MAX_HEAP_MB } });
+    const worker = new Worker(file, {
+      resourceLimits: { maxOldGenerationSizeMb: WORKER_MAX_HEAP_MB },
+      workerData: { lexicon: options.lexicon } satisfies WorkerSettings,
+    });
     const thread: Thread = { worker, ready: false, running: [], deadline: undefined };
     threads.add(thread);
     worker.on('message', (message: FromWorker) => receive(thread, message));

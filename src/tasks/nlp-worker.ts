@@ -1,12 +1,12 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { createClinicalPipeline } from '../../nlp/index.js';
-import type { FromWorker, ToWorker } from './nlp-pool.js';
+import type { FromWorker, ToWorker, WorkerSettings } from './nlp-pool.js';
 
 // The thread in which notes are read. It answers note by note, in order, so that the pool can tell which one is
 // taking too long. Results travel as JSON: cheaper to clone than thousands of small objects.
 const port = parentPort;
 if (!port) throw new Error('nlp-worker runs as a worker thread only');
-const pipeline = createClinicalPipeline();
+const pipeline = createClinicalPipeline({ lexicon: (workerData as WorkerSettings | null)?.lexicon });
 const send = (message: FromWorker) => port.postMessage(message);
 
 port.on('message', (batch: ToWorker) => {

@@ -1,6 +1,7 @@
 // Other word orders and shorter forms of an official name, as people write them.
 
-const FILLER = [
+const FILLER: readonly (readonly [RegExp, string])[] = [
+  [/,? unspecified as to .*$/i, ''],
   [
     /,? \(?(?:unspecified|not otherwise specified|not elsewhere classified|nos|nec|so described|without mention of complication)\)?(?=$|,| )/gi,
     '',
@@ -12,7 +13,7 @@ const FILLER = [
 ];
 
 /** A name without "unspecified", NOS, NEC and brackets. */
-export function plainName(name) {
+export function plainName(name: string): string {
   let plain = name;
   for (const [pattern, with_] of FILLER) plain = plain.replace(pattern, with_);
   return plain
@@ -22,7 +23,7 @@ export function plainName(name) {
 }
 
 /** The name and its usual other forms. */
-export function phraseVariants(name) {
+export function phraseVariants(name: string): Set<string> {
   const variants = new Set([name]);
   const plain = plainName(name);
   if (plain) variants.add(plain);
@@ -31,8 +32,8 @@ export function phraseVariants(name) {
     const of = /^([\w-]+(?: [\w-]+)?) of (?:the )?([\w-]+(?: [\w-]+){0,2})$/i.exec(form);
     if (
       of &&
-      !/\b(?:history|family|risk|absence|lack|loss|disorder|structure|state|use|entire)\b/i.test(of[1]) &&
-      !/\b(?:of|in|with|and|or|by)\b/i.test(of[2])
+      !/\b(?:history|family|risk|absence|lack|loss|disorder|structure|state|use|entire)\b/i.test(of[1]!) &&
+      !/\b(?:of|in|with|and|or|by)\b/i.test(of[2]!)
     ) {
       variants.add(`${of[2]} ${of[1]}`);
     }
@@ -56,7 +57,7 @@ export function phraseVariants(name) {
 }
 
 /** Parts of the body and the adjectives that stand for them in names of diseases. */
-export const BODY_ADJECTIVES = {
+export const BODY_ADJECTIVES: Readonly<Record<string, readonly string[]>> = {
   kidney: ['renal'],
   liver: ['hepatic'],
   lung: ['pulmonary'],

@@ -1,11 +1,13 @@
 // RxNorm: ingredients, salts, combinations, brands and whole products, with what each is made of.
-import { FLAG } from '../../../dist/nlp/2-mention/lexicon-file.js';
+import type { LexiconBuilder } from '../2-mention/lexicon-builder.js';
+import { FLAG } from '../2-mention/lexicon-file.js';
+import type { RxNormRow, TerminologyTables } from './tables.js';
 
 export const RXNORM = 'http://www.nlm.nih.gov/research/umls/rxnorm';
 const PRODUCT_TYPES = new Set(['SCD', 'SBD', 'GPCK', 'BPCK']);
 
 /** Ingredient names of a product's display, without strengths: "1 ML epoetin alfa 4000 UNT/ML Injection". */
-export function ingredientsOfProduct(display) {
+export function ingredientsOfProduct(display: string): string[] {
   const plain = display.replace(/\s*\[[^\]]*\]\s*$/, '');
   return plain.split(' / ').map((part) =>
     part
@@ -21,13 +23,17 @@ export function ingredientsOfProduct(display) {
   );
 }
 
-export function addRxNorm(builder, tables) {
+/** Adds the rows of RxNorm. */
+export function addRxNorm(
+  builder: LexiconBuilder,
+  tables: Pick<TerminologyTables, 'rxnorm' | 'own_products' | 'rxnorm_brand_alias'>,
+): void {
   const rows = tables.rxnorm;
-  const stated = rows.filter((row) => row.source.startsWith('RxNorm-prescribable'));
-  const others = rows.filter((row) => !row.source.startsWith('RxNorm-prescribable'));
-  const ingredient = new Map();
+  const stated = rows.filter((row) => row.source.startsWith('RxNorm'));
+  const others = rows.filter((row) => !row.source.startsWith('RxNorm'));
+  const ingredient = new Map<string, number>();
 
-  const addIngredient = (row) => {
+  const addIngredient = (row: RxNormRow): number => {
     const id = builder.concept(
       RXNORM,
       row.code,
@@ -46,15 +52,15 @@ export function addRxNorm(builder, tables) {
       builder.phrase(variant, 'medication', FLAG.ingredient, [id]);
   }
   // A salt keeps the way to its base, so that "metoprolol succinate" can fall back on metoprolol.
-  const salts = new Map();
+  const salts = new Map<string, number>();
   for (const row of stated.filter((row) => row.type === 'PIN')) {
     const base = baseOf(row.name.toLowerCase(), ingredient);
     const id = builder.concept(RXNORM, row.code, row.name, 'PIN', base === undefined ? [] : [base]);
     salts.set(row.name.toLowerCase(), id);
     builder.phrase(row.name, 'medication', FLAG.ingredient, base === undefined ? [id] : [id, base]);
   }
-  const partsOf = (names) => {
-    const ids = [];
+  const partsOf = (names: readonly string[]): number[] | undefined => {
+    const ids: number[] = [];
     for (const name of names) {
       const lower = name.toLowerCase();
       const id = ingredient.get(lower) ?? baseOf(lower, ingredient) ?? salts.get(lower);
@@ -88,7 +94,7 @@ export function addRxNorm(builder, tables) {
     const parts = codes
       .filter((code) => byCode.get(code)?.type === 'IN')
       .map((code) => builder.findConcept(RXNORM, code))
-      .filter((id) => id !== undefined);
+      .filter((id): id is number => id !== undefined);
     const id = builder.concept(
       RXNORM,
       row.code,
@@ -101,7 +107,7 @@ export function addRxNorm(builder, tables) {
   for (const row of stated.filter((row) => PRODUCT_TYPES.has(row.type))) addProduct(row);
   for (const row of tables.own_products ?? []) addProduct(row);
 
-  function addProduct(row) {
+  function addProduct(row: RxNormRow): void {
     const pack = row.type === 'GPCK' || row.type === 'BPCK';
     const names = pack ? [] : ingredientsOfProduct(row.name);
     const parts = pack ? [] : (partsOf(names) ?? []);
@@ -141,14 +147,14 @@ export function addRxNorm(builder, tables) {
 }
 
 /** Ingredients outside the prescribable release, where a second source agrees on name and code. */
-function agreedIngredients(others) {
-  const named = new Map();
+function agreedIngredients(others: readonly RxNormRow[]): RxNormRow[] {
+  const named = new Map<string, { name: string; source: string }[]>();
   for (const row of others) {
     if (row.type === 'IN') continue;
     for (const code of row.ingredient_rxcui.split('|')) {
       if (!code) continue;
       if (!named.has(code)) named.set(code, []);
-      named.get(code).push({ name: row.name.toLowerCase(), source: row.source });
+      named.get(code)!.push({ name: row.name.toLowerCase(), source: row.source });
     }
   }
   return others.filter((row) => {
@@ -161,7 +167,7 @@ function agreedIngredients(others) {
 }
 
 /** The ingredient whose name begins a salt's name, longest first: "tramadol hydrochloride" is tramadol. */
-function baseOf(name, ingredient) {
+function baseOf(name: string, ingredient: ReadonlyMap<string, number>): number | undefined {
   const words = name.split(' ');
   for (let length = words.length; length > 0; length--) {
     const id = ingredient.get(words.slice(0, length).join(' '));
@@ -174,10 +180,10 @@ function baseOf(name, ingredient) {
 }
 
 /** "insulin, regular, human" as people say it; "vitamin B12" without its gap. */
-function ingredientVariants(name) {
-  const variants = [];
+function ingredientVariants(name: string): string[] {
+  const variants: string[] = [];
   if (name.includes(', ')) {
-    const [head, ...rest] = name.split(', ');
+    const [head = '', ...rest] = name.split(', ');
     variants.push([head, ...rest].join(' '), [...rest, head].join(' '));
     const plain = rest.filter((word) => word !== 'human');
     if (plain.length > 0) variants.push([head, ...plain].join(' '), [...plain, head].join(' '));
@@ -187,7 +193,7 @@ function ingredientVariants(name) {
   return variants;
 }
 
-function orders(names) {
+function orders(names: readonly string[]): (readonly string[])[] {
   if (names.length > 3) return [names];
   if (names.length === 1) return [names];
   return names.flatMap((name, i) =>

@@ -1,9 +1,12 @@
 // SNOMED CT Global Patient Set: names by semantic tag.
-import { phraseVariants } from './phrases.mjs';
+import type { LexiconBuilder } from '../2-mention/lexicon-builder.js';
+import type { MentionType } from '../model.js';
+import { phraseVariants } from './phrases.js';
+import type { SnomedRow } from './tables.js';
 
 export const SNOMED = 'http://snomed.info/sct';
 
-const TYPE_BY_TAG = {
+const TYPE_BY_TAG: Readonly<Record<string, MentionType>> = {
   disorder: 'diagnosis',
   finding: 'symptom',
   situation: 'diagnosis',
@@ -19,15 +22,18 @@ const SOCIAL =
 const TEST =
   /\b(?:measurement|level|count|test|assay|culture|antigen|antibody|screening (?:test|for)|serology|titer)\b/i;
 
-export function addSnomed(builder, tables) {
-  for (const row of tables.snomed_gps) {
+/** Adds names of SNOMED CT concepts by their semantic tag. */
+export function addSnomed(builder: LexiconBuilder, rows: readonly SnomedRow[]): void {
+  for (const row of rows) {
     let type = TYPE_BY_TAG[row.type];
     if (type === undefined) continue;
     if (row.type === 'finding' && SOCIAL.test(row.name)) type = 'social';
     if (row.type === 'procedure' && TEST.test(row.name) && !/biopsy|excision|repair/i.test(row.name))
       type = 'test';
     const id = builder.concept(SNOMED, row.code, row.name, row.type);
-    if (row.name.split(' ').length > MAX_NAME_WORDS) continue;
-    for (const phrase of phraseVariants(row.name)) builder.phrase(phrase, type, 0, [id]);
+    for (const name of new Set([row.name, ...row.synonyms.split('|')])) {
+      if (name === '' || / \([^)]*\)$/.test(name) || name.split(' ').length > MAX_NAME_WORDS) continue;
+      for (const phrase of phraseVariants(name)) builder.phrase(phrase, type, 0, [id]);
+    }
   }
 }
