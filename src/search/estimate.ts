@@ -22,6 +22,8 @@ export interface Guess {
 
 const LIFE_MS = 60_000;
 const MAX_KEPT = 2_000;
+/** A condition with more text than this (a long list of codes) is guessed anew each time. */
+const MAX_NAME_CHARS = 1_000;
 /** Share of rows taken for conditions that only test: undated, derived, and the like. */
 const TESTED_SHARE = 0.5;
 
@@ -114,7 +116,7 @@ export async function explained(reader: Reader, name: string, statement: () => S
   const { text, values } = statement();
   const rows = Math.max(1, planRows(await reader.query({ text: `explain (format json) ${text}`, values })));
   if (known.size >= MAX_KEPT) known.clear();
-  known.set(name, { rows, at: now });
+  if (name.length <= MAX_NAME_CHARS) known.set(name, { rows, at: now });
   return rows;
 }
 
