@@ -28,10 +28,8 @@ export const contentTexts: TextsOf = (resource, visit) => {
 const MAX_ATTACHED_UNITS = 4_194_304;
 
 /** The text of an Attachment or Binary that carries it inline, where it is a text. */
-function attached(
-  { contentType, data }: { contentType?: unknown; data?: unknown },
-  visit: TextVisitor,
-): void {
+function attached(holder: object, visit: TextVisitor): void {
+  const { contentType, data } = holder as { contentType?: unknown; data?: unknown };
   if (typeof contentType !== 'string' || typeof data !== 'string' || data.length > MAX_ATTACHED_UNITS) return;
   const kind = contentType.split(';', 1)[0]!.trim().toLowerCase();
   if (kind !== 'text/plain' && kind !== 'text/html' && kind !== 'text/markdown') return;
