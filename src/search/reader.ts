@@ -1,5 +1,6 @@
 import type { StoredResource } from '../core/resource.js';
 import type { RowKey, Store, StoreTransaction } from '../store/contract.js';
+import { faultOf } from '../store/database.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import type { Statement } from './statement.js';
 
@@ -16,7 +17,13 @@ export interface Reader {
 export function poolReader(store: Store, tenant: Tenant): Reader {
   return {
     tenant,
-    query: async ({ text, values }) => (await tenant.pool.query(text, values as unknown[])).rows,
+    async query({ text, values }) {
+      try {
+        return (await tenant.pool.query(text, values as unknown[])).rows;
+      } catch (error) {
+        throw faultOf(error);
+      }
+    },
     open: (rows) => (rows.length === 0 ? Promise.resolve([]) : store.readRows(tenant, rows)),
     resolve: (keys) => (keys.length === 0 ? Promise.resolve([]) : store.readMany(tenant, keys)),
   };

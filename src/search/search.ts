@@ -7,7 +7,7 @@ import type { Store, StoreTransaction } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { sortedPage } from './body-sort.js';
 import { type CursorScope, openCursor, type Position, sealCursor } from './cursor.js';
-import { planRows } from './estimate.js';
+import { guess } from './estimate.js';
 import { fillPage, type Recheck, streamMatches } from './fill.js';
 import { includeFor } from './include.js';
 import { START } from './order.js';
@@ -18,7 +18,7 @@ import { recheckerOf } from './recheck.js';
 import type { Page, PageEntry, SearchRequest } from './request.js';
 import { mentionsCodes, resolveCodes } from './resolve-codes.js';
 import { shape } from './shape.js';
-import { countStatement, estimateStatement, type Find } from './statement.js';
+import { countStatement, type Find } from './statement.js';
 import { queryString } from './syntax.js';
 import type { Node } from './tree.js';
 import { codeKnowledge } from './value-sets.js';
@@ -211,7 +211,7 @@ async function countMatches(reader: Reader, find: Find, exact: boolean, recheck:
 }
 
 async function estimateTotal(reader: Reader, find: Find): Promise<number> {
-  return planRows(await reader.query(estimateStatement(find)));
+  return Math.round((await guess(reader, find.condition, find.types)).matches);
 }
 
 /** Types a search over several types may name: all of them. */

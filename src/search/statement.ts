@@ -308,12 +308,6 @@ export function countStatement(find: Find): Statement {
   return done(bind, `select count(*) as n from resource r where ${where(find, bind)}`);
 }
 
-/** The planner's own guess of how many rows match; costs no more than planning. */
-export function estimateStatement(find: Find): Statement {
-  const bind = new Binder();
-  return done(bind, `explain (format json) select 1 from resource r where ${where(find, bind)}`);
-}
-
 /** Reads a row of `rowsStatement` back. Bigints may come as text or as BigInt, as the driver is set. */
 export function foundRow(columns: Record<string, unknown>, order: Order): FoundRow {
   const n = keyCount(order);

@@ -443,6 +443,11 @@ test('mandatory elements stay with _elements', async () => {
   ]);
 });
 
+test('an estimated total is a number, and right when there is one page', async () => {
+  expect((await run('Observation?_total=estimate')).total).toBe(6);
+  expect((await run('Observation?_total=estimate&_count=1')).total).toBeGreaterThan(0);
+});
+
 test('a page link opens only at its own search, tenant and unchanged', async () => {
   const { next } = await run('Observation?_count=1');
   const cursor = new URLSearchParams(next).get('_cursor')!;
