@@ -5,8 +5,39 @@ export type InputFormat =
   | 'note-text'
   | 'note-csv'
   | 'note-jsonl' // one note a line: an object without resourceType
+  | 'note-html'
+  | 'note-rtf'
+  | 'note-docx'
+  | 'note-pdf'
+  | 'hl7v2' // messages, one or a batch of them
+  | 'ccda' // a ClinicalDocument
   | 'sidecar' // JSON that describes the note file beside it
   | 'unknown';
+
+/** MIME type of the formats that are documents of their own. */
+export const CONTENT_TYPES: Readonly<Partial<Record<InputFormat, string>>> = {
+  'note-text': 'text/plain',
+  'note-html': 'text/html',
+  'note-rtf': 'application/rtf',
+  'note-docx': 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+  'note-pdf': 'application/pdf',
+};
+
+/** Names of notes; a JSON file beside one describes it. */
+export const NOTE_EXTENSIONS = [
+  'txt',
+  'text',
+  'md',
+  'markdown',
+  'html',
+  'htm',
+  'xhtml',
+  'rtf',
+  'docx',
+  'pdf',
+];
+
+const SIDECAR = new RegExp(`\\.(${NOTE_EXTENSIONS.join('|')})\\.json$`);
 
 /** gzip's magic number (RFC 1952, 2.3.1). */
 export function isGzip(head: Uint8Array): boolean {
@@ -18,16 +49,31 @@ function plainName(name: string): string {
   return name.toLowerCase().replace(/\.gz$/, '');
 }
 
+/** Formats whose first characters say what they are, whatever the file is called. */
+const SIGNATURES: readonly (readonly [RegExp, InputFormat])[] = [
+  [/^%PDF-\d/, 'note-pdf'],
+  [/^\{\\rtf\d?/, 'note-rtf'],
+  // FHS and BHS open a file and a batch; a vertical tab opens a message that was framed for the wire (MLLP).
+  [/^(MSH|FHS|BHS)[^\w\s]/, 'hl7v2'],
+  [/^(<\?xml[^>]*>\s*)?(<\?[^>]*>\s*|<!--[\s\S]*?-->\s*)*<([\w-]+:)?ClinicalDocument[\s>]/, 'ccda'],
+];
+const HTML = /^(<\?xml[^>]*>\s*)?(<!--[\s\S]*?-->\s*)*<(!doctype\s+html|html)\b/i;
+
 /**
- * Decides by extension first and by content where the extension is shared: `.json` may be FHIR or one object a
- * line; `.jsonl` may be resources or notes. `head` is decompressed text, a few kilobytes of it.
+ * Decides by content where it is plain from the first characters, else by extension, and by content again where the
+ * extension is shared: `.json` may be FHIR or one object a line; `.jsonl` may be resources or notes. `head` is
+ * decompressed text, a few kilobytes of it.
  */
 export function detectFormat(name: string, head: string): InputFormat {
   const plain = plainName(name);
-  const start = head.trimStart();
+  const start = head.replaceAll('\v', ' ').trimStart();
+  for (const [signature, format] of SIGNATURES) if (signature.test(start)) return format;
+  if (start.startsWith('PK\u0003\u0004')) return plain.endsWith('.docx') ? 'note-docx' : 'unknown';
   if (/\.(txt|text|md|markdown)$/.test(plain)) return 'note-text';
+  if (/\.(html?|xhtml)$/.test(plain) || HTML.test(start)) return 'note-html';
   if (/\.(csv|tsv)$/.test(plain)) return 'note-csv';
-  if (/\.(txt|text|md|markdown)\.json$/.test(plain)) return 'sidecar';
+  if (/\.(rtf|docx|pdf)$/.test(plain)) return 'unknown';
+  if (SIDECAR.test(plain)) return 'sidecar';
   if (!start.startsWith('{')) {
     return plain.endsWith('.json') || plain.endsWith('.ndjson') || plain.endsWith('.jsonl')
       ? 'fhir-ndjson'

@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { invalid } from '../core/fault.js';
+import { NOTE_EXTENSIONS } from './format.js';
+import { readWhole } from './lines.js';
 import type { Note } from './note.js';
+import type { SourceFile } from './source.js';
 
 /** Largest sidecar, in bytes. */
 const MAX_SIDECAR_BYTES = 64 * 1024;
@@ -11,13 +13,12 @@ const FIELDS = ['id', 'patient', 'date', 'type', 'author', 'encounter'] as const
  * id, patient, date, type, author, encounter. Undefined where there is none.
  * @throws Fault `invalid` when there is one that cannot be understood: a note must not lose its patient silently.
  */
-export async function readSidecar(notePath: string): Promise<Partial<Note> | undefined> {
-  const plain = notePath.replace(/\.gz$/i, '');
-  for (const path of [`${plain}.json`, plain.replace(/\.[^./\\]+$/, '.json')]) {
-    const bytes = await readFile(path).catch(() => undefined);
-    if (!bytes) continue;
-    if (bytes.length > MAX_SIDECAR_BYTES)
-      throw invalid(`the sidecar is larger than ${MAX_SIDECAR_BYTES} bytes`);
+export async function readSidecar(file: SourceFile): Promise<Partial<Note> | undefined> {
+  const plain = file.name.replace(/\.gz$/i, '');
+  for (const candidate of [`${plain}.json`, plain.replace(/\.[^./\\]+$/, '.json')]) {
+    const beside = await file.sibling?.(candidate);
+    if (!beside) continue;
+    const bytes = await readWhole(beside.open(), MAX_SIDECAR_BYTES);
     let value: unknown;
     try {
       value = JSON.parse(bytes.toString('utf8'));
@@ -45,4 +46,14 @@ export async function readSidecar(notePath: string): Promise<Partial<Note> | und
     return out;
   }
   return undefined;
+}
+
+/** Whether a JSON file stands beside a note and describes it (`visit.json` for `visit.txt`): no input of its own. */
+export async function describesNote(file: SourceFile, head: string): Promise<boolean> {
+  if (head.includes('"resourceType"')) return false;
+  const stem = file.name.replace(/\.json$/i, '');
+  for (const extension of NOTE_EXTENSIONS) {
+    for (const gz of ['', '.gz']) if (await file.sibling?.(`${stem}.${extension}${gz}`)) return true;
+  }
+  return false;
 }

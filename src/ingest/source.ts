@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Fault } from '../core/fault.js';
 
@@ -11,6 +11,8 @@ export interface SourceFile {
   /** Bytes as stored, before decompression; undefined for a stream of unknown length. */
   readonly size: number | undefined;
   open(): Readable;
+  /** The file of that name in the same folder; undefined where there is none. */
+  sibling?(name: string): Promise<SourceFile | undefined>;
 }
 
 /** Where input comes from. Files are listed in the order in which they should be read. */
@@ -56,6 +58,20 @@ export function localSource(paths: readonly string[]): DocumentSource {
   };
 }
 
+function localFile(path: string, size: number): SourceFile {
+  return {
+    path,
+    name: basename(path),
+    size,
+    open: () => createReadStream(path),
+    sibling: async (name) => {
+      const beside = join(dirname(path), name);
+      const info = await stat(beside).catch(() => undefined);
+      return info?.isFile() ? localFile(beside, info.size) : undefined;
+    },
+  };
+}
+
 async function walk(path: string, depth: number, out: SourceFile[]): Promise<void> {
   const info = await stat(path).catch((cause) => {
     throw new Fault('not-found', `there is no file or folder at ${path}`, {
@@ -65,7 +81,7 @@ async function walk(path: string, depth: number, out: SourceFile[]): Promise<voi
   });
   if (info.isFile()) {
     if (out.length >= MAX_SOURCE_FILES) throw new Fault('too-large', `more than ${MAX_SOURCE_FILES} files`);
-    out.push({ path, name: basename(path), size: info.size, open: () => createReadStream(path) });
+    out.push(localFile(path, info.size));
     return;
   }
   if (!info.isDirectory()) return;

@@ -1,11 +1,8 @@
 import { isFault } from '../core/fault.js';
 import type { Resource, StoredResource } from '../core/resource.js';
-import { parseContentType, plainExtractor, type TextExtractor } from '../ingest/extractor.js';
+import { extractText } from '../ingest/extractors.js';
 import type { Store } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
-
-/** Extractors by what they read; the first that reads a type is used. */
-const EXTRACTORS: readonly TextExtractor[] = [plainExtractor];
 
 interface Attachment {
   contentType?: string;
@@ -29,12 +26,9 @@ export async function documentText(
     if (!attachment) continue;
     const found = await bytesOf(store, tenant, attachment);
     if (!found) continue;
-    const { type } = parseContentType(found.contentType);
-    const extractor = EXTRACTORS.find((e) => e.reads(type));
-    if (!extractor) continue;
     try {
-      const { text } = extractor.extract(found.bytes, found.contentType);
-      if (text.trim() !== '') return text;
+      const extracted = await extractText(found.bytes, found.contentType);
+      if (extracted && extracted.text.trim() !== '') return extracted.text;
     } catch (error) {
       if (!isFault(error)) throw error;
     }

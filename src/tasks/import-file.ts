@@ -2,16 +2,17 @@ import { resolve } from 'node:path';
 import { Fault, invalid, isFault } from '../core/fault.js';
 import { parseJson } from '../core/json.js';
 import type { Resource } from '../core/resource.js';
-import { decodeText, plainExtractor } from '../ingest/extractor.js';
+import { decodeText } from '../ingest/extractor.js';
 import { detectFormat, type InputFormat } from '../ingest/format.js';
 import { inflated, MAX_LINE_BYTES, readLines, readWhole } from '../ingest/lines.js';
 import type { Note } from '../ingest/note.js';
 import { type NoteColumns, readNoteCsv, readNoteLines } from '../ingest/note-table.js';
-import { readSidecar } from '../ingest/sidecar.js';
+import { describesNote } from '../ingest/sidecar.js';
 import type { SourceFile } from '../ingest/source.js';
 import type { Actor } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { applyBundle, type BundleDeps, type ResolvedReferences } from './bundle.js';
+import { documentFile } from './import-document.js';
 import type { FileState } from './import-ledger.js';
 import { type NoteDefaults, noteResource } from './import-notes.js';
 import { addCounts, importError, MAX_ERRORS_PER_FILE } from './import-report.js';
@@ -58,7 +59,8 @@ export async function importFile(file: SourceFile, state: FileState, run: FileIm
   try {
     const head = await readHead(file);
     const format = detectFormat(file.name, head);
-    if (format === 'sidecar' || (format === 'fhir-json' && (await isSidecarOf(file, head)))) return 'skipped';
+    if (format === 'sidecar' || (format === 'fhir-json' && (await describesNote(file, head))))
+      return 'skipped';
     return await importFormat(format, file, state, run);
   } catch (error) {
     if (!isFault(error) || !endsFile(error)) throw error;
@@ -92,7 +94,11 @@ function importFormat(
     case 'note-jsonl':
       return importLines(noteItems(readNoteLines(file.open(), run.columns), file, state, run), state, run);
     case 'note-text':
-      return importText(file, state, run);
+    case 'note-html':
+    case 'note-rtf':
+    case 'note-docx':
+    case 'note-pdf':
+      return importWhole(documentFile(format, file, run), state, run);
     default:
       throw new Fault('unsupported', 'The file is none of the formats that can be imported.', {
         remedy: 'See `cenote import --help` for the formats.',
@@ -262,20 +268,16 @@ async function importLines(
   return finish(state);
 }
 
-async function importText(file: SourceFile, state: FileState, run: FileImport): Promise<FileOutcome> {
-  const bytes = await readWhole(file.open());
-  const { text } = plainExtractor.extract(bytes, 'text/plain');
-  const sidecar = await readSidecar(file.path);
-  const resource = await noteResource(
-    run.deps,
-    run.tenant,
-    { text, ...sidecar },
-    run.defaults,
-    resolve(file.path),
-    run.cache,
-  );
-  if (!(await applied(collection([resource]), state, run, () => undefined))) return 'deferred';
-  if (resource.subject === undefined) state.counts.withoutPatient++;
+/** Applies what one document file yields: all of it, or it waits. */
+async function importWhole(
+  resources: Promise<readonly Resource[]>,
+  state: FileState,
+  run: FileImport,
+): Promise<FileOutcome> {
+  const all = await resources;
+  if (!(await applied(collection(all), state, run, () => undefined))) return 'deferred';
+  for (const { resourceType, subject } of all)
+    if (resourceType === 'DocumentReference' && subject === undefined) state.counts.withoutPatient++;
   return finish(state);
 }
 
@@ -290,23 +292,4 @@ async function readHead(file: SourceFile): Promise<string> {
     if (size >= HEAD_BYTES) break;
   }
   return decodeText(Buffer.concat(chunks).subarray(0, HEAD_BYTES));
-}
-
-/** `visit.json` beside `visit.txt`, without a resourceType: what describes the note, not an input of its own. */
-async function isSidecarOf(file: SourceFile, head: string): Promise<boolean> {
-  if (head.includes('"resourceType"')) return false;
-  const { access } = await import('node:fs/promises');
-  const stem = file.path.replace(/\.json$/i, '');
-  for (const extension of ['.txt', '.md', '.text', '.markdown']) {
-    for (const gz of ['', '.gz']) {
-      if (
-        await access(`${stem}${extension}${gz}`).then(
-          () => true,
-          () => false,
-        )
-      )
-        return true;
-    }
-  }
-  return false;
 }

@@ -179,14 +179,17 @@ describe('notes', () => {
     expect(Buffer.from(data, 'base64').toString()).toBe('Cough — übel');
   });
 
-  it('are decoded by charset, then UTF-8, then Windows-1252', () => {
+  it('are decoded by charset, then UTF-8, then Windows-1252', async () => {
     expect(decodeText(Buffer.from('für', 'utf8'))).toBe('für');
     expect(decodeText(Buffer.from([0x66, 0xfc, 0x72]))).toBe('für');
     expect(decodeText(Buffer.from([0xff, 0xfe, 0x41, 0x00]))).toBe('A');
     expect(
-      plainExtractor.extract(Buffer.from([0x66, 0xfc, 0x72]), 'text/plain; charset=ISO-8859-1').text,
+      (await plainExtractor.extract(Buffer.from([0x66, 0xfc, 0x72]), 'text/plain; charset=ISO-8859-1')).text,
     ).toBe('für');
   });
+
+  const sidecarOf = async (name: string) =>
+    readSidecar((await localSource([join(folder, name)]).files())[0]!);
 
   it('take what a sidecar says and refuse one that cannot be understood', async () => {
     await writeFile(join(folder, 'a.txt'), 'Cough');
@@ -194,15 +197,16 @@ describe('notes', () => {
       join(folder, 'a.txt.json'),
       '{"patient":"p1","date":"2024-01-02","type":"Progress note"}',
     );
-    expect(await readSidecar(join(folder, 'a.txt'))).toEqual({
+    expect(await sidecarOf('a.txt')).toEqual({
       patient: 'p1',
       date: '2024-01-02',
       type: 'Progress note',
     });
     await writeFile(join(folder, 'b.txt'), 'Cough');
     await writeFile(join(folder, 'b.json'), '{"patinet":"p1"}');
-    await expect(readSidecar(join(folder, 'b.txt'))).rejects.toThrow(/unknown field/);
-    expect(await readSidecar(join(folder, 'c.txt'))).toBeUndefined();
+    await expect(sidecarOf('b.txt')).rejects.toThrow(/unknown field/);
+    await writeFile(join(folder, 'c.txt'), 'Cough');
+    expect(await sidecarOf('c.txt')).toBeUndefined();
   });
 });
 
