@@ -124,6 +124,18 @@ function patched(value: unknown, { path, raw }: LossyNumber): unknown {
   return value;
 }
 
+/** Per open container: is it an object, and where its current member's name stands or its current index. */
+interface Level {
+  isObject: boolean;
+  keyStart: number;
+  keyEnd: number;
+  index: number;
+  readonly names: NameList;
+}
+
+/** Made once: a scan runs to its end before another begins, and a line of NDJSON is too short to make them anew. */
+const levels: Level[] = [];
+
 /**
  * One pass over the structure: strings are skipped at the speed of `indexOf`, everything else is read. It presumes
  * well-formed JSON and only promises not to be wrong about that; `JSON.parse` then decides what is well-formed.
@@ -131,13 +143,8 @@ function patched(value: unknown, { path, raw }: LossyNumber): unknown {
 function scan(text: string): LossyNumber[] {
   const lossy: LossyNumber[] = [];
   const end = text.length;
-  // Per open container: is it an object, and where its current member's name stands or its current index.
-  const isObject: boolean[] = [];
-  const keyStart: number[] = [];
-  const keyEnd: number[] = [];
-  const index: number[] = [];
-  const names: NameList[] = [];
   let depth = 0;
+  let level = levelAt(0);
   let nameNext = false;
   // The first backslash at or after the current string, so that each stretch without one is searched once.
   let nextEscape = -1;
@@ -153,13 +160,13 @@ function scan(text: string): LossyNumber[] {
       const escaped = nextEscape < close;
       if (escaped) close = endOfEscaped(text, nextEscape);
       if (close < 0) return lossy;
-      if (nameNext && depth > 0 && isObject[depth - 1]) {
+      if (nameNext) {
         if (close - start > MAX_KEY_UNITS) throw fault(text, start, 'A member name is too long');
-        if (!names[depth - 1]!.add(text, start, close, escaped)) {
+        if (!level.names.add(text, start, close, escaped)) {
           throw fault(text, start, 'A member stands twice in one object, or is named __proto__');
         }
-        keyStart[depth - 1] = start;
-        keyEnd[depth - 1] = close;
+        level.keyStart = start;
+        level.keyEnd = close;
         nameNext = false;
       }
       i = close + 1;
@@ -167,30 +174,29 @@ function scan(text: string): LossyNumber[] {
     }
     if (c === MINUS || (c >= ZERO && c <= NINE)) {
       const after = endOfNumber(text, i);
-      if (isLossy(text, i, after)) lossy.push({ path: pathTo(), raw: text.slice(i, after) });
+      if (isLossy(text, i, after)) lossy.push({ path: pathTo(text, depth), raw: text.slice(i, after) });
       i = after;
       continue;
     }
     if (c === COMMA) {
       if (depth > 0) {
-        if (isObject[depth - 1]) nameNext = true;
-        else index[depth - 1]!++;
+        if (level.isObject) nameNext = true;
+        else level.index++;
       }
     } else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
-      if (depth === MAX_JSON_DEPTH)
+      if (depth === MAX_JSON_DEPTH) {
         throw fault(text, i, `JSON is nested deeper than ${MAX_JSON_DEPTH} levels`);
-      isObject[depth] = c === OPEN_BRACE;
-      index[depth] = 0;
-      if (c === OPEN_BRACE) {
-        const list = names[depth];
-        if (list) list.clear();
-        else names[depth] = new NameList();
       }
+      level = levelAt(depth);
       nameNext = c === OPEN_BRACE;
+      level.isObject = nameNext;
+      level.index = 0;
+      if (nameNext) level.names.clear();
       depth++;
     } else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) {
       depth--;
       if (depth < 0) return lossy;
+      if (depth > 0) level = levels[depth - 1]!;
       nameNext = false;
     } else if (c === COLON) {
       nameNext = false;
@@ -198,43 +204,49 @@ function scan(text: string): LossyNumber[] {
     i++;
   }
   return lossy;
+}
 
-  function pathTo(): (string | number)[] {
-    const path: (string | number)[] = [];
-    for (let d = 0; d < depth; d++) {
-      // Through JSON.parse, since a name may hold escapes.
-      if (isObject[d]) path.push(JSON.parse(text.slice(keyStart[d]! - 1, keyEnd[d]! + 1)) as string);
-      else path.push(index[d]!);
-    }
-    return path;
+function levelAt(depth: number): Level {
+  let level = levels[depth];
+  if (!level) {
+    level = { isObject: false, keyStart: 0, keyEnd: 0, index: 0, names: new NameList() };
+    levels[depth] = level;
   }
+  return level;
+}
 
-  /** From the first backslash of a string to its closing quote, refusing escapes that name NUL or half a pair. */
-  function endOfEscaped(t: string, slash: number): number {
-    let at = slash;
-    while (at < end) {
-      const c = t.charCodeAt(at);
-      if (c === QUOTE) return at;
-      if (c !== BACKSLASH) {
-        at++;
-        continue;
-      }
-      if (t.charCodeAt(at + 1) !== 117) {
-        at += 2;
-        continue;
-      }
-      const unit = Number.parseInt(t.slice(at + 2, at + 6), 16);
-      if (unit === 0) throw fault(t, at, 'The text holds a NUL character');
-      if (unit >= 0xdc00 && unit <= 0xdfff) throw fault(t, at, 'The text holds half a surrogate pair');
-      if (unit >= 0xd800 && unit <= 0xdbff) {
-        const low = t.startsWith('\\u', at + 6) ? Number.parseInt(t.slice(at + 8, at + 12), 16) : 0;
-        if (!(low >= 0xdc00 && low <= 0xdfff)) throw fault(t, at, 'The text holds half a surrogate pair');
-        at += 6;
-      }
+function pathTo(text: string, depth: number): (string | number)[] {
+  return levels.slice(0, depth).map(({ isObject, keyStart, keyEnd, index }) =>
+    // Through JSON.parse, since a name may hold escapes.
+    isObject ? (JSON.parse(text.slice(keyStart - 1, keyEnd + 1)) as string) : index,
+  );
+}
+
+/** From the first backslash of a string to its closing quote, refusing escapes that name NUL or half a pair. */
+function endOfEscaped(text: string, slash: number): number {
+  let at = slash;
+  while (at < text.length) {
+    const c = text.charCodeAt(at);
+    if (c === QUOTE) return at;
+    if (c !== BACKSLASH) {
+      at++;
+      continue;
+    }
+    if (text.charCodeAt(at + 1) !== 117) {
+      at += 2;
+      continue;
+    }
+    const unit = Number.parseInt(text.slice(at + 2, at + 6), 16);
+    if (unit === 0) throw fault(text, at, 'The text holds a NUL character');
+    if (unit >= 0xdc00 && unit <= 0xdfff) throw fault(text, at, 'The text holds half a surrogate pair');
+    if (unit >= 0xd800 && unit <= 0xdbff) {
+      const low = text.startsWith('\\u', at + 6) ? Number.parseInt(text.slice(at + 8, at + 12), 16) : 0;
+      if (!(low >= 0xdc00 && low <= 0xdfff)) throw fault(text, at, 'The text holds half a surrogate pair');
       at += 6;
     }
-    return -1;
+    at += 6;
   }
+  return -1;
 }
 
 function indexOrEnd(text: string, wanted: string, from: number): number {
