@@ -34,6 +34,23 @@ const observation = (
 });
 
 const RESOURCES: Resource[] = [
+  { resourceType: 'Location', id: 'near', position: { latitude: 42.35, longitude: -71.05 } },
+  { resourceType: 'Location', id: 'far', position: { latitude: 52.52, longitude: 13.4 } },
+  {
+    resourceType: 'Observation',
+    id: 'bp',
+    status: 'preliminary',
+    effectiveDateTime: '2018-06-01',
+    code: { coding: [{ system: LOINC, code: '85354-9' }] },
+    subject: { reference: 'Group/g' },
+    component: [
+      ['8480-6', 140],
+      ['8462-4', 80],
+    ].map(([code, value]) => ({
+      code: { coding: [{ system: LOINC, code }] },
+      valueQuantity: { value, system: UCUM, code: 'mm[Hg]' },
+    })),
+  },
   {
     resourceType: 'CodeSystem',
     id: 'cs1',
@@ -235,7 +252,7 @@ const FOUND: [string, string[]][] = [
   [`Observation?code=${LOINC}|2339-0&value-quantity=lt100`, ['o1']],
   ['Observation?value-quantity=200', ['o3', 'o4']],
   ['Observation?value-quantity=gt150', ['o2', 'o3', 'o4']],
-  ['Observation?code:not=2339-0', ['o4', 'o5', 'o6']],
+  ['Observation?code:not=2339-0', ['bp', 'o4', 'o5', 'o6']],
   ['Observation?date=2021', ['o2', 'o3']],
   ['Observation?date=ge2021-06-15', ['o3', 'o6']],
   ['Observation?date:missing=true', ['o5']],
@@ -263,9 +280,18 @@ const FOUND: [string, string[]][] = [
   ['Observation?subject.name=nobody', []],
   ['Observation?code:code-text=test 23', ['o1', 'o2', 'o3']],
   ['Observation?code:code-text=est', []],
+  // Composites and places (R4 search.html#composite, location.html#search).
+  [`Observation?code-value-quantity=${LOINC}|2339-0$gt150`, ['o2', 'o3']],
+  [`Observation?code-value-quantity=${LOINC}|718-7$gt150`, ['o4']],
+  [`Observation?combo-code-value-quantity=${LOINC}|8480-6$gt130`, ['bp']],
+  [`Observation?component-code-value-quantity=${LOINC}|8480-6$lt90,${LOINC}|8462-4$lt90`, ['bp']],
+  [`Observation?component-code-value-quantity=${LOINC}|8462-4$gt130`, []],
+  ['Observation?combo-code=8462-4', ['bp']],
+  ['Location?near=42.36|-71.06|5|km', ['near']],
+  ['Location?near=42.36|-71.06|9000|km', ['far', 'near']],
   // Codes by value set and hierarchy (R4 search.html#token).
   ['Observation?code:in=http://example.org/vs/blood', ['o4', 'o5', 'o6']],
-  ['Observation?code:not-in=http://example.org/vs/blood', ['o1', 'o2', 'o3']],
+  ['Observation?code:not-in=http://example.org/vs/blood', ['bp', 'o1', 'o2', 'o3']],
   ['Condition?code:in=http://example.org/vs/sugar', ['c1']],
   ['Condition?code:below=http://snomed.info/sct|73211009', ['c1']],
   ['Condition?code:above=http://snomed.info/sct|44054006', ['c1']],
@@ -311,8 +337,8 @@ describe('a search finds what the specification says', () => {
 
 // R4 search.html#sort.
 const SORTED: [string, string[]][] = [
-  ['Observation?_sort=date', ['o4', 'o1', 'o2', 'o3', 'o6', 'o5']],
-  ['Observation?_sort=-date', ['o6', 'o3', 'o2', 'o1', 'o4', 'o5']],
+  ['Observation?_sort=date', ['bp', 'o4', 'o1', 'o2', 'o3', 'o6', 'o5']],
+  ['Observation?_sort=-date', ['o6', 'o3', 'o2', 'o1', 'o4', 'bp', 'o5']],
   ['Observation?patient=p1&_sort=-date', ['o6', 'o2', 'o1']],
   ['Observation?patient=p1&_sort=date', ['o1', 'o2', 'o6']],
   [`Observation?patient=p1&code=${LOINC}|718-7&_sort=-date`, ['o6']],
@@ -396,10 +422,10 @@ test('a compartment search finds what is in the patient\u2019s compartment, also
 });
 
 test.each([
-  ['Observation?_summary=count', 6],
-  ['Observation?_count=0', 6],
+  ['Observation?_summary=count', 7],
+  ['Observation?_count=0', 7],
   ['Patient?_summary=count&name:contains=m', 3],
-  ['Observation?_total=accurate&_count=2', 6],
+  ['Observation?_total=accurate&_count=2', 7],
   ['Observation?code=2339-0&_total=accurate&_count=1', 3],
   ['Patient?_total=accurate', 3],
   [`Observation?_summary=count&code=${LOINC}|718-7`, 3],
@@ -413,7 +439,7 @@ test.each([
 test('a total is given only when asked for, and stays the same on all pages', async () => {
   expect((await run('Observation?_count=2')).total).toBeUndefined();
   const first = await run('Observation?_count=2&_total=accurate');
-  expect((await run(`Observation?${first.next}`)).total).toBe(6);
+  expect((await run(`Observation?${first.next}`)).total).toBe(7);
 });
 
 // R4 search.html#summary: name → elements of Patient p1 that are left.
@@ -444,7 +470,7 @@ test('mandatory elements stay with _elements', async () => {
 });
 
 test('an estimated total is a number, and right when there is one page', async () => {
-  expect((await run('Observation?_total=estimate')).total).toBe(6);
+  expect((await run('Observation?_total=estimate')).total).toBe(7);
   expect((await run('Observation?_total=estimate&_count=1')).total).toBeGreaterThan(0);
 });
 
