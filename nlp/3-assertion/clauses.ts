@@ -73,7 +73,7 @@ function startsSubject(tokens: readonly Token[], i: number, first: number, last:
   const word = tokens[before]!.norm;
   const subject = tokens[i]!.norm;
   // `Instead of codeine she takes acetaminophen`
-  if (PRONOUNS.has(subject) && i + 1 < last && VERBS.has(tokens[i + 1]!.norm))
+  if (PRONOUNS.has(subject) && i + 1 < last && FINITE.has(tokens[i + 1]!.norm))
     return !SUBORDINATORS.has(word);
   if (!CONJUNCTIONS.has(word)) return false;
   // `no pain in his leg, his arm or her back` is a list; a possessive needs a verb soon after.
@@ -89,6 +89,14 @@ export const VERBS = new Set(
     ' ',
   ),
 );
+
+/** After a pronoun these too make a statement. */
+const FINITE = new Set([
+  ...VERBS,
+  ...'gets get got feels felt will would can could does did began went came goes uses used needs wants notes noticed'.split(
+    ' ',
+  ),
+]);
 
 const SCOPE_MAX_TOKENS = 200;
 const BACKWARD_MAX_TOKENS = 14;
@@ -164,6 +172,7 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
     if (!endsAnswer(clauses, cue)) return cue.first;
     at--;
   }
+  if (row.crosses) return Math.max(first, cue.first - BACKWARD_MAX_TOKENS);
   const floor = Math.max(first, cue.first - (row.limit === undefined ? BACKWARD_MAX_TOKENS : row.limit));
   let verb = false;
   for (let i = at - 1; i >= floor; i--) {

@@ -34,6 +34,8 @@ export interface CueRow {
   /** The mark that must follow the cue (`Pertinent negatives: `). */
   readonly follow?: ':';
   readonly because?: 'stopped';
+  /** True where the cue speaks of `it`, across `but he` and the like. */
+  readonly crosses?: boolean;
 }
 
 export interface Cue {
@@ -63,6 +65,10 @@ for (const row of readRules<CueRow[]>('cues.json')) {
     // One form in the row stands for all (`was recommended`, `were recommended`), also after `gout, which …`.
     const rest = words.slice(1);
     const forms = COPULAS.has(words[0]!) ? [...COPULAS].map((copula) => [copula, ...rest]) : [words];
+    if (COPULAS.has(words[0]!)) {
+      const been = rest[0] === 'not' ? ['not', 'been', ...rest.slice(1)] : ['been', ...rest];
+      for (const have of ['has', 'have', 'had']) forms.push([have, ...been]);
+    }
     for (const form of forms) {
       plant(form, row);
       plant(['which', ...form], row);
@@ -93,6 +99,22 @@ for (const words of phrases) {
     const shorter = nodeOf(words.slice(from))?.rows;
     if (!shorter || rows.some((row) => row.scope === 'after')) continue;
     rows.push(...shorter.filter((row) => row.scope === 'after' && !rows.includes(row)));
+    break;
+  }
+}
+
+// `to avoid` says something of diseases; that it ends in `avoid`, which says something of drugs, stays true.
+for (const words of phrases) {
+  const rows = nodeOf(words)!.rows!;
+  const ahead = rows.filter((row) => row.scope === 'after');
+  if (ahead.length === 0 || ahead.some((row) => !row.types || row.effect === 'none')) continue;
+  for (let from = 1; from < words.length; from++) {
+    const shorter = nodeOf(words.slice(from))?.rows?.filter((row) => row.scope === 'after' && row.types);
+    if (!shorter || shorter.length === 0) continue;
+    const covered = new Set(ahead.flatMap((row) => row.types!));
+    rows.push(
+      ...shorter.filter((row) => !rows.includes(row) && row.types!.every((type) => !covered.has(type))),
+    );
     break;
   }
 }

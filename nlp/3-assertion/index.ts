@@ -362,6 +362,14 @@ function nearestAct(hits: readonly Hit[]): Hit | undefined {
     // `her home glyburide was held`: as near, but the other says more.
     if (nearer || (hit.distance === best!.distance && best!.row.effect === 'current')) best = hit;
   }
+  // `was started but he stopped it`: what comes later counts.
+  if (best?.row.effect === 'current' && best.row.scope === 'before') {
+    const later = hits.find(
+      ({ row, cue }) =>
+        row.because === 'stopped' && row.scope === 'before' && cue && best?.cue && cue.first > best.cue.first,
+    );
+    if (later) return later;
+  }
   // `discuss starting a statin`: what is only thought of does not begin.
   if (best?.cue && best.row.effect === 'current' && BEGINNINGS.test(best.text)) {
     const from = best.cue.first;
