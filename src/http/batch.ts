@@ -1,13 +1,15 @@
-import { Fault } from '../core/fault.js';
+import { Fault, isFault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
 import { applyBundle, type BundleDeps } from '../tasks/bundle.js';
+import type { Criteria } from '../tasks/bundle-criteria.js';
 import type { Entry } from '../tasks/bundle-entry.js';
 import type { ReadAnswer } from '../tasks/bundle-result.js';
 import type { FhirRequest, FhirResponse, Handler } from './exchange.js';
 import { failure, HttpFault } from './outcome.js';
 import type { Decorate } from './read.js';
 import type { Matched } from './router.js';
-import type { Permission } from './scopes.js';
+import type { Access, Permission } from './scopes.js';
+import { requireSearchable } from './search-access.js';
 
 /** Answers a request made inside a bundle by the same handlers, with the same rights. */
 export type Dispatch = (matched: Matched, request: FhirRequest) => Promise<FhirResponse>;
@@ -44,7 +46,7 @@ export function batchHandler(deps: BundleDeps, options: BatchOptions): Handler {
       returns: request.prefer.return ?? 'minimal',
       multipleDelete: options.multipleDelete,
       failure: (fault) => failure(fault),
-      maySearch: (type) => request.access.allows(type, 's'),
+      maySearch: (criteria) => maySearch(request.access, criteria),
       authorise: (entry) => authorise(request, entry),
       read: (entry, onFailure) => readEntry(options, request, entry, onFailure),
       decorate: async (answer) => {
@@ -57,6 +59,18 @@ export function batchHandler(deps: BundleDeps, options: BatchOptions): Handler {
   };
 }
 
+/** Whether the caller may know what matches the criteria. */
+function maySearch(access: Access, { type, params }: Criteria): boolean {
+  try {
+    if (!access.allows(type, 's')) return false;
+    requireSearchable(access, type, params);
+    return true;
+  } catch (error) {
+    if (isFault(error) && error.category === 'forbidden') return false;
+    throw error;
+  }
+}
+
 function authorise(request: FhirRequest, entry: Entry): void {
   // Reads and operations are authorised by their own routes.
   const permission = PERMISSIONS[entry.method];
@@ -65,8 +79,8 @@ function authorise(request: FhirRequest, entry: Entry): void {
     return;
   }
   if (!request.access.allows(entry.type, permission)) throw forbidden(entry);
-  if ((entry.criteria ?? entry.ifNoneExist) && !request.access.allows(entry.type, 's'))
-    throw forbidden(entry);
+  const criteria = entry.criteria ?? entry.ifNoneExist;
+  if (criteria && !maySearch(request.access, criteria)) throw forbidden(entry);
 }
 
 /** Reads inside a transaction bypass the router, so the right to read is asked for here too. */

@@ -7,6 +7,7 @@ import { operationParams } from './operation-input.js';
 import type { Decorate } from './read.js';
 import type { Route } from './router.js';
 import { type Search, searchset } from './search.js';
+import { requireSearchable } from './search-access.js';
 
 /** Observations of each code that are given when the caller says nothing (R4 observation-operation-lastn.html). */
 const DEFAULT_MAX = 1;
@@ -28,6 +29,7 @@ export function lastnRoutes(search: Search, decorate: Decorate): Route[] {
     if (!params.some(([name]) => SUBJECTS.has(name.split(/[:.]/)[0]!))) {
       throw invalid('$lastn needs a patient or subject.', 'patient', 'Name whose observations are meant.');
     }
+    requireSearchable(request.access, 'Observation', params);
     const found: PageEntry[] = [];
     const perCode = new Map<string, number>();
     let next: readonly Pair[] = [...params, ['_sort', '-date'], ['_count', String(PAGE)]];

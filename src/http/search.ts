@@ -7,6 +7,7 @@ import type { Tenant } from '../tenancy/tenant.js';
 import { type FhirRequest, type Handler, segment } from './exchange.js';
 import type { Pair } from './negotiate.js';
 import type { Decorate } from './read.js';
+import { requireSearchable } from './search-access.js';
 
 export type Search = (tenant: Tenant, request: SearchRequest) => Promise<Page>;
 
@@ -59,6 +60,7 @@ async function answer(
   { type, path, compartment }: Where,
 ): Promise<{ status: number; resource: Resource }> {
   if (type === undefined) requireTypes(request, params);
+  requireSearchable(request.access, type, params);
   const page = await search(request.tenant, {
     type,
     params,

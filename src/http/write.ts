@@ -26,6 +26,7 @@ import {
   segment,
 } from './exchange.js';
 import { HttpFault } from './outcome.js';
+import { requireSearchable } from './search-access.js';
 
 /** R4 http.html#create, and #ccreate with `If-None-Exist`. */
 export function createHandler(deps: WriteDeps): Handler {
@@ -33,7 +34,7 @@ export function createHandler(deps: WriteDeps): Handler {
     const type = segment(request, 'type');
     const header = request.headers['if-none-exist'];
     const criteria = header === undefined ? undefined : parseCriteria(type, String(header), 'If-None-Exist');
-    if (criteria) requireSearch(request, type);
+    if (criteria) requireSearch(request, criteria);
     const resource = request.check(await jsonBody(request), type);
     const result = await createResource(deps, request, resource, criteria);
     return written(request, result, result.outcome === 'created' ? 201 : 200);
@@ -58,7 +59,7 @@ export function conditionalUpdateHandler(deps: WriteDeps): Handler {
   return async (request) => {
     const type = segment(request, 'type');
     const criteria = criteriaOf(request, type);
-    requireSearch(request, type);
+    requireSearch(request, criteria);
     const ifMatch = expectedVersion(request);
     const resource = request.check(await jsonBody(request), type);
     const result = await updateWhere(deps, request, criteria, resource, ifMatch);
@@ -81,7 +82,7 @@ export function conditionalPatchHandler(deps: WriteDeps): Handler {
   return async (request) => {
     const type = segment(request, 'type');
     const criteria = criteriaOf(request, type);
-    requireSearch(request, type);
+    requireSearch(request, criteria);
     const ifMatch = ifMatchVersion(request.headers);
     const patch = await patchBody(request);
     const match = await oneMatch(deps.find, request.tenant, criteria, undefined);
@@ -110,8 +111,9 @@ export function deleteHandler(deps: WriteDeps): Handler {
 export function conditionalDeleteHandler(deps: WriteDeps, multiple: boolean): Handler {
   return async (request) => {
     const type = segment(request, 'type');
-    requireSearch(request, type);
-    await deleteWhere(deps, request, criteriaOf(request, type), multiple);
+    const criteria = criteriaOf(request, type);
+    requireSearch(request, criteria);
+    await deleteWhere(deps, request, criteria, multiple);
     return { status: 204 };
   };
 }
@@ -132,8 +134,9 @@ async function patchBody(request: FhirRequest): Promise<Patch> {
 }
 
 /** A conditional write tells whether something matches: it is a search too. */
-function requireSearch(request: FhirRequest, type: string): void {
-  if (!request.access.allows(type, 's')) {
+function requireSearch({ access }: FhirRequest, { type, params }: Criteria): void {
+  requireSearchable(access, type, params);
+  if (!access.allows(type, 's')) {
     throw new Fault('forbidden', 'The token does not permit the search that a conditional interaction is.', {
       remedy: `Ask for a scope that searches ${type}.`,
     });

@@ -2,6 +2,7 @@ import type { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
 import type { Actor } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import type { Criteria } from './bundle-criteria.js';
 import type { Check, Entry } from './bundle-entry.js';
 import type { WriteDeps } from './bundle-interactions.js';
 import type { FindMany, ResolvedReferences, Satisfies } from './bundle-resolve.js';
@@ -28,7 +29,7 @@ export interface BundleScope {
   /** FHIR base of the tenant, absolute, without trailing slash. */
   readonly base: string;
   readonly authorise?: Authorise;
-  readonly maySearch?: (type: string) => boolean;
+  readonly maySearch?: (criteria: Criteria) => boolean;
   readonly read?: ReadEntry;
   /** Adds what a read adds to a stored resource (an instance read inside a transaction). */
   readonly decorate?: (read: ReadAnswer) => Promise<ReadAnswer>;
@@ -47,7 +48,7 @@ interface CommonOptions {
 export interface HttpOptions extends CommonOptions {
   readonly mode: 'http';
   readonly authorise?: Authorise;
-  readonly maySearch?: (type: string) => boolean;
+  readonly maySearch?: (criteria: Criteria) => boolean;
   readonly read: ReadEntry;
   readonly decorate?: BundleScope['decorate'];
   readonly multipleDelete?: boolean;

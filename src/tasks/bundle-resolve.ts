@@ -129,8 +129,8 @@ export interface ResolveOptions {
    * meaning and the rest goes on. Without it the first fault is thrown.
    */
   readonly refused?: (position: number, fault: Fault) => void;
-  /** Whether the caller may search that type; a conditional reference is a search. */
-  readonly maySearch?: (type: string) => boolean;
+  /** Whether the caller may search so; a conditional reference is a search. */
+  readonly maySearch?: (criteria: Criteria) => boolean;
 }
 
 /**
@@ -215,7 +215,7 @@ async function lookUp(
   const open: { criteria: Criteria; at: string }[] = [];
   for (const item of asked) {
     const { type, key } = item.criteria;
-    if (maySearch && !maySearch(type)) {
+    if (maySearch && !maySearch(item.criteria)) {
       throw new Fault('forbidden', 'The token does not permit the search that a conditional reference is.', {
         at: item.at,
         remedy: `Ask for a scope that searches ${type}.`,

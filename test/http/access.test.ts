@@ -49,8 +49,10 @@ describe('a request', () => {
     await http().get(`${READ}?access_token=${token}`).expect(400);
   });
 
-  it('for the CapabilityStatement needs no token', async () => {
-    await http().get(`${BASE}/metadata`).expect(200);
+  it('for the CapabilityStatement needs no token, and does not tell which tenants there are', async () => {
+    const { body } = await http().get(`${BASE}/metadata`).expect(200);
+    const unknown = await http().get('/fhir/nobody/metadata').expect(200);
+    expect(unknown.body.rest).toEqual(body.rest);
   });
 });
 
@@ -115,6 +117,25 @@ describe('a scope', () => {
     expect(
       one.body.entry.map((e: { resource: { resourceType: string } }) => e.resource.resourceType),
     ).toEqual(['Condition']);
+  });
+
+  it.each([
+    ['system/Condition.rs', 'Condition?subject:Patient.birthdate=1970', 403],
+    ['system/Condition.rs', 'Condition?subject.birthdate=1970', 403],
+    ['system/Condition.rs', 'Condition?patient.name=alder', 403],
+    ['system/Condition.rs system/Patient.s', 'Condition?patient.name=alder', 200],
+    ['system/Condition.rs system/Patient.s', 'Condition?subject:Patient.name=alder', 200],
+    ['system/Patient.rs', 'Patient?_has:Condition:patient:code=x', 403],
+    ['system/Patient.rs system/Condition.s', 'Patient?_has:Condition:patient:code=x', 200],
+    ['system/Patient.rs system/Condition.s', 'Patient?_has:Condition:patient:encounter.status=x', 403],
+    ['system/Patient.rs', 'Patient?_list=x', 403],
+    ['system/Patient.rs', 'Patient?_filter=general-practitioner.name eq "x"', 403],
+    ['system/Patient.rs', 'Patient?name=alder', 200],
+  ])('%s must cover what a search asks about: %s is %i', async (scope, query, status) => {
+    await http()
+      .get(encodeURI(`${BASE}/${query}`))
+      .set(...(await bearer(scope)))
+      .expect(status);
   });
 
   it('covers every entry of a bundle', async () => {
