@@ -193,21 +193,31 @@ function writeCodes() {
 
 function expand(set, valueSets, codeSystems) {
   const out = new Map();
-  const add = (system, codes) => out.set(system, codes === 0 || out.get(system) === 0 ? 0 : [...(out.get(system) ?? []), ...codes]);
+  const add = (system, codes) =>
+    out.set(system, codes === 0 || out.get(system) === 0 ? 0 : [...(out.get(system) ?? []), ...codes]);
   for (const include of set.compose?.include ?? []) {
     for (const url of include.valueSet ?? []) {
-      for (const [system, codes] of expand(valueSets.get(url.split('|')[0]) ?? {}, valueSets, codeSystems)) add(system, codes);
+      for (const [system, codes] of expand(valueSets.get(url.split('|')[0]) ?? {}, valueSets, codeSystems))
+        add(system, codes);
     }
     if (!include.system) continue;
     const system = codeSystems.get(include.system);
-    if (include.concept) add(include.system, include.concept.map((c) => c.code));
+    if (include.concept)
+      add(
+        include.system,
+        include.concept.map((c) => c.code),
+      );
     else if (include.filter || system?.content !== 'complete' || !system.concept) add(include.system, 0);
     else add(include.system, allCodes(system.concept));
   }
   for (const exclude of set.compose?.exclude ?? []) {
     const gone = new Set((exclude.concept ?? []).map((c) => c.code));
     const codes = out.get(exclude.system);
-    if (codes) out.set(exclude.system, codes.filter((c) => !gone.has(c)));
+    if (codes)
+      out.set(
+        exclude.system,
+        codes.filter((c) => !gone.has(c)),
+      );
   }
   return out;
 }
@@ -226,9 +236,11 @@ function writeInvariants() {
     for (const e of d.snapshot?.element ?? []) {
       if (e.path.includes('.') && e.base && !e.base.path.startsWith(`${d.type}.`)) continue;
       for (const c of e.constraint ?? []) {
-        if (c.severity !== 'error' || !c.expression || BY_HAND.has(c.key) || NEEDS_PATTERNS.has(c.key)) continue;
+        if (c.severity !== 'error' || !c.expression || BY_HAND.has(c.key) || NEEDS_PATTERNS.has(c.key))
+          continue;
         if (inherited.has(c.key) || (e.path.includes('.') && ['ext-1'].includes(c.key))) continue;
-        (out[e.path] ??= []).push([c.key, c.expression, c.human]);
+        out[e.path] ??= [];
+        out[e.path].push([c.key, c.expression, c.human]);
       }
     }
   }
