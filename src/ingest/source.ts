@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Fault } from '../core/fault.js';
+import { archiveFiles, isArchiveName } from './archive.js';
 
 /** One input file. `path` is what reports show; nothing of it goes into a log. */
 export interface SourceFile {
@@ -10,6 +11,8 @@ export interface SourceFile {
   readonly name: string;
   /** Bytes as stored, before decompression; undefined for a stream of unknown length. */
   readonly size: number | undefined;
+  /** Where it lies on this machine, for what must be read from its end; undefined for streams and archives' files. */
+  readonly localPath?: string;
   open(): Readable;
   /** The file of that name in the same folder; undefined where there is none. */
   sibling?(name: string): Promise<SourceFile | undefined>;
@@ -42,7 +45,7 @@ function compareNames(a: string, b: string): number {
   return shared || (a < b ? -1 : a > b ? 1 : 0);
 }
 
-/** Files and folders of the local file system. Hidden files and JSON sidecars of notes are no inputs. */
+/** Files, folders and archives of the local file system. Hidden files and JSON sidecars of notes are no inputs. */
 export function localSource(paths: readonly string[]): DocumentSource {
   return {
     async files() {
@@ -51,7 +54,14 @@ export function localSource(paths: readonly string[]): DocumentSource {
         const list: SourceFile[] = [];
         await walk(path, 0, list);
         list.sort((a, b) => compareNames(a.path, b.path));
-        for (const file of list) found.set(resolve(file.path), file);
+        for (const file of list) {
+          // Files of an archive keep its order, in which they can be read in one pass; shared ones go first here too.
+          const files = isArchiveName(file.name) ? await archiveFiles(file) : [file];
+          files.sort((a, b) => Number(isShared(b.path)) - Number(isShared(a.path)));
+          for (const one of files) found.set(resolve(one.path), one);
+          if (found.size > MAX_SOURCE_FILES)
+            throw new Fault('too-large', `more than ${MAX_SOURCE_FILES} files`);
+        }
       }
       return [...found.values()];
     },
@@ -63,6 +73,7 @@ function localFile(path: string, size: number): SourceFile {
     path,
     name: basename(path),
     size,
+    localPath: path,
     open: () => createReadStream(path),
     sibling: async (name) => {
       const beside = join(dirname(path), name);
