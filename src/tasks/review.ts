@@ -131,15 +131,11 @@ const DATA_OPERATION = 'http://terminology.hl7.org/CodeSystem/v3-DataOperation';
 const PARTICIPANT = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type';
 
 function provenanceOf(fact: Resource, version: number, review: Review, actor: Actor, clock: Clock): Resource {
-  const subject = (fact.subject ?? fact.patient) as { reference?: string } | undefined;
   return {
     resourceType: 'Provenance',
     id: newId(),
     meta: { tag: [{ system: REVIEW_SYSTEM, code: review.decision, display: DISPLAYS[review.decision] }] },
-    target: [
-      { reference: `${fact.resourceType}/${fact.id}/_history/${version}` },
-      ...(subject?.reference ? [{ reference: subject.reference }] : []),
-    ],
+    target: [{ reference: `${fact.resourceType}/${fact.id}/_history/${version}` }],
     recorded: new Date(clock.now()).toISOString(),
     activity: { coding: [{ system: DATA_OPERATION, code: 'UPDATE' }], text: `Review: ${review.decision}` },
     ...(review.comment && { reason: [{ text: review.comment }] }),
