@@ -34,6 +34,29 @@ const observation = (
 });
 
 const RESOURCES: Resource[] = [
+  {
+    resourceType: 'Procedure',
+    id: 'pr1',
+    status: 'completed',
+    meta: { tag: [{ system: 'urn:tags', code: 'urgent' }], profile: ['http://example.org/p/one'] },
+    text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">Left <b>knee</b></div>' },
+    identifier: [
+      {
+        type: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0203', code: 'ACSN' }] },
+        system: 'urn:acc',
+        value: '77',
+      },
+    ],
+    subject: { reference: 'Group/g' },
+  },
+  {
+    resourceType: 'Procedure',
+    id: 'pr2',
+    status: 'completed',
+    meta: { security: [{ code: 'R' }], source: 'http://source.example.org' },
+    note: [{ text: 'Diclofenac given' }],
+    subject: { identifier: { system: 'urn:mrn', value: 'Z9' } },
+  },
   { resourceType: 'Location', id: 'near', position: { latitude: 42.35, longitude: -71.05 } },
   { resourceType: 'Location', id: 'far', position: { latitude: 52.52, longitude: 13.4 } },
   {
@@ -280,6 +303,21 @@ const FOUND: [string, string[]][] = [
   ['Observation?subject.name=nobody', []],
   ['Observation?code:code-text=test 23', ['o1', 'o2', 'o3']],
   ['Observation?code:code-text=est', []],
+  // What every resource has, texts, and what modifiers look at (R4 search.html#all, #modifiers).
+  ['Procedure?_tag=urn:tags|urgent', ['pr1']],
+  ['Procedure?_tag:not=urgent', ['pr2']],
+  ['Procedure?_profile=http://example.org/p/one', ['pr1']],
+  ['Procedure?_profile:below=http://example.org/p', ['pr1']],
+  ['Procedure?_security=R', ['pr2']],
+  ['Procedure?_source=http://source.example.org', ['pr2']],
+  ['Procedure?_text=left knee', ['pr1']],
+  ['Procedure?_text=diclofenac', []],
+  ['Procedure?_content=diclofenac', ['pr2']],
+  ['Procedure?_content=left knee,diclofenac', ['pr1', 'pr2']],
+  ['Procedure?subject:identifier=urn:mrn|Z9', ['pr2']],
+  ['Procedure?identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|ACSN|77', ['pr1']],
+  ['?_type=Procedure,Patient&_tag=urgent', ['pr1']],
+  ['?_profile=http://example.org/p/one', ['pr1']],
   // Composites and places (R4 search.html#composite, location.html#search).
   [`Observation?code-value-quantity=${LOINC}|2339-0$gt150`, ['o2', 'o3']],
   [`Observation?code-value-quantity=${LOINC}|718-7$gt150`, ['o4']],
