@@ -4,7 +4,7 @@ import type { Handler } from './exchange.js';
 import { idempotentHandler } from './idempotency.js';
 import { type Decorate, instanceHistoryHandler, readHandler, vreadHandler } from './read.js';
 import type { Route } from './router.js';
-import { compartmentHandler, type Search, searchHandler } from './search.js';
+import { compartmentHandler, otherCompartmentHandler, type Search, searchHandler } from './search.js';
 import { typeHistoryHandler } from './type-history.js';
 import {
   conditionalDeleteHandler,
@@ -143,6 +143,15 @@ export function interactionRoutes(deps: InteractionDeps): Route[] {
       needs: 'each',
       handle: compartmentHandler(search, decorate),
     },
+    ...['Encounter', 'Practitioner', 'RelatedPerson', 'Device'].map(
+      (compartment): Route => ({
+        method: 'GET',
+        path: `${compartment}/:id/:member`,
+        claim: system('search-system'),
+        needs: 'each',
+        handle: otherCompartmentHandler(search, decorate),
+      }),
+    ),
     { method: 'GET', path: '', claim: system('search-system'), needs: 'each', handle: find },
     { method: 'POST', path: '_search', claim: system('search-system'), needs: 'each', handle: find },
     { method: 'POST', path: '', claim: system('transaction'), needs: 'each', handle: deps.batch },

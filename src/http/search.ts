@@ -1,5 +1,6 @@
 import { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
+import { compartmentParameters } from '../fhir/compartment.js';
 import { operationOutcome } from '../fhir/outcome.js';
 import { isResourceType } from '../fhir/resource-types.js';
 import type { Page, SearchRequest } from '../search/request.js';
@@ -20,6 +21,34 @@ export function searchHandler(search: Search, decorate: Decorate): Handler {
     const params = await searchParams(request);
     const type = request.at.type;
     return answer(search, decorate, request, params, { type, path: type ?? '' });
+  };
+}
+
+/**
+ * The compartments of R4 besides that of a patient (compartmentdefinition.html): `Encounter/{id}/{type}`. A resource is
+ * in one when any of the parameters that the definition names for its type points at it.
+ */
+export function otherCompartmentHandler(search: Search, decorate: Decorate): Handler {
+  return async (request) => {
+    const [compartment, id, type] = [
+      segment(request, 'type'),
+      segment(request, 'id'),
+      request.at.member ?? '*',
+    ];
+    const codes = compartmentParameters(compartment, type);
+    if (codes.length === 0) {
+      throw new Fault('not-found', 'No resource of that type is in this compartment.', {
+        remedy: `See the compartment definition of ${compartment}.`,
+      });
+    }
+    if (!request.access.allows(type, 's')) {
+      throw new Fault('forbidden', 'The token does not permit a search of this type.', {
+        remedy: `Ask for a scope that searches ${type}.`,
+      });
+    }
+    const member = codes.map((code) => `${code} eq "${compartment}/${id}"`).join(' or ');
+    const params: Pair[] = [...(await searchParams(request)), ['_filter', member]];
+    return answer(search, decorate, request, params, { type, path: `${compartment}/${id}/${type}` });
   };
 }
 

@@ -254,3 +254,18 @@ describe('the compartment of a patient (R4 compartmentdefinition.html)', () => {
     );
   });
 });
+
+describe('the compartments of encounters and practitioners', () => {
+  it.each([
+    ['Encounter/e1/Condition', ['Condition/c1']],
+    ['Encounter/e1/Observation', []],
+    ['Practitioner/dr/Encounter', ['Encounter/e1']],
+    ['Practitioner/dr/Patient', ['Patient/p1', 'Patient/p2', 'Patient/p3']],
+  ])('%s', async (path, expected) => {
+    expect(names((await http().get(`${BASE}/${path}`).expect(200)).body).sort()).toEqual(expected);
+  });
+
+  it('have no members of types that the definition leaves out', async () => {
+    await http().get(`${BASE}/Encounter/e1/Organization`).expect(404);
+  });
+});
