@@ -98,7 +98,8 @@ for (const words of phrases) {
   for (let from = 1; from < words.length && AUXILIARIES.has(words[from - 1]!); from++) {
     const shorter = nodeOf(words.slice(from))?.rows;
     if (!shorter || rows.some((row) => row.scope === 'after')) continue;
-    rows.push(...shorter.filter((row) => row.scope === 'after' && !rows.includes(row)));
+    // Not for what was stopped: the passive has no object (`it was stopped and pantoprazole started`).
+    rows.push(...shorter.filter((row) => row.scope === 'after' && !row.because && !rows.includes(row)));
     break;
   }
 }

@@ -117,7 +117,8 @@ function targetOf(
   // Cues speak of a drug whether it is taken or not tolerated; which of them it is, is decided afterwards.
   const type = mention.type === 'allergen' ? 'medication' : mention.type;
   const because = mention.because?.mention ?? '';
-  const named = because.startsWith('lexicon:') && !because.includes('model:');
+  const named =
+    mention.type === 'allergen' || (because.startsWith('lexicon:') && !because.includes('model:'));
   return last > low ? { index, first: low, last, type, named, hits: [] } : undefined;
 }
 
@@ -163,13 +164,11 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
         if (side !== 'both' && side !== row.scope) continue;
       }
       // A mention may begin inside the cue that denies it: `no known` + `known allergies`.
-      const from =
-        row.scope === 'after'
-          ? cue.first + (row.effect === 'possible' ? 0 : 1)
-          : backwardStart(clauses, cue, row);
+      const from = row.scope === 'after' ? cue.first : backwardStart(clauses, cue, row);
       const to = row.scope === 'after' ? forwardEnd(clauses, cue, row) : cue.first;
       for (const target of targets) {
         if (target.first < from || target.first >= to) continue;
+        if (target.named && target.first === cue.first) continue;
         if (row.types && !row.types.includes(target.type)) continue;
         if (target.last <= cue.last && row.scope === 'after') continue;
         if (row.scope === 'before' && target.last > cue.first) continue;
@@ -328,9 +327,8 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
 
   let type = mention.type;
   if (target.type === 'medication') {
-    const listed =
-      kind === 'allergies' && !target.hits.some(({ row }) => DRUG_CUES.has(row.effect) && row.types);
-    const isAllergen = around.allergen || listed || (type === 'allergen' && kind !== 'allergies');
+    const taken = target.hits.some(({ row }) => DRUG_CUES.has(row.effect) && row.types);
+    const isAllergen = around.allergen || (!taken && (kind === 'allergies' || type === 'allergen'));
     if (isAllergen && type === 'medication') why('allergen');
     // `Allergies: penicillin. He is not prescribed Advil.`
     type = isAllergen || NO_ALLERGIES.test(mention.text) ? 'allergen' : 'medication';
