@@ -44,7 +44,7 @@ export function isPartOfLongerName(
     )
       continue;
     if (isAttribute(mention, token)) continue;
-    if (!tagged && standsInOther(input, mention, token)) continue;
+    if (!tagged && standsInOther(input, mention, token, first, last, at)) continue;
     return true;
   }
   return false;
@@ -74,10 +74,43 @@ function isAttribute(mention: Mention, token: Token): boolean {
   return mention.attributes.some((each) => each.start <= token.start && each.end >= token.end);
 }
 
-function standsInOther(input: AnnotatedText, mention: Mention, token: Token): boolean {
-  return input.mentions.some(
-    (other) => other !== mention && other.start <= token.start && other.end >= token.end,
+const COORDINATORS = new Set([
+  'and',
+  'or',
+  '&',
+  '+',
+  'with',
+  'plus',
+  'then',
+  'but',
+  's/p',
+  'showed',
+  'shows',
+  'revealed',
+  'under',
+  'by',
+  'via',
+  'after',
+  'before',
+]);
+
+/** Whether a word belongs to another mention that is listed beside this one, and not a part of one name with it. */
+function standsInOther(
+  input: AnnotatedText,
+  mention: Mention,
+  token: Token,
+  first: number,
+  last: number,
+  at: number,
+): boolean {
+  const other = input.mentions.find(
+    (each) => each !== mention && each.start <= token.start && each.end >= token.end,
   );
+  if (!other) return false;
+  const [from, to] = at >= last ? [last, at] : [at + 1, first];
+  for (let between = from; between < to; between++)
+    if (COORDINATORS.has(input.tokens[between]!.norm)) return true;
+  return false;
 }
 
 /** The sentence of a token, by bisection. */

@@ -60,29 +60,41 @@ export function addIcd10cm(
     }
   }
   for (const row of tables.icd10cm_index) {
-    if (row.kind !== 'neoplasm' || row.nonessential_modifiers !== 'MalignantPrimary') continue;
+    const words = row.kind === 'neoplasm' ? NEOPLASM_WORDS[row.nonessential_modifiers] : undefined;
     const code = row.code.replace(/[-.]+$/, '');
-    if (!kept(code)) continue;
+    if (words === undefined || !kept(code)) continue;
     const site = plainName(row.term.replace(/^Neoplasm, neoplastic,?\s*/, ''));
     if (!/^[a-z ]{3,20}$/i.test(site)) continue;
     const id = conceptOf(code);
-    for (const phrase of [
-      `${site} cancer`,
-      `cancer of ${site}`,
-      `malignant neoplasm of ${site}`,
-      `${site} malignancy`,
-      `carcinoma of ${site}`,
-      `${site} carcinoma`,
-      `adenocarcinoma of ${site}`,
-      `${site} adenocarcinoma`,
-      ...(BODY_ADJECTIVES[site.toLowerCase()] ?? []).flatMap((adjective) =>
-        ['cancer', 'carcinoma', 'adenocarcinoma', 'malignancy'].map((word) => `${adjective} ${word}`),
-      ),
-    ]) {
-      builder.phrase(phrase, 'diagnosis', 0, [id]);
+    for (const place of [site, ...(BODY_ADJECTIVES[site.toLowerCase()] ?? [])]) {
+      for (const word of words.after) builder.phrase(`${place} ${word}`, 'diagnosis', 0, [id]);
     }
+    for (const word of words.before) builder.phrase(`${word} ${site}`, 'diagnosis', 0, [id]);
   }
 }
+
+/** How people name a column of the table of neoplasms: with the site after the word, and before it. */
+const NEOPLASM_WORDS: Readonly<
+  Record<string, { readonly before: readonly string[]; readonly after: readonly string[] }>
+> = {
+  MalignantPrimary: {
+    before: ['cancer of', 'carcinoma of', 'adenocarcinoma of', 'malignant neoplasm of', 'malignancy of'],
+    after: ['cancer', 'carcinoma', 'adenocarcinoma', 'malignancy'],
+  },
+  MalignantSecondary: {
+    before: [
+      'metastasis to',
+      'metastases to',
+      'metastatic disease to',
+      'metastatic cancer to',
+      'metastasis of',
+      'metastases in',
+    ],
+    after: ['metastasis', 'metastases'],
+  },
+  Benign: { before: ['benign tumor of', 'benign neoplasm of'], after: [] },
+  UnspecifiedBehavior: { before: ['tumor of', 'neoplasm of'], after: ['tumor', 'neoplasm', 'neoplasia'] },
+};
 
 /** Drugs and chemicals under which the index lists what they do; as words they are the drugs. */
 function isPoisoning(code: string): boolean {

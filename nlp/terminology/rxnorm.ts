@@ -119,16 +119,15 @@ export function addRxNorm(
       row.type,
       brand === undefined ? parts : [...parts, brand],
     );
+    const brandName = /\[([^\]]+)\]\s*$/.exec(row.name)?.[1];
     if (pack) {
       // "{28 (norethindrone 0.35 MG Oral Tablet) } Pack [Errin 28 Day]" is written "Errin 28 Day Pack".
-      const name = /\[([^\]]+)\]\s*$/.exec(row.name)?.[1];
-      if (name)
-        builder.phrase(
-          /pack$/i.test(name) ? name : `${name} Pack`,
-          'medication',
-          FLAG.product | FLAG.whole | FLAG.brand,
-          [id],
-        );
+      const packNames =
+        brandName === undefined ? [] : [/pack$/i.test(brandName) ? brandName : `${brandName} Pack`];
+      for (const name of [...packNames, ...row.synonyms.split('|')]) {
+        if (/ pack$/i.test(name) && !name.includes('{'))
+          builder.phrase(name, 'medication', FLAG.product | FLAG.whole | FLAG.brand, [id]);
+      }
       return;
     }
     const whole = names.length > 1 || /\[/.test(row.name) ? FLAG.whole : 0;
@@ -138,7 +137,8 @@ export function addRxNorm(
         !/\[.*\].*\[/.test(name) &&
         / \d/.test(` ${name}`) &&
         name.split(' ').length > 3 &&
-        name.includes('[') === row.name.includes('[')
+        (name.includes('[') === row.name.includes('[') ||
+          (brandName !== undefined && name.toLowerCase().includes(brandName.toLowerCase())))
       ) {
         builder.phrase(name, 'medication', FLAG.product | whole, [id]);
       }
