@@ -18,7 +18,7 @@ export interface CapabilitySettings {
 const R4_NAMES = new Set(
   [...(requiredCodes('resource-types')?.values() ?? [])].flatMap((codes) => [...(codes ?? [])]),
 );
-const R4_TYPES = RESOURCE_TYPES.filter((type) => R4_NAMES.has(type));
+export const R4_TYPES = RESOURCE_TYPES.filter((type) => R4_NAMES.has(type));
 const OWN_TYPES = RESOURCE_TYPES.filter((type) => !R4_NAMES.has(type));
 
 /** Order of R4 `type-restful-interaction`. */

@@ -2,6 +2,7 @@ import { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
 import type { Store, VersionRead } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import { builtInDefinition } from './definitions.js';
 import {
   type FhirRequest,
   type FhirResponse,
@@ -19,7 +20,10 @@ export type Decorate = (tenant: Tenant, resources: readonly Resource[]) => Promi
 /** R4 http.html#read and #cread (conditional read). */
 export function readHandler(store: Store, decorate: Decorate): Handler {
   return async (request) => {
-    const found = await store.read(request.tenant, segment(request, 'type'), segment(request, 'id'));
+    const [type, id] = [segment(request, 'type'), segment(request, 'id')];
+    const found = await store.read(request.tenant, type, id);
+    const builtIn = found ? undefined : builtInDefinition(type, id);
+    if (builtIn) return { status: 200, resource: shapeRead(request, builtIn) };
     return render(request, found, decorate);
   };
 }

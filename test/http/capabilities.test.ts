@@ -131,6 +131,23 @@ describe('the CapabilityStatement', () => {
     for (const { name } of statement.rest[0]!.operation ?? []) expect(routes).toContain(`$${name}`);
   });
 
+  it('names definitions of ours and of search parameters that can be read, and are valid R4', async () => {
+    const [rest] = statement.rest;
+    const ours = [...rest!.resource.flatMap((r) => r.operation ?? []), ...(rest!.operation ?? [])]
+      .map((o) => o.definition)
+      .filter((url) => url.startsWith('https://cenote.health/fhir/'))
+      .map((url) => url.slice('https://cenote.health/fhir/'.length));
+    expect(ours.length).toBeGreaterThan(3);
+    const parameters = rest!.resource
+      .find((r) => r.type === 'Observation')!
+      .searchParam.map((p) => `SearchParameter/${p.definition.split('/').at(-1)}`);
+    for (const path of new Set([...ours, ...parameters])) {
+      const { body } = await http().get(`${BASE}/${path}`).expect(200);
+      const outcome = await http().post(`${BASE}/${body.resourceType}/$validate`).send(body).expect(200);
+      expect(outcome.body.issue, path).toEqual([expect.objectContaining({ severity: 'information' })]);
+    }
+  });
+
   it('claims only search parameters that a search takes', async () => {
     const samples: Record<string, string> = {
       string: 'a',
