@@ -325,7 +325,12 @@ function endsAtDot(tokens: readonly Token[], i: number, from: number, last: numb
     return false;
   if (i - 2 === from && tokens[from]!.text === '#') return false;
   const kind = abbreviations.get(before.norm);
-  if (kind === 'title') return !(nextClass === UPPER || next.text.length <= 3);
+  if (kind === 'title') {
+    // `neg for MS. Topiramate` is a disease; `DR. SMITH` is not.
+    const capitals = before.text.length > 1 && before.text === before.text.toUpperCase();
+    if (capitals && next.text !== next.text.toUpperCase()) return true;
+    return !(nextClass === UPPER || next.text.length <= 3);
+  }
   if (kind === 'number' && nextClass === DIGIT) return false;
   if (kind === 'inner' && (nextClass !== UPPER || before.norm === 'vs')) return false;
   if (before.text.length === 1 && classOf(before.text.charCodeAt(0)) === UPPER && nextClass === UPPER) {
