@@ -90,19 +90,17 @@ export function register(program: Command): void {
           for await (const ids of cohorts.members(tenant, found.id, base)) print(ids.join('\n'));
           return;
         }
-        const rows: [string, string | number][] = [
+        const facts: [string, string | number | undefined][] = [
           ['name', found.name],
-          ...(found.description === undefined
-            ? []
-            : [['description', found.description] as [string, string]]),
+          ['description', found.description],
           ['patients', found.size],
           ['mode', found.mode],
           ['derived facts', found.derived],
           ['made', found.updated],
           ['group', `Group/${found.id}`],
-          ['criteria', JSON.stringify(found.definition.criteria)],
         ];
-        print(textTable(['cohort', ''], rows));
+        for (const [name, value] of facts) if (value !== undefined) print(`${name.padEnd(14)}${value}`);
+        print(`criteria\n${JSON.stringify(found.definition.criteria, null, 2)}`);
       }),
     );
 }

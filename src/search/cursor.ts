@@ -19,15 +19,17 @@ export interface CursorScope {
   readonly kind: string;
   readonly type: string | undefined;
   readonly compartment: string | undefined;
+  /** Who may follow the link, where only the one who was given it may. */
+  readonly caller?: string;
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
 const MAX_CURSOR_CHARS = 128 * 1024;
 
 function sealContext(scope: CursorScope) {
   return {
     purpose: 'cursor' as const,
-    bind: [FORMAT, scope.kind, scope.type ?? '', scope.compartment ?? ''],
+    bind: [FORMAT, scope.kind, scope.type ?? '', scope.compartment ?? '', scope.caller ?? ''],
   };
 }
 

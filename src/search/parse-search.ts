@@ -23,6 +23,9 @@ export interface ParsedSearch {
 /** Parameters of the exchange, not of the search; the shell that reads the request heeds them. */
 const OF_THE_EXCHANGE: ReadonlySet<string> = new Set(['_format', '_pretty', '_cursor']);
 
+/** A surrogate by itself: it cannot be written into a link. */
+const HALF_A_CHARACTER = /\p{Surrogate}/u;
+
 /** @throws Fault `invalid`, naming the parameter and the remedy; for an unknown parameter only when strict. */
 export function parseSearch(request: SearchRequest): ParsedSearch {
   if (request.params.length > MAX_PARAMETERS)
@@ -34,6 +37,8 @@ export function parseSearch(request: SearchRequest): ParsedSearch {
   const warnings: Fault[] = [];
   for (const [name, value] of request.params) {
     if (OF_THE_EXCHANGE.has(name)) continue;
+    if (HALF_A_CHARACTER.test(name) || HALF_A_CHARACTER.test(value))
+      throw invalid('A parameter is no Unicode text.', undefined, 'Encode it as UTF-8.');
     if (name === '_type' && request.type === undefined) {
       used.push([name, value]);
       continue;

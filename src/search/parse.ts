@@ -91,13 +91,16 @@ function parseChain(
   return anyOf(ways);
 }
 
+/** Parameters R4 defines that mean nothing here: several types are searched without one, and there are no named queries. */
+const NOT_OF_A_TYPE: ReadonlySet<string> = new Set(['_type', '_query', '_has']);
+
 function parseLeaf(type: string, code: string, modifier: string | undefined, value: string): Node {
   if (code === '_id') return parseIds(modifier, value);
   if (code === '_filter' && modifier === undefined)
     return parseFilterExpression(type, value, (t, n, v) => parseStep(t, n, v, 0));
   if (code === '_list') return parseList(modifier, value);
   const parameter = findSearchParameter(type, code);
-  if (!parameter) throw new UnknownParameter(type, code);
+  if (!parameter || NOT_OF_A_TYPE.has(code)) throw new UnknownParameter(type, code);
   const values = parseValues(parameter.type, value, code);
   if (values.length === 0) return EVERYTHING;
   if (code === '_lastUpdated') {

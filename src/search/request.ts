@@ -12,6 +12,8 @@ export interface SearchRequest {
   readonly base: string;
   /** Only resources in this patient's compartment. */
   readonly compartment?: { readonly type: 'Patient'; readonly id: string };
+  /** Binds page links to who asks; a link given to one caller then opens for no other. */
+  readonly caller?: string;
 }
 
 export type EntryMode = 'match' | 'include' | 'outcome';

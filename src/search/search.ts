@@ -85,7 +85,12 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
 
   return {
     async search(tenant, request) {
-      const scope: CursorScope = { kind: 'search', type: request.type, compartment: request.compartment?.id };
+      const scope: CursorScope = {
+        kind: 'search',
+        type: request.type,
+        compartment: request.compartment?.id,
+        caller: request.caller,
+      };
       const cursorText = request.params.find(([name]) => name === '_cursor')?.[1];
       const cursor = cursorText === undefined ? undefined : openCursor(tenant.keys, scope, cursorText);
       const parsed = parseSearch(cursor ? { ...request, params: cursor.params } : request);

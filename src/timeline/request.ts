@@ -15,6 +15,8 @@ export interface TimelineRequest {
   readonly strict: boolean;
   /** FHIR base of the tenant without trailing slash. */
   readonly base: string;
+  /** Binds page links to who asks. */
+  readonly caller?: string;
 }
 
 /** The request, understood. */

@@ -45,7 +45,12 @@ export function createTimeline(parts: { readonly store: Store; readonly clock: C
   const { store } = parts;
   return {
     async timeline(tenant, request) {
-      const scope: CursorScope = { kind: 'timeline', type: 'Patient', compartment: request.patient };
+      const scope: CursorScope = {
+        kind: 'timeline',
+        type: 'Patient',
+        compartment: request.patient,
+        caller: request.caller,
+      };
       const cursorText = request.params.find(([name]) => name === '_cursor')?.[1];
       const cursor = cursorText === undefined ? undefined : openCursor(tenant.keys, scope, cursorText);
       const query = parseTimeline(cursor ? { ...request, params: cursor.params } : request);

@@ -532,6 +532,15 @@ test('a page link opens only at its own search, tenant and unchanged', async () 
   await expect(there).rejects.toMatchObject({ category: 'invalid' });
 });
 
+test('a page link bound to a caller opens for no other', async () => {
+  const ask = (params: [string, string][], caller: string) =>
+    search.search(tenant, { type: 'Observation', params, strict: true, base, caller });
+  const { next } = await ask([['_count', '1']], 'ann');
+  const link: [string, string][] = [...new URLSearchParams(next)];
+  expect((await ask(link, 'ann')).entries).toHaveLength(1);
+  await expect(ask(link, 'bob')).rejects.toMatchObject({ category: 'invalid', at: '_cursor' });
+});
+
 test('a page link shows nothing of the search', async () => {
   const { next } = await run('Patient?name=m,s&_count=1');
   const raw = Buffer.from(new URLSearchParams(next).get('_cursor')!, 'base64url').toString('latin1');
