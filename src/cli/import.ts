@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { VALIDATION_LEVELS, type ValidationLevel } from '../fhir/validate.js';
 import type { Note } from '../ingest/note.js';
 import { streamSource } from '../ingest/source.js';
 import type { Job } from '../jobs/job.js';
@@ -24,6 +25,7 @@ interface ImportCommandOptions extends SharedOptions {
   author?: string;
   encounter?: string;
   column?: Partial<Record<keyof Note, string>>;
+  validation: ValidationLevel;
 }
 
 const FIELDS: readonly (keyof Note)[] = ['id', 'text', 'patient', 'date', 'type', 'author', 'encounter'];
@@ -44,6 +46,11 @@ export function register(program: Command): void {
     .description('bring records and notes into a tenant; run again, it changes nothing')
     .option('--report <file>', 'write the report as JSON')
     .option('--strict', 'exit with 1 if anything was rejected')
+    .addOption(
+      new Option('--validation <level>', 'how strictly resources are checked')
+        .choices(VALIDATION_LEVELS)
+        .default('strict'),
+    )
     .option('--quiet', 'no progress, only the report')
     .option('--patient <ref>', 'patient of notes that do not say: Patient/ID, an id, or system|identifier')
     .option('--date <date>', 'date of notes that do not say')
@@ -68,6 +75,7 @@ Ctrl-C stops it; cenote job resume JOB goes on where it stood.`,
           folder: process.cwd(),
           defaults: { patient, date, type, author, encounter },
           columns: options.column ?? {},
+          validation: options.validation,
         });
         const report = await importWithProgress(system, tenant, job.id, { signal, quiet: options.quiet });
         await showReport(report, options);

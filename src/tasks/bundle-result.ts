@@ -1,5 +1,6 @@
 import type { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
+import { informationOutcome } from '../fhir/outcome.js';
 import type { WriteOutcome, WriteResult } from '../store/contract.js';
 
 /** What became of one entry. */
@@ -111,6 +112,9 @@ function writtenEntry(result: WriteResult, { base, returns }: RenderOptions): Re
       location: `${base}/${type}/${id}/_history/${version}`,
       etag: `W/"${version}"`,
       lastModified: new Date(lastUpdated).toISOString(),
+      ...(returns === 'OperationOutcome'
+        ? { outcome: informationOutcome(outcome === 'unchanged' ? 'It was there already.' : 'Stored.') }
+        : {}),
     },
   };
 }

@@ -12,6 +12,7 @@ import type { SourceFile } from '../ingest/source.js';
 import type { Actor } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { applyBundle, type BundleDeps, type ResolvedReferences } from './bundle.js';
+import type { Check } from './bundle-entry.js';
 import { documentFile } from './import-document.js';
 import type { FileState } from './import-ledger.js';
 import { type NoteDefaults, noteResource } from './import-notes.js';
@@ -32,6 +33,7 @@ export interface FileImport {
   readonly cache: ResolvedReferences;
   readonly defaults: NoteDefaults;
   readonly columns: NoteColumns;
+  readonly check: Check;
   /** On the last attempt a reference that cannot be resolved is an error; before, the file is put off. */
   readonly lastAttempt: boolean;
   readonly signal: AbortSignal | undefined;
@@ -138,6 +140,7 @@ async function applied(
     actor: run.actor,
     base: run.base,
     cache: run.cache,
+    check: run.check,
   });
   if (!run.lastAttempt && errors.some(({ fault }) => isUnresolved(fault))) {
     const nothingWritten = counts.created + counts.updated + counts.deleted + counts.unchanged === 0;

@@ -1,12 +1,14 @@
 import { resolve } from 'node:path';
 import type { Clock } from '../core/clock.js';
 import { Fault, isFault } from '../core/fault.js';
+import type { ValidationLevel } from '../fhir/validate.js';
 import type { NoteColumns } from '../ingest/note-table.js';
 import { type DocumentSource, isShared, localSource, type SourceFile } from '../ingest/source.js';
 import { HEARTBEAT_MS, type Job } from '../jobs/job.js';
 import type { Jobs } from '../jobs/jobs.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type BundleDeps, ResolvedReferences } from './bundle.js';
+import { checkAt } from './bundle-entry.js';
 import { importFile } from './import-file.js';
 import { type FileState, loadLedger, newFileState, saveFileState } from './import-ledger.js';
 import type { NoteDefaults } from './import-notes.js';
@@ -24,6 +26,8 @@ export interface ImportParams {
   readonly folder: string;
   readonly defaults: NoteDefaults;
   readonly columns: NoteColumns;
+  /** How strictly resources are checked; `strict` where not given. */
+  readonly validation?: ValidationLevel;
 }
 
 export interface ImportProgress {
@@ -156,6 +160,7 @@ async function importAll(
           cache,
           defaults: params.defaults,
           columns: params.columns,
+          check: checkAt(params.validation ?? 'strict'),
           lastAttempt,
           signal,
           committed,

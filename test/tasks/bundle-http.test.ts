@@ -367,6 +367,16 @@ describe('a transaction', () => {
     expect(body.entry[0].resource).toMatchObject({ resourceType: 'Patient', meta: { versionId: '1' } });
   });
 
+  it('sends an outcome for each entry when asked', async () => {
+    const { body } = await http()
+      .post(BASE)
+      .set('Prefer', 'return=OperationOutcome')
+      .send(bundle('transaction', entry('POST', 'Patient', patient())))
+      .expect(200);
+    expect(body.entry[0].resource).toBeUndefined();
+    expect(body.entry[0].response.outcome.issue[0].severity).toBe('information');
+  });
+
   it('takes 5,000 entries that refer to each other', async () => {
     const entries: unknown[] = [
       entry('POST', 'Patient', patient({ identifier: [{ system: MRN, value: 'many' }] }), {}, PATIENT_URN),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Resource } from '../../src/core/resource.js';
 import { applyBundle, type BundleResult, ResolvedReferences } from '../../src/tasks/bundle.js';
+import { checkAt } from '../../src/tasks/bundle-entry.js';
 import { patient, type Served, serve } from '../http/served.js';
 
 /** Bundles as an import applies them: ids kept, every resource an upsert, nothing written twice. */
@@ -164,6 +165,27 @@ describe('references', () => {
     expect(await read('Basic', 'dangling')).toMatchObject({
       subject: { reference: 'urn:uuid:7d2f1d0a-0d8e-4f6f-9d26-0d1c1cbb3eff' },
     });
+  });
+});
+
+describe('the level of validation', () => {
+  it.each([
+    ['strict', 0],
+    ['structure', 1],
+  ] as const)('%s takes %i of a code that a required binding has not', async (level, created) => {
+    const odd = { ...patient({ gender: 'girl' }), id: `odd-${level}` };
+    const { counts } = await applyBundle(
+      served.rooms.bundles,
+      served.tenant,
+      bundle('collection', entry(odd)),
+      {
+        mode: 'import',
+        actor: { id: 'import', kind: 'job' },
+        base: served.base,
+        check: checkAt(level),
+      },
+    );
+    expect(counts).toMatchObject({ created, rejected: 1 - created });
   });
 });
 
