@@ -3,7 +3,7 @@ import type { Resource } from '../core/resource.js';
 import { clinicalTime } from '../fhir/clinical-time.js';
 import { compartmentParameters, patientsOf } from '../fhir/compartment.js';
 import { isResourceType, RESOURCE_TYPES } from '../fhir/resource-types.js';
-import { openCursor, sealCursor } from '../search/cursor.js';
+import { type CursorScope, openCursor, sealCursor } from '../search/cursor.js';
 import type { Page, PageEntry } from '../search/request.js';
 import type { Store } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
@@ -62,7 +62,7 @@ function patientEverything(deps: EverythingDeps): Handler {
   return async (request) => {
     const patient = segment(request, 'id');
     await require(deps.store, request.tenant, 'Patient', patient);
-    const scope = { kind: 'everything', type: 'Patient', compartment: patient };
+    const scope = { kind: 'everything', type: 'Patient', compartment: patient, caller: request.actor.id };
     const { params, position } = await resumed(request, scope);
     const wanted = read(params, request, deps);
     const page = await compartmentPage(deps, request, patient, wanted, position[0]);
@@ -81,7 +81,7 @@ function groupEverything(deps: EverythingDeps): Handler {
     const id = segment(request, 'id');
     const group = await require(deps.store, request.tenant, 'Group', id);
     const patients = membersOf(group);
-    const scope = { kind: 'everything', type: 'Group', compartment: id };
+    const scope = { kind: 'everything', type: 'Group', compartment: id, caller: request.actor.id };
     const { params, position } = await resumed(request, scope);
     const wanted = read(params, request, deps);
     const [turn = '0', inner] = position;
@@ -160,10 +160,7 @@ interface Resumed {
   readonly position: readonly string[];
 }
 
-async function resumed(
-  request: FhirRequest,
-  scope: { kind: string; type: string; compartment: string },
-): Promise<Resumed> {
+async function resumed(request: FhirRequest, scope: CursorScope): Promise<Resumed> {
   const params = await operationParams(request);
   const link = params.find(([name]) => name === '_cursor')?.[1];
   if (link === undefined) return { params, position: [] };
@@ -229,6 +226,7 @@ async function compartmentPage(
     strict: false,
     base: request.base,
     compartment: { type: 'Patient', id: patient },
+    caller: request.actor.id,
   });
 }
 

@@ -38,6 +38,7 @@ export function lastnRoutes(search: Search, decorate: Decorate): Route[] {
       const answer = await search(request.tenant, {
         type: 'Observation',
         params: next,
+        caller: request.actor.id,
         strict: request.prefer.handling === 'strict',
         base: request.base,
       });

@@ -96,6 +96,7 @@ async function answer(
     strict: request.prefer.handling === 'strict',
     base: request.base,
     compartment,
+    caller: request.actor.id,
   });
   return { status: 200, resource: await searchset(page, request, path, decorate) };
 }
@@ -103,6 +104,8 @@ async function answer(
 /** A search over several types needs the right to search each; over all of them, to search everything. */
 function requireTypes(request: FhirRequest, params: readonly Pair[]): void {
   if (request.access.allowsAll('s')) return;
+  // A page link is sealed for this caller, who was asked when it was made; what it brings is looked at again below.
+  if (params.some(([name]) => name === '_cursor')) return;
   const named = params.filter(([name]) => name === '_type').flatMap(([, value]) => value.split(','));
   if (named.length > 0 && named.every((type) => isResourceType(type) && request.access.allows(type, 's')))
     return;
@@ -112,7 +115,7 @@ function requireTypes(request: FhirRequest, params: readonly Pair[]): void {
   });
 }
 
-/** The Bundle of a page. Included resources of types that the token may not read are left out. */
+/** The Bundle of a page. Resources of types that the token may not search, or read when they come along, are left out. */
 export async function searchset(
   page: Page,
   request: FhirRequest,
@@ -120,8 +123,8 @@ export async function searchset(
   decorate: Decorate,
 ): Promise<Resource> {
   const { base, access } = request;
-  const entries = page.entries.filter(
-    ({ mode, resource }) => mode !== 'include' || access.allows(resource.resourceType, 'r'),
+  const entries = page.entries.filter(({ mode, resource }) =>
+    access.allows(resource.resourceType, mode === 'include' ? 'r' : 's'),
   );
   const resources = await decorate(
     request.tenant,

@@ -16,6 +16,7 @@ export function timelineRoutes({ timeline }: Timeline): Route[] {
     const page = await timeline(request.tenant, {
       patient,
       params,
+      caller: request.actor.id,
       strict: request.prefer.handling === 'strict',
       base: request.base,
     });

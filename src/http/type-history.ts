@@ -11,8 +11,8 @@ const OWN_PARAMS = new Set(['_since', '_at', '_count', '_type']);
 /** R4 http.html#history of a type and of the whole system; `_type` narrows the latter. Paged by sealed cursors. */
 export function typeHistoryHandler(parseInstant: (text: string) => { lo: number; hi: number }): Handler {
   return async (request) => {
-    const { tenant, base, at } = request;
-    const scope = { kind: 'history', type: at.type, compartment: undefined };
+    const { tenant, base, at, actor } = request;
+    const scope = { kind: 'history', type: at.type, compartment: undefined, caller: actor.id };
     const link = oneParam(request, '_cursor');
     const cursor = link === undefined ? undefined : openCursor(tenant.keys, scope, link);
     const params = cursor ? cursor.params : request.params.filter(([name]) => OWN_PARAMS.has(name));

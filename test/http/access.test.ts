@@ -138,6 +138,26 @@ describe('a scope', () => {
       .expect(status);
   });
 
+  it('goes on to the next pages of a search over several types, and opens them for nobody else', async () => {
+    const scope = await bearer('system/Patient.rs system/Condition.rs');
+    const { body } = await http()
+      .get(`${BASE}?_type=Patient,Condition&_count=1`)
+      .set(...scope)
+      .expect(200);
+    const next = new URL(body.link.find((l: { relation: string }) => l.relation === 'next').url);
+    const path = next.pathname + next.search;
+    expect(
+      (
+        await http()
+          .get(path)
+          .set(...scope)
+          .expect(200)
+      ).body.entry,
+    ).toHaveLength(1);
+    const other = `Bearer ${await served.token(TENANT, 'system/*.cruds', 'somebody else')}`;
+    await http().get(path).set('Authorization', other).expect(400);
+  });
+
   it('covers every entry of a bundle', async () => {
     const entry = (method: string, url: string, resource?: unknown) => ({
       request: { method, url },

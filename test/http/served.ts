@@ -14,7 +14,7 @@ export interface Served {
   readonly tenant: Tenant;
   /** A request to the FHIR base of the tenant, as development mode serves it. */
   http(): ReturnType<typeof supertest>;
-  token(tenant: string, scope: string): Promise<string>;
+  token(tenant: string, scope: string, subject?: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -42,9 +42,9 @@ export async function serve(
     base: `${baseUrl}${BASE}`,
     tenant: await system.tenant(TENANT),
     http: () => supertest(app.express),
-    async token(name, scope) {
+    async token(name, scope, subject) {
       const { id } = (await system.tenant(name)).record;
-      return issueToken(secret, system.clock, { tenant: { id, name }, scope });
+      return issueToken(secret, system.clock, { tenant: { id, name }, scope, subject });
     },
     async close() {
       await rooms.closeRooms();
