@@ -26,7 +26,7 @@ const formWords = [
 
 const timing = memoized(timingOf);
 const PERIOD = '(?:days?|d|weeks?|wks?|w|months?|mos?|years?|yrs?|yr|hours?|hrs?|h|minutes?|mins?)';
-const COURSE = '(?:cycles?|doses?|courses?|infusions?|treatments?)';
+const COURSE = '(?:courses?|treatments?)';
 const SEVERAL = '(?:several|a few|many|a couple of|few)';
 
 const QUANTITY = '(?:\\d+(?:\\.\\d+)?|one|two|three|four|five|six|ten)';
@@ -62,6 +62,8 @@ const DURATION_RES = [
   /[a-z]x\s?(\d+\s?(?:days?|d|weeks?|wks?|months?|doses?))(?![a-z])/g,
   /(?<![a-z])(long[- ]term|short[- ]term|prolonged|chronic(?:ally)?|lifelong|life-long|indefinitely|short course|long course)(?![a-z])/g,
 ];
+const ELAPSED =
+  /\b(?:after|within|following|until|by|at|since)\s(?:(?:about|only|approximately|a|an|the|first|nearly|almost|over|more|than|total|of|just|some|another|initial)\s)*$/;
 const BARE_DURATION_RE = new RegExp(
   `^\\s*,?\\s*(?:x\\s?)?(${PLAIN_RANGE}\\s?(?:days?|weeks?|wks?|months?|d))(?![a-z])`,
 );
@@ -138,6 +140,8 @@ export function scanSignature(
   for (const pattern of DURATION_RES) {
     each(pattern, 1, (_match, from, to) => {
       const words = region.slice(from, to);
+      // "After 3 months of treatment" says when something happened, not how long the drug is taken.
+      if (ELAPSED.test(region.slice(Math.max(0, from - 40), from))) return false;
       if (/^-?\s?old\b/i.test(region.slice(to))) return false;
       if (
         /^(?:chronic|chronically|prolonged)/i.test(words) &&
@@ -204,7 +208,7 @@ export function scanSignature(
     return true;
   });
   each(COUNTED_RE, 0, (match, from, to) => {
-    if (/^\d{2,}\s?-?\s?doses?$/i.test(match[0])) return false;
+    if (/^\d{3,}\s?-?\s?doses?$/i.test(match[0])) return false;
     add('dose', from, to, countedText(match[0]));
     const form = FORM_AT_END.exec(match[0]);
     if (form) add('form', from + form.index, to, undefined);
@@ -243,7 +247,7 @@ export function scanSignature(
 }
 
 const ADJECTIVE_ROUTE =
-  /^(?:oral|nasal|rectal|vaginal|ophthalmic|otic|buccal|epidural|systemic|sublingual|topical|parenteral|intravenous|subcutaneous|right eye|left eye|right ear|left ear|pr|im|sc|pv|po|ou|sl|neb|nebs|inhaled|inhalation|cutaneous|irrigation|intake|drip)$/i;
+  /^(?:oral|nasal|rectal|vaginal|ophthalmic|otic|buccal|epidural|systemic|sublingual|topical|intravenous|subcutaneous|right eye|left eye|right ear|left ear|pr|im|sc|pv|po|ou|sl|neb|nebs|inhaled|inhalation|cutaneous|irrigation|intake|drip)$/i;
 const AFTER_ROUTE =
   /^[\s-]?(?:administration|administrations|therapy|treatment|dose|doses|dosing|route|form|formulation|preparation|medication|medications|infusion|infusions|injection|injections|bolus|push|tablets?|capsules?|solution|suspension|daily|twice|once|three|every|q\d|q|bid|tid|qid|prn|as needed|for|at|x|and|or|with|in|on|over|steroids?|corticosteroids?|antibiotics?|application|intake|use|loading|challenge|load|ingestion|exposure|drops?|spray|cream|gel|ointment|\d|per|up|until|each|then|to)\b/i;
 

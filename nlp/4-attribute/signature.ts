@@ -13,6 +13,9 @@ export interface SignatureRegion {
 /** Words between an attribute and a drug that keep them together: "10 mg of oral prednisone". */
 const BINDING =
   /^[\s(-]*(?:(?:of|the|a|an|his|her|dose|doses|dosage|dosages|therapy|treatment|treatments|administration|administrations|use|course|courses|cycles?|injections?|infusions?|tablets?|with|by|using|and|or|plus|regimen|intake|ingestion|application|bolus|total|combination|usage|agent|drug|exposure|from|total|taking|receiving|combined|bottles?|in|added|continued|daily|each|including|intermittent|concomitant|adjuvant|systemic|generic|long-acting|short-acting|iv|initiation|dosing|antibiotic|chemotherapy|monotherapy|started|starting|on|her|to)[\s(-]*)*$/i;
+/** "Ingestion of the antifungal drug X", "orally administered X": any words of the phrase up to its drug. */
+const PHRASE =
+  /^(?!.*\b(?:for|who|which|that|was|were|is|are|had|has|developed|because|after|during|in)\b)[^.;:,()\n]{0,30}\b(?:of|with|administered|containing)\s[^.;:,()\n]{0,45}$/i;
 /** What may stand between two drugs given alike: "aspirin and clopidogrel daily". */
 const COORDINATED = /^\s*(?:,|and|or|\/|\+|plus|with|,\s*and|&|-)\s*$/i;
 const SHARED = new Set(['route', 'frequency', 'duration', 'prn']);
@@ -117,7 +120,9 @@ function ownerOf(
   if (previous < 0 && next < 0) return undefined;
   const gapToNext = next < 0 ? undefined : stripFound(text, each.end, drugs[next]!.start, found);
   const bindsNext =
-    gapToNext !== undefined && drugs[next]!.start - each.end <= LEFT_LIMIT && BINDING.test(gapToNext);
+    gapToNext !== undefined &&
+    drugs[next]!.start - each.end <= LEFT_LIMIT &&
+    (BINDING.test(gapToNext) || PHRASE.test(gapToNext));
   if (previous < 0) {
     const near = each.type === 'dose' || each.type === 'prn' ? DOSE_LEFT_LIMIT : 0;
     return bindsNext || drugs[next]!.start - each.end < near ? next : undefined;
