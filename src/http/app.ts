@@ -10,6 +10,7 @@ import type { Store } from '../store/contract.js';
 import type { AnnotateDeps } from '../tasks/annotate.js';
 import type { BundleDeps } from '../tasks/bundle.js';
 import { basicCheck, checkAt } from '../tasks/bundle-entry.js';
+import { createTenantProfiles } from '../tasks/profiles.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { createAdmission } from './admission.js';
@@ -263,7 +264,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
     operations: [
       ...everythingRoutes({ store: system.store, search: find, decorate, parseInstant }),
       ...metaRoutes(bundles),
-      ...validateRoutes(system.store, checkAt('strict')),
+      ...validateRoutes(system.store, checkAt('strict'), createTenantProfiles(system)),
       ...lastnRoutes(find, decorate),
       ...documentRoutes(bundles),
       ...terminologyRoutes({ store: system.store, search, baseOf: (tenant) => system.baseOf(tenant) }),
