@@ -48,9 +48,8 @@ async function findMany(
   const found: (readonly StoredResource[])[] = [];
   const together: { at: number; lookup: Lookup }[] = [];
   for (const [at, one] of criteria.entries()) {
-    const plan = search.plan(tenant, { type: one.type, params: one.params, strict: true, base });
-    const lookup = { type: one.type, plan };
-    if (decidingTerm(lookup) !== undefined) together.push({ at, lookup });
+    const lookup = plainLookup(search, tenant, one, base);
+    if (lookup) together.push({ at, lookup });
     else found[at] = await search.findMatches(tx ? { tenant, tx } : tenant, one.type, queryOf(one), 2, base);
   }
   const matches = await findManyMatches(
@@ -61,6 +60,19 @@ async function findMany(
     found[at] = matches[i] ?? [];
   });
   return found;
+}
+
+/** Criteria that one term decides: one parameter of the resource itself, without modifier or chain. */
+function plainLookup(
+  search: Search,
+  tenant: Tenant,
+  { type, params }: Criteria,
+  base: string,
+): Lookup | undefined {
+  const [only] = params;
+  if (params.length !== 1 || !/^[a-z-]+$/.test(only![0])) return undefined;
+  const lookup = { type, plan: search.plan(tenant, { type, params, strict: true, base }) };
+  return decidingTerm(lookup) === undefined ? undefined : lookup;
 }
 
 function readerOf(store: Store, tenant: Tenant, tx: StoreTransaction | undefined): LookupReader {

@@ -80,6 +80,42 @@ describe('conditional create', () => {
   });
 
   it.each([
+    ['several parameters', 'family=Several&birthdate=1970-02-03'],
+    ['a modifier', 'family:exact=Several'],
+    ['a chain', 'general-practitioner.identifier=npi|several'],
+    ['the id', '_id=several-1'],
+    ['a date with a prefix', 'birthdate=lt1970-02-04&family=Several'],
+    ['reverse chaining', '_has:Basic:subject:identifier=several|1'],
+  ])('finds its match by %s', async (_what, criteria) => {
+    const dr = {
+      resourceType: 'Practitioner',
+      id: 'several',
+      identifier: [{ system: 'npi', value: 'several' }],
+    };
+    await http().put(`${BASE}/Practitioner/several`).send(dr);
+    const known = patient({
+      id: 'several-1',
+      name: [{ family: 'Several' }],
+      generalPractitioner: [{ reference: 'Practitioner/several' }],
+    });
+    await http().put(`${BASE}/Patient/several-1`).send(known);
+    const basic = {
+      resourceType: 'Basic',
+      id: 'several',
+      code: { text: 'x' },
+      identifier: [{ system: 'several', value: '1' }],
+      subject: { reference: 'Patient/several-1' },
+    };
+    await http().put(`${BASE}/Basic/several`).send(basic);
+    const { headers } = await http()
+      .post(`${BASE}/Patient`)
+      .set('If-None-Exist', criteria)
+      .send(patient())
+      .expect(200);
+    expect(headers.location).toContain('/Patient/several-1/');
+  });
+
+  it.each([
     ['an unknown parameter', 'identifyer=1', 400],
     ['no parameter with a value', 'identifier=', 412],
     ['parameters that only shape results', '_count=1', 412],
