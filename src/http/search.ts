@@ -47,8 +47,11 @@ export function otherCompartmentHandler(search: Search, decorate: Decorate): Han
       });
     }
     const member = codes.map((code) => `${code} eq "${compartment}/${id}"`).join(' or ');
-    const params: Pair[] = [...(await searchParams(request)), ['_filter', member]];
-    return answer(search, decorate, request, params, { type, path: `${compartment}/${id}/${type}` });
+    return answer(search, decorate, request, await searchParams(request), {
+      type,
+      path: `${compartment}/${id}/${type}`,
+      besides: [['_filter', member]],
+    });
   };
 }
 
@@ -79,6 +82,8 @@ interface Where {
   readonly type: string | undefined;
   readonly path: string;
   readonly compartment?: SearchRequest['compartment'];
+  /** What the address itself says, besides the caller's parameters. */
+  readonly besides?: readonly Pair[];
 }
 
 async function answer(
@@ -86,13 +91,14 @@ async function answer(
   decorate: Decorate,
   request: FhirRequest,
   params: readonly Pair[],
-  { type, path, compartment }: Where,
+  { type, path, compartment, besides = [] }: Where,
 ): Promise<{ status: number; resource: Resource }> {
   if (type === undefined) requireTypes(request, params);
   requireSearchable(request.access, type, params);
   const page = await search(request.tenant, {
     type,
-    params,
+    // A page link holds all of the search already.
+    params: params.some(([name]) => name === '_cursor') ? params : [...params, ...besides],
     strict: request.prefer.handling === 'strict',
     base: request.base,
     compartment,
