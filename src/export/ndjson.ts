@@ -165,14 +165,14 @@ async function prepareFolder(directory: string): Promise<void> {
       // What an interrupted export left behind.
       if (/^\..*\.ndjson\.part$/.test(name)) await unlink(join(directory, name));
       else if (name === MANIFEST || name.endsWith('.ndjson')) {
-        throw new Fault('conflict', 'the folder already holds an export', {
+        throw new Fault('conflict', 'The folder already holds an export.', {
           remedy: 'Name an empty folder, or remove the old export.',
         });
       }
     }
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
-    throw new Fault('unavailable', 'the folder of the export cannot be written', {
+    throw new Fault('unavailable', 'The folder of the export cannot be written.', {
       cause,
       remedy: 'Name a folder this user may write.',
     });

@@ -196,5 +196,5 @@ class TarCursor {
 }
 
 function changed(): Fault {
-  return new Fault('invalid', 'the archive has changed since it was listed', { remedy: 'Import it again.' });
+  return new Fault('invalid', 'The archive has changed since it was listed.', { remedy: 'Import it again.' });
 }

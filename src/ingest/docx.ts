@@ -17,7 +17,7 @@ export const docxExtractor: TextExtractor = {
   async extract(bytes) {
     const zip = bufferAccess(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     const entry = (await zipEntries(zip)).find(({ name }) => name === DOCX_BODY);
-    if (!entry) throw invalid('the document is no Word file: it has no body');
+    if (!entry) throw invalid('The document is no Word file: it has no body.');
     return mappedResult(bodyText(decodeXml(await readEntry(zip, entry, MAX_BODY_BYTES))).mapped);
   },
 };

@@ -51,7 +51,7 @@ export const plainExtractor: TextExtractor = {
 /** The text, where it is not too long to be a note. @throws Fault `too-large` */
 export function bounded(text: string): string {
   if (text.length > MAX_TEXT_LENGTH) {
-    throw new Fault('too-large', `the note is longer than ${MAX_TEXT_LENGTH} characters`, {
+    throw new Fault('too-large', `The note is longer than ${MAX_TEXT_LENGTH} characters.`, {
       remedy: 'Split it into the notes it was made of.',
     });
   }

@@ -67,7 +67,7 @@ function htmlText(html: string): TextFlow {
     {
       onopentag(name) {
         if (++depth > MAX_DEPTH) {
-          throw new Fault('too-large', `the HTML is nested deeper than ${MAX_DEPTH} elements`);
+          throw new Fault('too-large', `The HTML is nested deeper than ${MAX_DEPTH} elements.`);
         }
         if (DROPPED.has(name)) dropped++;
         if (dropped > 0) return;

@@ -49,13 +49,13 @@ export async function* inflated(stream: Readable): AsyncGenerator<Buffer> {
     for await (const chunk of gunzip as AsyncIterable<Buffer>) {
       unpacked += chunk.length;
       if (unpacked > RATIO_FROM_BYTES && unpacked > packed * MAX_RATIO) {
-        throw new Fault('too-large', `the gzip data unpacks to more than ${MAX_RATIO} times its size`);
+        throw new Fault('too-large', `The gzip data unpacks to more than ${MAX_RATIO} times its size.`);
       }
       yield chunk;
     }
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
-    throw new Fault('invalid', 'the gzip data is damaged', { cause, remedy: 'Compress the file again.' });
+    throw new Fault('invalid', 'The gzip data is damaged.', { cause, remedy: 'Compress the file again.' });
   } finally {
     gunzip.destroy();
     stream.destroy();
@@ -68,7 +68,7 @@ export async function readWhole(stream: Readable, limit = MAX_FILE_BYTES): Promi
   let size = 0;
   for await (const chunk of inflated(stream)) {
     size += chunk.length;
-    if (size > limit) throw new Fault('too-large', `the file is larger than ${limit} bytes`);
+    if (size > limit) throw new Fault('too-large', `The file is larger than ${limit} bytes.`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);

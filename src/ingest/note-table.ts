@@ -32,7 +32,7 @@ export function resolveColumns(names: readonly string[], given: NoteColumns): Ma
       const name = lower.get(wanted.toLowerCase());
       if (!name)
         throw invalid(
-          `there is no column named "${wanted}"`,
+          `There is no column named "${wanted}".`,
           undefined,
           `The columns are: ${names.join(', ')}.`,
         );
@@ -45,7 +45,7 @@ export function resolveColumns(names: readonly string[], given: NoteColumns): Ma
   }
   if (!out.has('text')) {
     throw invalid(
-      'no column holds the text of the notes',
+      'No column holds the text of the notes.',
       undefined,
       `Name it with --column text=NAME; the columns are: ${names.join(', ')}.`,
     );
@@ -85,24 +85,24 @@ function noteOf(
 export async function* readNoteLines(stream: Readable, given: NoteColumns = {}): AsyncGenerator<NoteRow> {
   for await (const { line, bytes } of readLines(stream)) {
     if (!bytes) {
-      yield { line, fault: new Fault('too-large', `the line is longer than ${MAX_LINE_BYTES} bytes`) };
+      yield { line, fault: new Fault('too-large', `The line is longer than ${MAX_LINE_BYTES} bytes.`) };
       continue;
     }
     let row: unknown;
     try {
       row = JSON.parse(decodeText(bytes));
     } catch {
-      yield { line, fault: invalid('the line is not JSON') };
+      yield { line, fault: invalid('The line is not JSON.') };
       continue;
     }
     if (typeof row !== 'object' || row === null || Array.isArray(row)) {
-      yield { line, fault: invalid('the line is not a JSON object') };
+      yield { line, fault: invalid('The line is not a JSON object.') };
       continue;
     }
     try {
       const record = row as Record<string, unknown>;
       const note = noteOf(record, resolveColumns(Object.keys(record), given));
-      yield note ? { line, note } : { line, fault: invalid('the note has no text') };
+      yield note ? { line, note } : { line, fault: invalid('The note has no text.') };
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       yield { line, fault: error };
@@ -143,7 +143,7 @@ export async function* readNoteCsv(stream: Readable, given: NoteColumns = {}): A
       line = item.info.lines;
       columns ??= resolveColumns(Object.keys(item.record), given);
       const note = noteOf(item.record, columns);
-      yield note ? { line, note } : { line, fault: invalid('the note has no text') };
+      yield note ? { line, note } : { line, fault: invalid('The note has no text.') };
     }
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
@@ -151,7 +151,7 @@ export async function* readNoteCsv(stream: Readable, given: NoteColumns = {}): A
       line: line + 1,
       fault: new Fault(
         'invalid',
-        'the table cannot be read on from here: a quote is not closed or a record is too long',
+        'The table cannot be read on from here: a quote is not closed or a record is too long.',
         {
           cause,
         },

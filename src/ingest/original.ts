@@ -40,7 +40,7 @@ export function keptOriginal(
   ordinal = 0,
 ): { binary: Resource; attachment: Attachment } {
   if (bytes.length > MAX_ORIGINAL_BYTES) {
-    throw new Fault('too-large', `the document is larger than ${MAX_ORIGINAL_BYTES} bytes`);
+    throw new Fault('too-large', `The document is larger than ${MAX_ORIGINAL_BYTES} bytes.`);
   }
   const id = uuidV5(ORIGINAL_NAMESPACE, `${documentId} ${ordinal}`);
   return {

@@ -21,13 +21,13 @@ export type PdfQuestion = {
 export type PdfAnswer = { readonly pages: readonly string[] } | { readonly failed: keyof typeof FAILURES };
 
 const FAILURES = {
-  pages: () => new Fault('too-large', `the PDF has more than ${MAX_PAGES} pages`),
-  length: () => new Fault('too-large', `the text of the PDF is longer than ${MAX_TEXT_LENGTH} characters`),
+  pages: () => new Fault('too-large', `The PDF has more than ${MAX_PAGES} pages.`),
+  length: () => new Fault('too-large', `The text of the PDF is longer than ${MAX_TEXT_LENGTH} characters.`),
   password: () =>
-    new Fault('unsupported', 'the PDF is encrypted', { remedy: 'Save it without a password first.' }),
-  damaged: () => invalid('the PDF is damaged', undefined, 'Print it to a new PDF.'),
-  time: () => new Fault('too-large', `the PDF takes longer than ${TIMEOUT_MS / 1000} s to read`),
-  memory: () => new Fault('too-large', `the PDF takes more than ${MAX_HEAP_MB} MB of memory to read`),
+    new Fault('unsupported', 'The PDF is encrypted.', { remedy: 'Save it without a password first.' }),
+  damaged: () => invalid('The PDF is damaged.', undefined, 'Print it to a new PDF.'),
+  time: () => new Fault('too-large', `The PDF takes longer than ${TIMEOUT_MS / 1000} s to read.`),
+  memory: () => new Fault('too-large', `The PDF takes more than ${MAX_HEAP_MB} MB of memory to read.`),
 };
 
 /**
@@ -38,8 +38,8 @@ export const pdfExtractor: TextExtractor = {
   name: 'pdf',
   reads: (type) => type === 'application/pdf' || type === 'application/x-pdf',
   async extract(bytes) {
-    if (bytes.length > MAX_BYTES) throw new Fault('too-large', `the PDF is larger than ${MAX_BYTES} bytes`);
-    if (!Buffer.from(bytes.subarray(0, 1024)).includes('%PDF-')) throw invalid('the document is no PDF');
+    if (bytes.length > MAX_BYTES) throw new Fault('too-large', `The PDF is larger than ${MAX_BYTES} bytes.`);
+    if (!Buffer.from(bytes.subarray(0, 1024)).includes('%PDF-')) throw invalid('The document is no PDF.');
     const answer = await inTurn(() =>
       ask({ bytes: Uint8Array.from(bytes), maxPages: MAX_PAGES, maxLength: MAX_TEXT_LENGTH }),
     );

@@ -38,7 +38,7 @@ export const rtfExtractor: TextExtractor = {
   reads: (type) => type === 'application/rtf' || type === 'text/rtf' || type === 'application/x-rtf',
   async extract(bytes) {
     const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-    if (!/^\s*\{\\rtf/.test(source.slice(0, 64))) throw invalid('the document is no RTF');
+    if (!/^\s*\{\\rtf/.test(source.slice(0, 64))) throw invalid('The document is no RTF.');
     return mappedResult(rtfText(source).mapped);
   },
 };
@@ -88,7 +88,7 @@ function rtfText(source: string): TextFlow {
     flush(i);
     if (c === '{') {
       if (stack.length >= MAX_DEPTH) {
-        throw new Fault('too-large', `the RTF is nested deeper than ${MAX_DEPTH} groups`);
+        throw new Fault('too-large', `The RTF is nested deeper than ${MAX_DEPTH} groups.`);
       }
       stack.push(group);
       group = { ...group };

@@ -23,10 +23,10 @@ export async function readSidecar(file: SourceFile): Promise<Partial<Note> | und
     try {
       value = JSON.parse(bytes.toString('utf8'));
     } catch {
-      throw invalid('the JSON sidecar of the note is not JSON');
+      throw invalid('The JSON sidecar of the note is not JSON.');
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw invalid('the JSON sidecar of the note is not an object');
+      throw invalid('The JSON sidecar of the note is not an object.');
     }
     // A FHIR resource that happens to have the same base name is no sidecar.
     if ('resourceType' in value) continue;
@@ -35,7 +35,7 @@ export async function readSidecar(file: SourceFile): Promise<Partial<Note> | und
       const name = FIELDS.find((f) => f === key || `${f}_id` === key);
       if (!name)
         throw invalid(
-          `the sidecar has an unknown field "${key.slice(0, 40)}"`,
+          `The sidecar has an unknown field "${key.slice(0, 40)}".`,
           undefined,
           `Known: ${FIELDS.join(', ')}.`,
         );

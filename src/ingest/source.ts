@@ -60,7 +60,7 @@ export function localSource(paths: readonly string[]): DocumentSource {
           files.sort((a, b) => Number(isShared(b.path)) - Number(isShared(a.path)));
           for (const one of files) found.set(resolve(one.path), one);
           if (found.size > MAX_SOURCE_FILES)
-            throw new Fault('too-large', `more than ${MAX_SOURCE_FILES} files`);
+            throw new Fault('too-large', `More than ${MAX_SOURCE_FILES} files.`);
         }
       }
       return [...found.values()];
@@ -85,19 +85,19 @@ function localFile(path: string, size: number): SourceFile {
 
 async function walk(path: string, depth: number, out: SourceFile[]): Promise<void> {
   const info = await stat(path).catch((cause) => {
-    throw new Fault('not-found', `there is no file or folder at ${path}`, {
+    throw new Fault('not-found', `There is no file or folder at ${path}.`, {
       cause,
       remedy: 'Check the path.',
     });
   });
   if (info.isFile()) {
-    if (out.length >= MAX_SOURCE_FILES) throw new Fault('too-large', `more than ${MAX_SOURCE_FILES} files`);
+    if (out.length >= MAX_SOURCE_FILES) throw new Fault('too-large', `More than ${MAX_SOURCE_FILES} files.`);
     out.push(localFile(path, info.size));
     return;
   }
   if (!info.isDirectory()) return;
   if (depth >= MAX_FOLDER_DEPTH)
-    throw new Fault('too-large', `folders nested deeper than ${MAX_FOLDER_DEPTH}: ${path}`);
+    throw new Fault('too-large', `Folders nested deeper than ${MAX_FOLDER_DEPTH}: ${path}.`);
   for (const entry of await readdir(path, { withFileTypes: true })) {
     if (entry.name.startsWith('.')) continue;
     // A link may point anywhere, and a loop of links never ends.

@@ -106,7 +106,7 @@ export async function* tarMembers(source: AsyncIterable<Buffer>): AsyncGenerator
       }
       checkMemberName(name);
       if (ordinal >= MAX_ENTRIES)
-        throw new Fault('too-large', `the archive holds more than ${MAX_ENTRIES} files`);
+        throw new Fault('too-large', `The archive holds more than ${MAX_ENTRIES} files.`);
       let left = size;
       yield {
         ordinal: ordinal++,
@@ -161,5 +161,5 @@ function paxFields(body: Buffer): Map<string, string> {
 }
 
 function damaged(): Fault {
-  return invalid('the tar archive is damaged', undefined, 'Pack the files again.');
+  return invalid('The tar archive is damaged.', undefined, 'Pack the files again.');
 }

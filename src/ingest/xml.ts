@@ -34,16 +34,16 @@ export function readXml(source: string, handlers: XmlHandlers): void {
   let textAt = 0;
   const local = (name: string) => name.slice(name.indexOf(':') + 1);
   parser.on('doctype', () => {
-    throw invalid('the XML has a document type declaration', undefined, 'Remove it: none is read.');
+    throw invalid('The XML has a document type declaration.', undefined, 'Remove it: none is read.');
   });
   parser.on('error', (error) => {
-    throw new Fault('invalid', `the XML is not well-formed at line ${parser.line}`, { cause: error });
+    throw new Fault('invalid', `The XML is not well-formed at line ${parser.line}.`, { cause: error });
   });
   parser.on('opentag', ({ name, attributes }) => {
     if (++depth > MAX_DEPTH)
-      throw new Fault('too-large', `the XML is nested deeper than ${MAX_DEPTH} elements`);
+      throw new Fault('too-large', `The XML is nested deeper than ${MAX_DEPTH} elements.`);
     if (++elements > MAX_ELEMENTS)
-      throw new Fault('too-large', `the XML has more than ${MAX_ELEMENTS} elements`);
+      throw new Fault('too-large', `The XML has more than ${MAX_ELEMENTS} elements.`);
     textAt = parser.position;
     handlers.open(local(name), attributes as Record<string, string>, textAt);
   });

@@ -49,7 +49,7 @@ export function bufferAccess(bytes: Buffer): RandomAccess {
  */
 export async function zipEntries(zip: RandomAccess): Promise<ZipEntry[]> {
   const { count, directoryAt, directorySize } = await findDirectory(zip);
-  if (count > MAX_ENTRIES) throw new Fault('too-large', `the archive holds more than ${MAX_ENTRIES} files`);
+  if (count > MAX_ENTRIES) throw new Fault('too-large', `The archive holds more than ${MAX_ENTRIES} files.`);
   if (directorySize > MAX_DIRECTORY_BYTES || directoryAt + directorySize > zip.size) throw damaged();
   const directory = await zip.read(directoryAt, directorySize);
   const entries: ZipEntry[] = [];
@@ -72,7 +72,7 @@ export async function zipEntries(zip: RandomAccess): Promise<ZipEntry[]> {
     // A link names something outside of what was handed over.
     if ((mode & 0o170000) === 0o120000) continue;
     if ((flags & 1) !== 0) {
-      throw new Fault('unsupported', 'the archive is encrypted', {
+      throw new Fault('unsupported', 'The archive is encrypted.', {
         remedy: 'Unpack it with its password first.',
       });
     }
@@ -80,7 +80,7 @@ export async function zipEntries(zip: RandomAccess): Promise<ZipEntry[]> {
     entries.push({ name, method, ...sizes });
   }
   if (total > RATIO_FROM_BYTES && total > zip.size * MAX_RATIO) {
-    throw new Fault('too-large', `the archive unpacks to more than ${MAX_RATIO} times its size`);
+    throw new Fault('too-large', `The archive unpacks to more than ${MAX_RATIO} times its size.`);
   }
   refuseOverlaps(entries, directoryAt);
   return entries;
@@ -91,7 +91,7 @@ function refuseOverlaps(entries: readonly ZipEntry[], directoryAt: number): void
   const inOrder = [...entries].sort((a, b) => a.headerAt - b.headerAt);
   inOrder.forEach((entry, i) => {
     const next = inOrder[i + 1]?.headerAt ?? directoryAt;
-    if (entry.headerAt + 30 + entry.packedSize > next) throw invalid('files of the archive overlap');
+    if (entry.headerAt + 30 + entry.packedSize > next) throw invalid('Files of the archive overlap.');
   });
 }
 
@@ -106,7 +106,7 @@ export function checkMemberName(name: string): void {
     name.split('/').includes('..')
   ) {
     throw invalid(
-      'the archive holds a file whose name leads out of it',
+      'The archive holds a file whose name leads out of it.',
       undefined,
       'Do not trust its maker.',
     );
@@ -118,7 +118,7 @@ export function checkMemberName(name: string): void {
  * @throws Fault `too-large` beyond `limit` bytes; `invalid` where it is damaged or larger than it says.
  */
 export async function readEntry(zip: RandomAccess, entry: ZipEntry, limit: number): Promise<Buffer> {
-  if (entry.size > limit) throw new Fault('too-large', `the file is larger than ${limit} bytes`);
+  if (entry.size > limit) throw new Fault('too-large', `The file is larger than ${limit} bytes.`);
   const header = await zip.read(entry.headerAt, 30);
   if (header.length < 30 || header.readUInt32LE(0) !== LOCAL_SIGNATURE) throw damaged();
   const at = entry.headerAt + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
@@ -129,7 +129,7 @@ export async function readEntry(zip: RandomAccess, entry: ZipEntry, limit: numbe
     return packed;
   }
   if (entry.method !== 8) {
-    throw new Fault('unsupported', 'the archive uses a compression other than deflate', {
+    throw new Fault('unsupported', 'The archive uses a compression other than deflate.', {
       remedy: 'Pack it again with an ordinary zip.',
     });
   }
@@ -192,5 +192,5 @@ function wideSizes(directory: Buffer, entryAt: number, extraAt: number, extraLen
 }
 
 function damaged(cause?: unknown): Fault {
-  return new Fault('invalid', 'the zip archive is damaged', { cause, remedy: 'Pack the files again.' });
+  return new Fault('invalid', 'The zip archive is damaged.', { cause, remedy: 'Pack the files again.' });
 }

@@ -53,7 +53,7 @@ export function createJobs(deps: { control: pg.Pool; clock: Clock }): Jobs {
       : { rows: [] };
     const first = found.rows[0] as Record<string, unknown> | undefined;
     if (!first)
-      throw new Fault('not-found', 'there is no such job of this tenant', {
+      throw new Fault('not-found', 'There is no such job of this tenant.', {
         remedy: 'See the list of jobs.',
       });
     return first;
@@ -66,7 +66,7 @@ export function createJobs(deps: { control: pg.Pool; clock: Clock }): Jobs {
       ...values,
     ]);
     if (done.rowCount !== 1) {
-      throw new Fault('conflict', 'the job was cancelled or taken over by another worker', {
+      throw new Fault('conflict', 'The job was cancelled or taken over by another worker.', {
         remedy: 'Look at the job; resume it if it should go on.',
       });
     }
@@ -119,7 +119,7 @@ export function createJobs(deps: { control: pg.Pool; clock: Clock }): Jobs {
       );
       const first = taken.rows[0] as Record<string, unknown> | undefined;
       if (!first) {
-        throw new Fault('conflict', 'the job is done, or another worker holds it', {
+        throw new Fault('conflict', 'The job is done, or another worker holds it.', {
           remedy: 'Look at its state with `cenote job show`.',
         });
       }
@@ -150,7 +150,7 @@ export function createJobs(deps: { control: pg.Pool; clock: Clock }): Jobs {
 
     async cancel(tenant, id) {
       const current = jobOf(await row(tenant, id), tenant.record.name);
-      if (current.state === 'done') throw new Fault('conflict', 'the job is already done');
+      if (current.state === 'done') throw new Fault('conflict', 'The job is already done.');
       await control.query(
         `update job set state = 'cancelled', lease_epoch = lease_epoch + 1, ended_at = $3
           where id = $1 and tenant_id = $2 and state in ('queued', 'running', 'failed')`,

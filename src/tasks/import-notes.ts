@@ -91,7 +91,7 @@ export async function noteResource(
     author: note.author ?? defaults.author,
     encounter: note.encounter ?? defaults.encounter,
   };
-  if (merged.text.trim() === '') throw invalid('the note has no text', 'text');
+  if (merged.text.trim() === '') throw invalid('The note has no text.', 'text');
   const subject = await resolvePatient(deps, tenant, merged.patient, cache);
   return documentReference(merged, noteId(origin, merged.id), {
     subject,

@@ -112,7 +112,7 @@ export async function runImport(
     if (run.signal?.aborted) {
       await deps.jobs.finish(tenant, job, 'cancelled', { ...progress });
       throw new Fault('conflict', 'The import was stopped.', {
-        remedy: `Resume it with: cenote job resume ${job.id}`,
+        remedy: `Resume it with: cenote job resume ${job.id} --tenant ${job.tenant}`,
         cause: error,
       });
     }

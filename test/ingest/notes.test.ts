@@ -106,7 +106,7 @@ describe('note tables', () => {
   });
 
   it('says which columns there are when none holds the text', async () => {
-    await expect(collect(readNoteCsv(stream('a,b\n1,2\n')))).rejects.toThrow(/no column holds the text/);
+    await expect(collect(readNoteCsv(stream('a,b\n1,2\n')))).rejects.toThrow(/No column holds the text/);
   });
 
   it('reports each bad line of JSONL with its number and goes on', async () => {
@@ -117,9 +117,9 @@ describe('note tables', () => {
     );
     expect(notes(rows)).toEqual([
       [1, '1', 'Cough'],
-      [2, 'the line is not JSON'],
-      [3, 'the note has no text'],
-      [4, 'the line is not a JSON object'],
+      [2, 'The line is not JSON.'],
+      [3, 'The note has no text.'],
+      [4, 'The line is not a JSON object.'],
       [5, '3', 'Fever'],
     ]);
   });
