@@ -62,6 +62,7 @@ export async function fillPage(
   let position = from;
   for (let round = 0; ; round++) {
     // Where rows may turn out not to match, a few more than are wanted save a round; then ever more.
+    reader.checkTime();
     const wanted = count + 1 - matches.length;
     const limit = exact ? wanted : Math.max(wanted, Math.min(RECHECK_BATCH, (wanted + 4) * 2 ** round));
     const rows = await fetchRows(reader, find, position, limit);
@@ -89,6 +90,7 @@ export async function* streamMatches(
 ): AsyncGenerator<StoredResource[]> {
   let position: Position = { phase: 0, keys: [] };
   for (;;) {
+    reader.checkTime();
     const rows = await fetchRows(reader, find, position, STREAM_BATCH);
     const resources = await reader.open(rows.map((p) => p.row.row));
     const verdicts = await recheck(resources);

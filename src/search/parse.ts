@@ -4,7 +4,7 @@ import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
 import { isResourceType } from '../fhir/resource-types.js';
 import type { ParameterQuery } from '../indexing/parameter-type.js';
 import { parseFilterExpression } from './filter.js';
-import { MAX_CHAIN_STEPS } from './request.js';
+import { MAX_CHAIN_STEPS, MAX_OR_VALUES } from './request.js';
 import { parseName, parseValues } from './syntax.js';
 import { allOf, anyOf, EVERYTHING, NOTHING, type Node } from './tree.js';
 
@@ -117,6 +117,8 @@ function parseLeaf(type: string, code: string, modifier: string | undefined, val
 function parseIds(modifier: string | undefined, value: string): Node {
   if (modifier === 'missing') return everPresent('_id', value);
   const ids = value.split(',').filter((id) => id !== '');
+  if (ids.length > MAX_OR_VALUES)
+    throw invalid(`More than ${MAX_OR_VALUES} ids.`, '_id', 'Split the search into several.');
   if (modifier !== undefined && modifier !== 'not') throw unsupportedModifier('_id', modifier);
   // An id that can be no id matches nothing; it is not worth an error, since clients pass on what they were given.
   const node: Node = { kind: 'id', ids: [...new Set(ids)].filter(isFhirId) };

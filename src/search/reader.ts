@@ -1,3 +1,4 @@
+import { Fault } from '../core/fault.js';
 import type { StoredResource } from '../core/resource.js';
 import type { RowKey, Store, StoreTransaction } from '../store/contract.js';
 import { faultOf } from '../store/database.js';
@@ -12,10 +13,28 @@ export interface Reader {
   open(rows: readonly RowKey[]): Promise<StoredResource[]>;
   /** Current resources by id, in the order asked; undefined where absent or deleted. */
   resolve(keys: readonly { type: string; id: string }[]): Promise<(StoredResource | undefined)[]>;
+  /** @throws Fault `timeout` when the time for the whole search is used up; asked before each batch. */
+  checkTime(): void;
 }
 
-export function poolReader(store: Store, tenant: Tenant): Reader {
+/** A page that must open match after match is given up after this long. */
+export const SEARCH_TIME_MS = 30_000;
+
+/** Throws once `ms` have passed since now. */
+function timeLimit(ms: number): () => void {
+  const until = performance.now() + ms;
+  return () => {
+    if (performance.now() > until)
+      throw new Fault('timeout', 'The search did not finish in the time allowed.', {
+        remedy:
+          'Narrow it by another parameter, or leave out _sort by names, codes and ids, :contains, and exact totals.',
+      });
+  };
+}
+
+export function poolReader(store: Store, tenant: Tenant, limitMs = Number.POSITIVE_INFINITY): Reader {
   return {
+    checkTime: timeLimit(limitMs),
     tenant,
     async query({ text, values }) {
       try {
@@ -31,6 +50,7 @@ export function poolReader(store: Store, tenant: Tenant): Reader {
 
 export function transactionReader(tenant: Tenant, tx: StoreTransaction): Reader {
   return {
+    checkTime: timeLimit(SEARCH_TIME_MS),
     tenant,
     query: async ({ text, values }) => (await tx.query(text, values)).rows,
     open: (rows) => (rows.length === 0 ? Promise.resolve([]) : tx.readRows(rows)),

@@ -13,7 +13,7 @@ import { includeFor } from './include.js';
 import { START } from './order.js';
 import { type ParsedSearch, parseSearch } from './parse-search.js';
 import { planSearch } from './plan.js';
-import { poolReader, type Reader, transactionReader } from './reader.js';
+import { poolReader, type Reader, SEARCH_TIME_MS, transactionReader } from './reader.js';
 import { recheckerOf } from './recheck.js';
 import type { Page, PageEntry, SearchRequest } from './request.js';
 import { mentionsCodes, resolveCodes } from './resolve-codes.js';
@@ -94,7 +94,7 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
       const cursorText = request.params.find(([name]) => name === '_cursor')?.[1];
       const cursor = cursorText === undefined ? undefined : openCursor(tenant.keys, scope, cursorText);
       const parsed = parseSearch(cursor ? { ...request, params: cursor.params } : request);
-      const reader = poolReader(store, tenant);
+      const reader = poolReader(store, tenant, SEARCH_TIME_MS);
       const { context, find, exact, recheck } = await prepare(reader, parsed, request.base);
       const { controls } = parsed;
       const self =
@@ -126,7 +126,8 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
     },
 
     async findMatches(scope, type, query, limit, base) {
-      const reader = 'tx' in scope ? transactionReader(scope.tenant, scope.tx) : poolReader(store, scope);
+      const reader =
+        'tx' in scope ? transactionReader(scope.tenant, scope.tx) : poolReader(store, scope, SEARCH_TIME_MS);
       const params = [...new URLSearchParams(query)];
       const parsed = parseSearch({ type, params, strict: true, base });
       if (parsed.filters === 0)
