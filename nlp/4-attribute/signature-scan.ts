@@ -62,6 +62,11 @@ const DURATION_RES = [
   /[a-z]x\s?(\d+\s?(?:days?|d|weeks?|wks?|months?|doses?))(?![a-z])/g,
   /(?<![a-z])(long[- ]term|short[- ]term|prolonged|chronic(?:ally)?|lifelong|life-long|indefinitely|short course|long course)(?![a-z])/g,
 ];
+/** Release letters right after a name: "metformin ER 500 mg". */
+const AFTER_DRUG = /^[\s-]{0,2}(er|xr|sr|xl|cr|la|dr|ec|odt)?(?![a-z])/;
+/** A number right after a name, where directions or nothing follow: "ASA 81 daily", "Norco 5/325 1 tab". */
+const BARE_STRENGTH =
+  /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|[,;)\n]|\.(?!\d)|(?:po|daily|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|as|by|q\d|q\s?\d)(?![a-z])))/;
 const ELAPSED =
   /\b(?:after|within|following|until|by|at|since)\s(?:(?:about|only|approximately|a|an|the|first|nearly|almost|over|more|than|total|of|just|some|another|initial)\s)*$/;
 const BARE_DURATION_RE = new RegExp(
@@ -91,7 +96,7 @@ export function scanSignature(
           text.slice(at, drug.start),
         ),
     );
-  const region = blankNoise(lowerCase(text.slice(start, end)));
+  let region = blankNoise(lowerCase(text.slice(start, end)));
   const found: Found[] = [];
   const add = (
     type: AttributeType,
@@ -137,6 +142,29 @@ export function scanSignature(
     }
     return match[0].length > 0;
   });
+  for (const drug of drugs) {
+    if (drug.end < start || drug.end >= end) continue;
+    const after = AFTER_DRUG.exec(region.slice(drug.end - start));
+    if (!after) continue;
+    let at = drug.end - start;
+    if (after[1] !== undefined) {
+      const from = at + after[0].indexOf(after[1]);
+      add('form', from, from + after[1].length, undefined);
+      taken.push([from, from + after[1].length]);
+      at = from + after[1].length;
+    }
+    const bare = BARE_STRENGTH.exec(region.slice(at));
+    if (!bare) continue;
+    const from = at + bare[0].indexOf(bare[1]!);
+    const to = from + bare[1]!.length;
+    if (!free(from, to)) continue;
+    // "Norco 5/325" is in milligrams by custom; "ASA 81" does not say.
+    const pair = /^(\d+(?:\.\d+)?)[/-](\d{3})$/.exec(bare[1]!);
+    add('strength', from, to, pair ? `${Number(pair[1])} mg / ${Number(pair[2])} mg` : undefined);
+    taken.push([from, to]);
+    // Else "lisinopril 10 daily" is ten times a day.
+    region = `${region.slice(0, from)}${' '.repeat(to - from)}${region.slice(to)}`;
+  }
   for (const pattern of DURATION_RES) {
     each(pattern, 1, (_match, from, to) => {
       const words = region.slice(from, to);

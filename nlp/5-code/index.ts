@@ -292,8 +292,6 @@ function codeDrug(
       row.concepts.forEach((each, rank) => {
         scored.push({ concept: each, score: base - rank * 0.01 - (main.corrected ? 0.05 : 0) });
       });
-      if (brand !== undefined && ingredients.length === 1)
-        scored.push({ concept: tables.concept(ingredients[0]!), score: base - 0.1 });
       because ??= `lexicon:${row.entry}${main.corrected ? ` for ${main.corrected}` : ''}`;
     }
   }

@@ -112,6 +112,18 @@ describe('a medication and its directions', () => {
       { tobramycin: ['route:intravenous=47625008'], ciprofloxacin: ['route:oral=26643006'] },
     ],
     [
+      '[lisinopril] 10 daily, [ASA] 81.',
+      { lisinopril: ['strength:10', `frequency:daily=${daily}`], ASA: ['strength:81'] },
+    ],
+    [
+      '[Norco] 5/325 1 tab BID',
+      { Norco: ['strength:5/325=5 mg / 325 mg', 'dose:1 tab=1 {tbl}', 'form:tab', `frequency:BID=${twice}`] },
+    ],
+    [
+      '[metformin] ER 500 mg daily',
+      { metformin: ['form:ER', 'strength:500 mg=500 mg', `frequency:daily=${daily}`] },
+    ],
+    [
       '[amoxicillin] 400 mg/5 mL suspension',
       { amoxicillin: ['strength:400 mg/5 mL=80 mg/mL', 'form:suspension'] },
     ],

@@ -81,7 +81,7 @@ describe('medications get RxNorm at the level of the words', () => {
     ['[lisinopril] 10 mg tablet daily', ['rxn:314076']],
     ['[lisinopril 10 mg oral tablet]', ['rxn:314076']],
     ['[Zestril]', ['rxn:196472']],
-    ['[metformin] ER 500 mg tablet', ['rxn:6809']],
+    ['[metformin] ER 500 mg tablet', ['rxn:860975']],
     ['[amoxicillin] 500 mg capsule TID', ['rxn:308191']],
     ['[amoxacillin] 500 mg', ['rxn:723']],
     ['[ASA] 81 mg', ['rxn:1191']],
