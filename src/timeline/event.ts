@@ -179,9 +179,21 @@ export function factKeys(event: TimelineEvent): string[] {
   const words = [concept?.text, concept?.display, ...(concept?.coding ?? []).map((c) => c.display)];
   const texts = words.filter((t) => t !== undefined).map((t) => `${head}"${normalWords(t)}`);
   // A measurement is the same fact only with the same value: two readings of a day are two events.
-  const value =
-    event.resource.resourceType === 'Observation' ? `\n${event.title.split(': ').slice(1).join(': ')}` : '';
+  const value = event.resource.resourceType === 'Observation' ? `\n${valueKey(event)}` : '';
   return [...new Set([...codes, ...texts])].map((key) => key + value);
+}
+
+/** The value however it is written: `0.90 mg/dL` and `0.9 mg/dL` are one reading. */
+function valueKey({ resource, title }: TimelineEvent): string {
+  const components = Array.isArray(resource.component) ? (resource.component as object[]) : [];
+  const quantities = [resource, ...components]
+    .map(
+      (holder) =>
+        (holder as { valueQuantity?: { value?: unknown; code?: string; unit?: string } }).valueQuantity,
+    )
+    .filter((q) => q?.value !== undefined)
+    .map((q) => `${Number(q!.value)} ${(q!.code ?? q!.unit ?? '').toLowerCase()}`);
+  return quantities.length > 0 ? quantities.join(' / ') : normalWords(title.split(': ').slice(1).join(' '));
 }
 
 /** Case, accents, punctuation and SNOMED's tags such as `(disorder)` do not make two facts of one. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fixedClock } from '../../src/core/clock.js';
+import { parseJson } from '../../src/core/json.js';
 import type { Resource } from '../../src/core/resource.js';
 import type { Store } from '../../src/store/contract.js';
 import type { Tenant } from '../../src/tenancy/tenant.js';
@@ -358,6 +359,25 @@ test('asOf shows what was known at that moment', async () => {
   expect(then.map((e) => e.title)).toEqual(['Type 2 diabetes', 'Gout']);
   expect((await ask('asOf=2023-01-01')).events).toEqual([]);
   expect((await ask('_type=Observation&asOf=2024-03-01')).events.map((e) => e.resource.id)).toContain('both');
+});
+
+test('a reading that a note repeats is one event, however its value is written', async () => {
+  const creatinine = (value: unknown) => ({
+    status: 'final',
+    code: { coding: [{ system: 'http://loinc.org', code: '2160-0' }] },
+    subject: { reference: 'Patient/p4' },
+    effectiveDateTime: '2020-01-01',
+    valueQuantity: { value, unit: 'mg/dL', code: 'mg/dL' },
+  });
+  await write([
+    { resourceType: 'Patient', id: 'p4' },
+    { resourceType: 'Observation', id: 'lab', ...creatinine(parseJson('0.90')) },
+    fact('told', 'Observation', 'n9', 1, 'creatinine 0.9', creatinine(0.9)),
+    fact('other-value', 'Observation', 'n9', 30, 'creatinine 1.4', creatinine(1.4)),
+  ]);
+  const { events } = await ask('', 'p4');
+  expect(ids(events).sort()).toEqual(['lab', 'other-value']);
+  expect(events.find((e) => e.resource.id === 'lab')!.words.map((w) => w.text)).toEqual(['creatinine 0.9']);
 });
 
 test('a drug that has a record of its own is called by it', async () => {
