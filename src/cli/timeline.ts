@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { Fault } from '../core/fault.js';
+import { stringifyJson } from '../core/json.js';
 import type { System } from '../system.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { timelineBundle } from '../timeline/bundle.js';
@@ -53,7 +54,7 @@ export function register(program: Command): void {
         const id = await patientId(system, tenant, patient);
         const page = await collect(system, tenant, id, options);
         if (options.format === 'json')
-          print(JSON.stringify(timelineBundle(page, system.baseOf(tenant), id), null, 2));
+          print(stringifyJson(timelineBundle(page, system.baseOf(tenant), id), 2));
         else if (options.format === 'html') print(timelineHtml(page.events));
         else print(timelineTable(page.events, process.stdout.columns ?? 120));
       }),
