@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { segment } from './1-segment/index.js';
 import { mentionStage } from './2-mention/index.js';
 import { setLexiconFile } from './2-mention/lexicon.js';
+import { headerless } from './3-assertion/headerless.js';
 import { assertion } from './3-assertion/index.js';
 import { attributeStage } from './4-attribute/index.js';
 import { gate } from './5-code/gate.js';
@@ -22,7 +23,15 @@ export interface ClinicalPipelineOptions {
 }
 
 /** Stages in the order in which they run. */
-const STAGES: readonly NlpStage[] = [segment, mentionStage, assertion, attributeStage, codeStage, gate];
+const STAGES: readonly NlpStage[] = [
+  segment,
+  mentionStage,
+  assertion,
+  attributeStage,
+  codeStage,
+  gate,
+  headerless,
+];
 
 /**
  * The clinical pipeline: sections, mentions, assertion, attributes, codes and the gate that decides what may become

@@ -26,6 +26,7 @@ describe('the clinical pipeline', () => {
       'attribute',
       'code',
       'gate',
+      'headerless',
     ]);
   });
 
@@ -76,6 +77,16 @@ describe('the clinical pipeline', () => {
     expect(ibuprofen?.attributes).toEqual(
       expect.arrayContaining([expect.objectContaining({ type: 'status', normalized: 'stop' })]),
     );
+  });
+
+  it('names what a note without headers is, where that is clear, and lets no fact depend on it', () => {
+    const text =
+      'Father died of a heart attack at 60. Mother has diabetes. Two sisters are healthy, one with breast cancer.';
+    const { sections, mentions } = pipeline.annotate(text, { id: 'n' });
+    expect(sections).toEqual([{ kind: 'family-history', title: '', start: 0, end: text.length }]);
+    expect(
+      mentions.filter(({ accepted, assertion }) => accepted && assertion.experiencer === 'patient'),
+    ).toEqual([]);
   });
 
   it('finds the same in the same text, whatever was read before', () => {
