@@ -106,7 +106,7 @@ const MIN_LETTERS = 2;
 /** Tokens before the parenthesis that may belong to the long form beyond the span itself. */
 const EXTRA_WORDS = 2;
 /** How sure a mention found only by its abbreviation is. */
-const SHORT_FORM_SCORE = 0.9;
+const SHORT_FORM_SCORE = 0.95;
 
 /**
  * Makes a document agree with its own abbreviations: where a tagged name is followed by its short form in

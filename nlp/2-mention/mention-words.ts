@@ -12,6 +12,7 @@ export interface MentionWordRow {
     | 'title-end'
     | 'vaccine-cue'
     | 'test-word'
+    | 'test-head'
     | 'sentence-word'
     | 'own-predicate';
   /** Norms, separated by spaces. */
@@ -49,3 +50,5 @@ export const OWN_PREDICATES = wordsOf('own-predicate');
 export const TEST_WORDS = wordsOf('test-word');
 /** Words that show a span to be a clause and no name. */
 export const SENTENCE_WORDS = wordsOf('sentence-word');
+/** Empty heads that make a test of the words before them: "neurological examination". */
+export const TEST_HEADS = wordsOf('test-head');

@@ -7,6 +7,7 @@ import {
   NEUTRAL_TAIL,
   NUMBERED,
   SENTENCE_WORDS,
+  TEST_HEADS,
   TRAILING,
   UNITS,
 } from './mention-words.js';
@@ -21,24 +22,36 @@ export interface Candidate {
   readonly source: 'lexicon' | 'tagger' | 'both';
 }
 
-/** Tagged spans without a lexicon row must be at least this likely, by type; chosen on held-out folds. */
-const TAGGED_MINIMUM: Readonly<Partial<Record<MentionType, number>>> = {
-  medication: 0.6,
-  allergen: 0.6,
-  diagnosis: 0.55,
-  symptom: 0.7,
-  procedure: 0.65,
-  test: 0.75,
-  'vital-sign': 0.7,
+interface Trust {
+  /** Words that stand in names of this kind of thing. */
+  readonly known: number;
+  /** Words that do not. */
+  readonly unknown: number;
+  /** One word alone. */
+  readonly single: number;
+}
+
+const NO_TRUST: Trust = { known: 2, unknown: 2, single: 2 };
+
+/**
+ * How likely a tagged span without a lexicon row must be, by type; chosen on held-out folds and notes. The more a
+ * wrong one costs the more is asked: a procedure becomes a fact, a test without a value never does.
+ */
+const TRUST: Readonly<Partial<Record<MentionType, Trust>>> = {
+  medication: { known: 0.5, unknown: 0.75, single: 0.5 },
+  allergen: { known: 0.6, unknown: 0.75, single: 0.6 },
+  diagnosis: { known: 0.5, unknown: 0.75, single: 0.5 },
+  symptom: { known: 0.5, unknown: 0.8, single: 0.65 },
+  procedure: { known: 0.6, unknown: 0.9, single: 0.75 },
+  test: { known: 0.5, unknown: 0.65, single: 0.6 },
+  'vital-sign': { known: 0.6, unknown: 0.9, single: 0.7 },
 };
+/** Added in lists and tables, where the tagger misses the grammar it learned from. */
+const LIST_CAUTION = 0.1;
 /** A lexicon row that is also an ordinary word needs this much support where its section does not vouch for it. */
 const ORDINARY_WORD_SUPPORT = 0.4;
 /** Outweighs the order of rows where the sentence speaks of vaccines. */
 const VACCINE_BONUS = 0.3;
-/** A single tagged word that no row backs must be this likely: verbs and places are tagged too easily. */
-const SINGLE_WORD_SCORE = 0.75;
-/** Tagged names none of whose words stands in a name of that kind must be this likely. */
-const UNKNOWN_WORDS_SCORE = 0.92;
 /** Case reports do not describe operations step by step: there the tagger must be all but certain. */
 const OPERATIVE_SCORE = 0.95;
 /** "L4-L5" is a place. */
@@ -50,7 +63,7 @@ const DISPLACING_SCORE = 0.6;
 const MAX_MERGED_TOKENS = 10;
 
 /** Marks that no name of the tagger's spans across. */
-const SEPARATOR = /^(?:[|;:=•→>]|\|+)$/;
+const SEPARATOR = /^(?:[|;:=•→>&#]|\|+)$/;
 const EDGE_MARK = /^[^\p{L}]+$/u;
 
 /**
@@ -262,21 +275,18 @@ function everyWordLike(pattern: RegExp, context: ContextJudge, span: Candidate):
 
 /** Whether a tagged span that the lexicon does not know is believed. */
 function standsAlone(span: Candidate, context: ContextJudge): boolean {
-  if (span.score < (TAGGED_MINIMUM[span.type] ?? 1)) return false;
+  const words = span.last - span.first;
   const head = context.tokens[span.last - 1]!.norm;
-  if (someWordIn(SENTENCE_WORDS, context, span)) return false;
-  if (span.type === 'procedure' && /[a-z](?:ed|ly)$/.test(head)) return false;
-  if (everyWordIn(UNITS, context, span) || everyWordLike(VERTEBRA, context, span)) return false;
+  const trust = TRUST[span.type] ?? NO_TRUST;
+  const caution = context.listItem ? LIST_CAUTION : 0;
+  const least = context.knowsWords(span.first, span.last, span.type) ? trust.known : trust.unknown;
+  if (span.score < Math.max(least, words === 1 ? trust.single : 0) + caution) return false;
   if (context.section === 'operative-details' && span.score < OPERATIVE_SCORE) return false;
-  if (!context.knowsWords(span.first, span.last, span.type) && span.score < UNKNOWN_WORDS_SCORE) return false;
-  if (
-    span.last - span.first === 1 &&
-    span.type !== 'medication' &&
-    span.type !== 'allergen' &&
-    span.type !== 'diagnosis'
-  ) {
-    if (span.score < SINGLE_WORD_SCORE || /[a-z]ed$/.test(head)) return false;
-  }
+  if (someWordIn(SENTENCE_WORDS, context, span)) return false;
+  if (everyWordIn(UNITS, context, span) || everyWordLike(VERTEBRA, context, span)) return false;
+  if ((span.type === 'procedure' || span.type === 'medication') && /[a-z](?:ed|ly)$/.test(head)) return false;
+  if (words === 1 && span.type === 'test' && /[a-z](?:ed|ly)$/.test(head)) return false;
+  if (span.type === 'test' && words > 1 && TEST_HEADS.has(head)) return true;
   return !EMPTY_HEADS.has(head) && !EMPTY_HEADS.has(context.words(span.first, span.last));
 }
 

@@ -15,8 +15,8 @@ import {
   type ModelPlan,
   packTagger,
   readCorpora,
-  type Tables,
   terminologyBeside,
+  trainBases,
   trainingSentences,
   trainModel,
 } from '../train/tagger-trainer.js';
@@ -92,35 +92,29 @@ const MENTION_GOLD: Readonly<Record<string, string>> = {
   Diagnostic_procedure: 'procedures and tests as one',
 };
 
+/** Rows of the base models on the documents that they did not train on. */
+export function heldOutRows(corpora: Corpora, tagger: Tagger): ScoreRow[] {
+  return BASE_PLANS.flatMap((plan, b) => {
+    const { heldOut } = corpora.base[b]!;
+    const tallies = plan.types.map((type) => new Tally(type, (t) => t));
+    for (const document of heldOut) {
+      const gold = document.gold.flatMap((span) => {
+        const type = plan.types[plan.typeOf(span.type)];
+        return type === undefined ? [] : [{ ...span, type }];
+      });
+      const found = taggedSpans(tagger, plan.name, plan, document);
+      for (const tally of tallies) tally.add(found, gold);
+    }
+    return tallies.flatMap((tally) => tally.rows(plan.heldOut, heldOut.length));
+  });
+}
+
 /**
- * The trained tagger: the models of the other sets on their held-out part, and the clinical model by 5 folds over
- * the case reports (document i is in fold i mod 5, ordered by name), alone and joined with the lexicon. Always
- * with the int8 weights as they are shipped.
+ * Rows of the clinical model by folds over the case reports (document i is in fold i mod 5, ordered by name): as it
+ * tags, and joined with the lexicon by the mention stage. @param taggerOf the tagger that did not see the fold.
  */
-export const evaluate: Evaluation = (folder) => {
-  const corpora = readCorpora(folder);
-  const tables = buildTables(corpora, terminologyBeside(folder), folder);
-  const featurizer = new Featurizer(tables);
-  const bases = BASE_PLANS.map((plan, i) =>
-    trainModel(plan, trainingSentences(plan, corpora.base[i]!.train, featurizer)),
-  );
-  return evaluateTrained(corpora, tables, bases, featurizer);
-};
-
-/** As `evaluate`, with the models of the other sets already trained on their training part. */
-export function evaluateTrained(
-  corpora: Corpora,
-  tables: Tables,
-  bases: readonly CrfWeights[],
-  featurizer = new Featurizer(tables),
-): ScoreRow[] {
-  const hinter = new Hinter(bases);
-  const rows: ScoreRow[] = [];
+export function foldRows(corpora: Corpora, taggerOf: (fold: number) => Tagger): ScoreRow[] {
   const documents = corpora.caseReports;
-  const sentences = documents.map((document) =>
-    trainingSentences(FINAL_PLAN, [document], featurizer, hinter),
-  );
-
   const alone = [
     ...FINAL_PLAN.types.map((type) => new Tally(type, (t) => t)),
     new Tally(FINDINGS, (t) => (t === 'Disease_disorder' || t === 'Sign_symptom' ? FINDINGS : undefined)),
@@ -129,12 +123,7 @@ export function evaluateTrained(
     (what) => new Tally(what, (t) => MENTION_GOLD[t]),
   );
   for (let fold = 0; fold < FOLDS; fold++) {
-    const model = trainModel(
-      FINAL_PLAN,
-      sentences.flatMap((list, i) => (i % FOLDS === fold ? [] : list)),
-    );
-    const parts = packTagger([...BASE_PLANS, FINAL_PLAN], [...bases, model], tables, {});
-    const tagger = openTagger(decodeTagger(encodeTagger(parts)));
+    const tagger = taggerOf(fold);
     documents.forEach((document, i) => {
       if (i % FOLDS !== fold) return;
       const predicted = taggedSpans(tagger, FINAL_PLAN.name, FINAL_PLAN, document);
@@ -142,23 +131,36 @@ export function evaluateTrained(
       const mentions = findMentions({ text: document.text, ...segmentText(document.text) }, tagger);
       for (const tally of joined) tally.add(mentions, document.gold);
     });
-    if (fold > 0) continue;
-    BASE_PLANS.forEach((plan, b) => {
-      const heldOut = corpora.base[b]!.heldOut;
-      const tallies = plan.types.map((type) => new Tally(type, (t) => t));
-      for (const document of heldOut) {
-        const gold = document.gold.flatMap((span) => {
-          const type = plan.types[plan.typeOf(span.type)];
-          return type === undefined ? [] : [{ ...span, type }];
-        });
-        const found = taggedSpans(tagger, plan.name, plan, document);
-        for (const tally of tallies) tally.add(found, gold);
-      }
-      for (const tally of tallies) rows.push(...tally.rows(plan.heldOut, heldOut.length));
-    });
   }
-  for (const tally of alone) rows.push(...tally.rows('case-reports, 5-fold, tagger', documents.length));
-  for (const tally of joined)
-    rows.push(...tally.rows('case-reports, 5-fold, mention stage', documents.length));
-  return rows;
+  return [
+    ...alone.flatMap((tally) => tally.rows('case-reports, 5-fold, tagger', documents.length)),
+    ...joined.flatMap((tally) => tally.rows('case-reports, 5-fold, mention stage', documents.length)),
+  ];
 }
+
+/**
+ * The trained tagger, retrained so that nothing is measured on what it learned from, always with the int8 weights
+ * as they ship. The models of the other sets are scored after training on their training part; as helpers of the
+ * clinical model they learn from their held-out part too, as the shipped ones do.
+ */
+export const evaluate: Evaluation = (folder) => {
+  const corpora = readCorpora(folder);
+  const tables = buildTables(corpora, terminologyBeside(folder), folder);
+  const featurizer = new Featurizer(tables);
+  const packed = (plans: readonly ModelPlan[], models: readonly CrfWeights[]): Tagger =>
+    openTagger(decodeTagger(encodeTagger(packTagger(plans, models, tables, {}))));
+  const onTrain = BASE_PLANS.map((plan, i) =>
+    trainModel(plan, trainingSentences(plan, corpora.base[i]!.train, featurizer)),
+  );
+  const rows = heldOutRows(corpora, packed(BASE_PLANS, onTrain));
+  const helpers = trainBases(corpora, featurizer);
+  const hinter = new Hinter(helpers);
+  const sentences = corpora.caseReports.map((document) =>
+    trainingSentences(FINAL_PLAN, [document], featurizer, hinter),
+  );
+  const taggerOf = (fold: number): Tagger => {
+    const others = sentences.flatMap((list, i) => (i % FOLDS === fold ? [] : list));
+    return packed([...BASE_PLANS, FINAL_PLAN], [...helpers, trainModel(FINAL_PLAN, others)]);
+  };
+  return [...rows, ...foldRows(corpora, taggerOf)];
+};

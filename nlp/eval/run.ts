@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { nlpRoot } from '../rules/load.js';
 import type { Evaluation, ScoreRow } from './score.js';
+import { scoreCells, scoreTable } from './score-table.js';
 
 /** Modules beside this one, each exporting `evaluate`. */
 const EVALUATIONS = [
@@ -18,37 +19,6 @@ const EVALUATIONS = [
   'codes',
   'icd10',
 ] as const;
-
-const percent = (share: number | undefined): string => (share === undefined ? '' : (share * 100).toFixed(1));
-
-function line(row: ScoreRow): string[] {
-  return [
-    row.what,
-    row.data,
-    String(row.documents),
-    row.rule,
-    percent(row.precision),
-    percent(row.recall),
-    percent(row.value),
-    row.note ?? '',
-  ];
-}
-
-const HEADER = ['what', 'data', 'documents', 'rule', 'P', 'R', 'F1 or value', 'note'];
-
-function markdown(rows: readonly ScoreRow[]): string {
-  const table = [HEADER, HEADER.map(() => '---'), ...rows.map(line)]
-    .map((cells) => `| ${cells.join(' | ')} |`)
-    .join('\n');
-  return `# Scores
-
-Written by \`npm run eval:nlp -- CORPORA\`; in percent. Exact: same first and last character and type.
-Overlapping: at least one character in common with a span of the same type. Where a set trains the model,
-figures are by folds over documents or on its held-out part, with the weights quantised as they ship.
-
-${table}
-`;
-}
 
 const [folder, ...names] = process.argv.slice(2);
 if (!folder || !existsSync(folder)) {
@@ -67,12 +37,12 @@ for (const name of names.length > 0 ? names : EVALUATIONS) {
   const { evaluate } = (await import(pathToFileURL(file).href)) as { evaluate: Evaluation };
   for (const row of await evaluate(folder)) {
     rows.push(row);
-    process.stdout.write(`${line(row).filter(Boolean).join('  ')}\n`);
+    process.stdout.write(`${scoreCells(row).filter(Boolean).join('  ')}\n`);
   }
 }
 if (missing.length > 0) process.stderr.write(`no such evaluation: ${missing.join(', ')}\n`);
 if (names.length === 0) {
   const file = join(nlpRoot(), 'SCORES.md');
-  writeFileSync(file, markdown(rows));
+  writeFileSync(file, scoreTable(rows));
   process.stdout.write(`written: ${file}\n`);
 }

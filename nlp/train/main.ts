@@ -15,6 +15,7 @@ import {
   packTagger,
   readCorpora,
   terminologyBeside,
+  trainBases,
   trainingSentences,
   trainModel,
 } from './tagger-trainer.js';
@@ -35,11 +36,7 @@ say(`${corpora.sentences.length} sentences read`);
 const tables = buildTables(corpora, terminology, folder);
 say(`${tables.names.phrases.size} phrases, ${tables.lexical.hashes.length} words`);
 const featurizer = new Featurizer(tables);
-const bases = BASE_PLANS.map((plan, i) => {
-  const model = trainModel(plan, trainingSentences(plan, corpora.base[i]!.train, featurizer));
-  say(`${plan.name}: ${model.hashes.length} features`);
-  return model;
-});
+const bases = trainBases(corpora, featurizer, say);
 const final = trainModel(
   FINAL_PLAN,
   trainingSentences(FINAL_PLAN, corpora.caseReports, featurizer, new Hinter(bases)),

@@ -87,7 +87,7 @@ export const FINAL_PLAN: ModelPlan = {
   types: CORE_TYPES,
   typeOf: among(CORE_TYPES),
   options: FINAL_OPTIONS,
-  bias: [0.5, 0.4, 0.1, 0.5, 0.1],
+  bias: [0.3, 0.4, 0.1, 0.5, 0.1],
   heldOut: 'case-reports, 5-fold',
 };
 
@@ -253,8 +253,22 @@ export function trainingSentences(
   });
 }
 
+/** The base models as they ship: from all of their sets. `say` hears of each. */
+export function trainBases(
+  corpora: Corpora,
+  featurizer: Featurizer,
+  say: (text: string) => void = () => {},
+): CrfWeights[] {
+  return BASE_PLANS.map((plan, i) => {
+    const set = corpora.base[i]!;
+    const model = trainModel(plan, trainingSentences(plan, [...set.train, ...set.heldOut], featurizer));
+    say(`${plan.name}: ${model.hashes.length} features`);
+    return model;
+  });
+}
+
 /** A feature none of whose weights is larger than this many int8 units is dropped. */
-const SMALLEST_UNITS = 14;
+const SMALLEST_UNITS = 24;
 
 /** Packs dense models side by side as int8 rows. `plans` and `models` in the order of use, the last one last. */
 export function packTagger(
@@ -262,6 +276,7 @@ export function packTagger(
   models: readonly CrfWeights[],
   tables: Tables,
   about: Readonly<Record<string, unknown>>,
+  smallestUnits = SMALLEST_UNITS,
 ): TaggerParts {
   const columns = models.reduce((sum, model) => sum + model.labels, 0);
   const rowOf = new Map<number, Int8Array>();
@@ -276,7 +291,7 @@ export function packTagger(
       const units = Array.from(weights.subarray(i * labels, (i + 1) * labels), (w) =>
         Math.max(-127, Math.min(127, Math.round(w / unit))),
       );
-      if (units.every((u) => Math.abs(u) <= SMALLEST_UNITS)) continue;
+      if (units.every((u) => Math.abs(u) <= smallestUnits)) continue;
       let row = rowOf.get(hashes[i]!);
       if (!row) {
         row = new Int8Array(columns);
