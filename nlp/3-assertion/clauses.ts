@@ -126,7 +126,8 @@ export function forwardEnd(clauses: Clauses, cue: Cue, row: CueRow): number {
     const next = cues[other]!;
     if (next.first !== at) continue;
     if (hasStop(next)) {
-      if (at > opened && at > cue.last) return at;
+      // `no reported fever` is one phrase; `negative except for asthma` is not.
+      if ((at > opened && at > cue.last) || TURNS.test(next.text)) return at;
     } else if (row.effect === 'negated' && at > cue.last && opensStatement(tokens, next)) return at;
     at = next.last - 1;
   }
@@ -144,6 +145,8 @@ function introduces({ tokens }: Clauses, cue: Cue, row: CueRow, at: number): boo
     if (tokens[i]!.norm === 'following' || tokens[i]!.norm === 'these') return true;
   return false;
 }
+
+const TURNS = /^(?:but|except|with the exception|other than|aside|apart|however|although|though|besides)/;
 
 /** `, history of` or `and continue`: another statement begins, which a negation before it does not reach. */
 function opensStatement(tokens: readonly Token[], cue: Cue): boolean {
