@@ -102,6 +102,7 @@ export async function runImport(
     report();
     await importAll(deps, tenant, job, run, params, files, states, stop.signal, report);
     stop.signal.throwIfAborted();
+    await refreshStatistics(tenant);
     const derived = run.annotate ? await run.annotate(stop.signal) : noDerivedCounts();
     stop.signal.throwIfAborted();
     const result = importReport(job.id, states, derived, (deps.clock.now() - started) / 1000);
@@ -182,6 +183,13 @@ async function importAll(
     // Without progress another ordinary round would only repeat the last.
     if (deferred.length === before) round = Math.max(round, MAX_ROUNDS - 1);
   }
+}
+
+/** Searches choose between walking and fetching by the planner's statistics, which a large import leaves far behind. */
+async function refreshStatistics(tenant: Tenant): Promise<void> {
+  // Before PostgreSQL 17 the tenant's role may not: the server then skips the tables with a warning, and autovacuum
+  // does it within minutes.
+  await tenant.pool.query('analyze resource, locator, idx_date, idx_quantity, idx_reference, idx_sorted');
 }
 
 /** The paths as given where the job still runs in its folder, else absolute. */

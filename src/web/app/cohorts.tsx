@@ -112,7 +112,7 @@ function Cohort({ group }: { group: Resource }): JSX.Element {
     <div class="card">
       <button type="button" class="plain" aria-expanded={open} onClick={() => setOpen(!open)}>
         <strong>{group.name}</strong>
-        <span>{group.quantity ?? group.member?.length ?? 0} patients</span>
+        <span class="size">{sizeText(group.quantity ?? group.member?.length ?? 0)}</span>
       </button>
       {open && <Members group={group} />}
     </div>
@@ -142,4 +142,8 @@ function Members({ group }: { group: Resource }): JSX.Element {
       )}
     </Show>
   );
+}
+
+function sizeText(patients: number): string {
+  return patients === 1 ? '1 patient' : `${patients.toLocaleString('en-US')} patients`;
 }
