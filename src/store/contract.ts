@@ -1,5 +1,7 @@
 import type { Resource, StoredResource } from '../core/resource.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import type { TenantParameters } from './parameters.js';
+import type { ReindexCounts } from './reindex.js';
 import type { VerifyOptions, VerifyReport } from './verify-report.js';
 
 /** Who acts, for the audit row. No note text, no patient data. */
@@ -177,6 +179,17 @@ export interface Store {
   scan(tenant: Tenant, options: ScanOptions): AsyncIterable<StoredResource[]>;
   /** As `scan`, but as JSON text that was never parsed: for exports. */
   scanText(tenant: Tenant, options: ScanOptions): AsyncIterable<ResourceText[]>;
+  /** The search parameters that tenants brought themselves. */
+  readonly parameters: TenantParameters;
+  /**
+   * Rewrites the index rows of current resources of these types in these parts (0 to 16383, both inclusive) where they
+   * are not what the tenant's search parameters make of them. Doing it again changes nothing.
+   */
+  reindex(
+    tenant: Tenant,
+    types: readonly string[],
+    parts: { readonly from: number; readonly to: number },
+  ): Promise<ReindexCounts>;
   /** Recomputes every index row from the sealed bodies, checks version chains and audit rows. Writers may go on. */
   verify(tenant: Tenant, options?: VerifyOptions): Promise<VerifyReport>;
 }

@@ -4,8 +4,10 @@ import type { Tenant } from '../tenancy/tenant.js';
 import { resourceOf, resourceText } from './content.js';
 import type { Actor, Store } from './contract.js';
 import { faultOf } from './database.js';
+import { createTenantParameters, type KnownParameters } from './parameters.js';
 import { prepareWrites } from './prepare.js';
 import { history, readCurrent, readMany, readRows, readVersion } from './read.js';
+import { reindexParts } from './reindex.js';
 import { scanMembers } from './scan.js';
 import { singleWrite } from './single-write.js';
 import { inTransaction } from './transaction.js';
@@ -18,36 +20,47 @@ export interface StoreSettings {
   readonly base: string;
 }
 
-/** What search needs to compile terms for a tenant; equal to what writing uses. */
-export function indexContext(settings: StoreSettings, tenant: Tenant): IndexContext {
-  return { blind: tenant.keys.blind, base: `${settings.base}/${tenant.record.name}` };
+function indexContext(settings: StoreSettings, tenant: Tenant, { indexed }: KnownParameters): IndexContext {
+  return { blind: tenant.keys.blind, base: `${settings.base}/${tenant.record.name}`, registry: indexed };
 }
 
 export function createStore(settings: StoreSettings): Store {
   const { clock } = settings;
+  const parameters = createTenantParameters();
 
   function transaction<T>(
     tenant: Tenant,
     actor: Actor,
-    work: (tx: WriteTransaction) => Promise<T>,
+    work: (tx: WriteTransaction, parameterEpoch: number) => Promise<T>,
   ): Promise<T> {
-    const context = indexContext(settings, tenant);
-    return inTransaction(tenant, (client) =>
-      work(new WriteTransaction(tenant, client, actor, context, clock.now())),
-    );
+    return inTransaction(tenant, async (client, epoch) => {
+      const context = indexContext(settings, tenant, await parameters.ofEpoch(tenant, epoch, client));
+      return work(new WriteTransaction(tenant, client, actor, context, clock.now()), epoch);
+    });
   }
 
   return {
     async commit(tenant, writes, actor) {
       if (writes.length === 0) return [];
-      const prepared = await prepareWrites(tenant.keys, indexContext(settings, tenant), writes);
+      const known = parameters.assumed(tenant);
+      const prepared = await prepareWrites(tenant.keys, indexContext(settings, tenant, known), writes);
       if (prepared.length === 1) {
-        const result = await singleWrite(tenant, prepared[0]!, actor, clock.now());
+        const result = await singleWrite(tenant, prepared[0]!, actor, clock.now(), known.epoch);
         if (result) return [result];
       }
-      return transaction(tenant, actor, (tx) => tx.writePrepared(prepared));
+      return transaction(tenant, actor, (tx, epoch) =>
+        epoch === known.epoch ? tx.writePrepared(prepared) : tx.write(writes),
+      );
     },
-    transact: transaction,
+    parameters,
+    reindex: (tenant, types, parts) =>
+      reindexParts(
+        tenant,
+        async (epoch, db) => indexContext(settings, tenant, await parameters.ofEpoch(tenant, epoch, db)),
+        types,
+        parts,
+      ),
+    transact: (tenant, actor, work) => transaction(tenant, actor, (tx) => work(tx)),
     read: (tenant, type, id) => asFault(readCurrent(tenant, tenant.pool, type, id)),
     readVersion: (tenant, type, id, version) => asFault(readVersion(tenant, tenant.pool, type, id, version)),
     readMany: (tenant, keys) => asFault(readMany(tenant, tenant.pool, keys)),
@@ -55,7 +68,10 @@ export function createStore(settings: StoreSettings): Store {
     history: (tenant, type, id, options) => asFault(history(tenant, tenant.pool, type, id, options)),
     replaceDerivedGroup: (tenant, documentId, resources, actor) =>
       transaction(tenant, actor, (tx) => tx.replaceDerivedGroup(documentId, resources)),
-    verify: (tenant, options) => verifyTenant(tenant, indexContext(settings, tenant), options),
+    async verify(tenant, options) {
+      const known = await parameters.current(tenant);
+      return verifyTenant(tenant, indexContext(settings, tenant, known), options);
+    },
     async *scan(tenant, options) {
       for await (const members of scanMembers(tenant, options))
         yield members.map((member) => resourceOf(member, member.content));

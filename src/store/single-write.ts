@@ -7,13 +7,12 @@ import { type Decision, decide } from './decide.js';
 import { documentState, WITHDRAWN } from './document-state.js';
 import type { PreparedWrite } from './prepare.js';
 import { gatedWrite } from './small-write.js';
-import { fencedOff } from './transaction.js';
 import { Written } from './written.js';
 
 /**
  * A commit of one write, in one statement where that can be: a creation in one round trip, an update in two (look, then
  * compare and swap). Others (an id that was deleted before, a move between compartments, a document that takes its facts
- * along, a lost race) are left to the transaction with locks.
+ * along, a lost race, search parameters that changed) are left to the transaction with locks.
  * @returns undefined where nothing was written and the transaction with locks is to be used
  */
 export async function singleWrite(
@@ -21,6 +20,7 @@ export async function singleWrite(
   write: PreparedWrite,
   actor: Actor,
   now: number,
+  parameters: number,
 ): Promise<WriteResult | undefined> {
   try {
     // A creation mostly meets nothing; the statement itself finds out.
@@ -30,9 +30,9 @@ export async function singleWrite(
     if (needsLocks(decision)) return undefined;
     const rows = assemble(tenant.keys, [decision], actor, now);
     const { epoch } = tenant.record;
-    const { fenced, written } = await gatedWrite(tenant.pool, rows, { epoch, version: current?.ver ?? 0 });
-    if (!fenced) throw fencedOff(epoch);
-    return written ? new Written(decision) : undefined;
+    const gate = { epoch, parameters, version: current?.ver ?? 0 };
+    // The transaction with locks finds out which epoch is another, and what is to be done.
+    return (await gatedWrite(tenant.pool, rows, gate)).written ? new Written(decision) : undefined;
   } catch (error) {
     if (isRetriable(error)) return undefined;
     throw faultOf(error);

@@ -28,12 +28,14 @@ export async function smallWrite(db: Queryable, rows: RowSet): Promise<void> {
 export interface Gate {
   /** Epoch of the catalog entry. */
   readonly epoch: number;
+  /** Epoch of the search parameters that the rows were made by. */
+  readonly parameters: number;
   /** Version that must be current; 0: the id must never have existed. */
   readonly version: number;
 }
 
 export interface GateAnswer {
-  /** The epoch was the database's. */
+  /** Both epochs were the database's. */
   readonly fenced: boolean;
   /** The gate was open, and everything was written; otherwise nothing was. */
   readonly written: boolean;
@@ -47,7 +49,8 @@ export async function gatedWrite(db: Queryable, rows: RowSet, gate: Gate): Promi
   const statement = new Statement('gate');
   statement.step(
     'fence',
-    `select from tenant_epoch where part = 0 and epoch = ${statement.value(gate.epoch)} for share`,
+    `select from tenant_epoch where part = 0 and epoch = ${statement.value(gate.epoch)}
+       and parameters = ${statement.value(gate.parameters)} for share`,
   );
   if (gate.version === 0) {
     const [rtype, rid, chk, part] = rows.claimed.map((v) => statement.value(v));

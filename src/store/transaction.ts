@@ -12,11 +12,12 @@ const RETRY_PAUSE_MS = 5;
 /**
  * Runs `work` in one transaction of the tenant's database, fenced by its epoch: the first statement takes a share lock
  * on the epoch's row, so a tenant that is being moved waits for writers, and a writer with a stale catalog entry is
- * refused. Retried when the database asks for it; `work` must therefore start from scratch each time.
+ * refused. Retried when the database asks for it; `work` must therefore start from scratch each time. It is told the
+ * epoch of the tenant's own search parameters, which stays as it is while the transaction lasts.
  */
 export async function inTransaction<T>(
   tenant: Tenant,
-  work: (client: pg.PoolClient) => Promise<T>,
+  work: (client: pg.PoolClient, parameters: number) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -28,12 +29,15 @@ export async function inTransaction<T>(
   }
 }
 
-async function attemptOnce<T>(tenant: Tenant, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+async function attemptOnce<T>(
+  tenant: Tenant,
+  work: (client: pg.PoolClient, parameters: number) => Promise<T>,
+): Promise<T> {
   const client = await tenant.pool.connect();
   let broken: Error | undefined;
   try {
-    await begin(client, tenant.record.epoch);
-    const result = await work(client);
+    const parameters = await begin(client, tenant.record.epoch);
+    const result = await work(client, parameters);
     await client.query('commit');
     return result;
   } catch (error) {
@@ -50,12 +54,13 @@ async function attemptOnce<T>(tenant: Tenant, work: (client: pg.PoolClient) => P
 }
 
 /** Two statements in one round trip; the simple protocol answers them as a list. */
-async function begin(client: pg.PoolClient, epoch: number): Promise<void> {
+async function begin(client: pg.PoolClient, epoch: number): Promise<number> {
   const results = (await client.query(
-    'begin; select epoch from tenant_epoch where part = 0 for share',
-  )) as unknown as pg.QueryResult<{ epoch: number }>[];
+    'begin; select epoch, parameters from tenant_epoch where part = 0 for share',
+  )) as unknown as pg.QueryResult<{ epoch: number; parameters: number }>[];
   const row = results[1]?.rows[0];
   if (Number(row?.epoch) !== epoch) throw fencedOff(epoch);
+  return Number(row?.parameters);
 }
 
 export function fencedOff(epoch: number): Fault {
