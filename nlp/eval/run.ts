@@ -1,13 +1,14 @@
 /**
  * `npm run eval:nlp -- CORPORA [NAME…]`: every evaluation, or those named, on the open sets; prints one line per
- * figure and, when all have run, writes `nlp/SCORES.md`.
+ * figure and, when all have run, writes `nlp/SCORES.md`. A figure that is worse than the page by more than .005 makes
+ * it end with status 1 and leave the page as it is, unless `--accept` is given.
  */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { nlpRoot } from '../rules/load.js';
 import type { Evaluation, ScoreRow } from './score.js';
-import { scoreCells, scoreTable } from './score-table.js';
+import { regressions, scoreCells, scoreTable } from './score-table.js';
 
 /** Modules beside this one, each exporting `evaluate`. */
 const EVALUATIONS = [
@@ -20,7 +21,8 @@ const EVALUATIONS = [
   'icd10',
 ] as const;
 
-const [folder, ...names] = process.argv.slice(2);
+const accept = process.argv.includes('--accept');
+const [folder, ...names] = process.argv.slice(2).filter((argument) => argument !== '--accept');
 if (!folder || !existsSync(folder)) {
   process.stderr.write(`usage: npm run eval:nlp -- CORPORA [${EVALUATIONS.join('|')}]…\n`);
   process.exit(2);
@@ -41,8 +43,11 @@ for (const name of names.length > 0 ? names : EVALUATIONS) {
   }
 }
 if (missing.length > 0) process.stderr.write(`no such evaluation: ${missing.join(', ')}\n`);
-if (names.length === 0) {
-  const file = join(nlpRoot(), 'SCORES.md');
+const file = join(nlpRoot(), 'SCORES.md');
+const worse = existsSync(file) ? regressions(readFileSync(file, 'utf8'), rows) : [];
+for (const one of worse) process.stderr.write(`worse than SCORES.md: ${one}\n`);
+if (worse.length > 0 && !accept) process.exitCode = 1;
+else if (names.length === 0) {
   writeFileSync(file, scoreTable(rows));
   process.stdout.write(`written: ${file}\n`);
 }

@@ -33,3 +33,26 @@ of our own were also read while the rules were written: they guard against regre
 ${table}
 `;
 }
+
+/** How far a figure may fall below the kept one before it counts as a regression; a share, not percent. */
+export const TOLERANCE = 0.005;
+
+const keyOf = (cells: readonly string[]): string => `${cells[0]} | ${cells[1]} | ${cells[3]}`;
+
+/** Figures that are worse than those of a written page by more than `TOLERANCE`, as lines to print. */
+export function regressions(page: string, rows: readonly ScoreRow[]): string[] {
+  const kept = new Map<string, number>();
+  for (const line of page.split('\n')) {
+    const cells = line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+    const value = Number(cells[6]);
+    if (cells.length === HEADER.length && Number.isFinite(value)) kept.set(keyOf(cells), value / 100);
+  }
+  return rows.flatMap((row) => {
+    const before = kept.get(keyOf(scoreCells(row)));
+    if (before === undefined || row.value >= before - TOLERANCE - 0.0005) return [];
+    return [`${keyOf(scoreCells(row))}: ${percent(row.value)}, was ${percent(before)}`];
+  });
+}

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readBrat, readCsv, readPhee, readPubTator } from '../../nlp/eval/corpora.js';
 import { parseGoldNotes } from '../../nlp/eval/gold-notes.js';
 import { addDocument, noCounts, scores } from '../../nlp/eval/score.js';
+import { regressions, scoreTable } from '../../nlp/eval/score-table.js';
 import { trainCrf } from '../../nlp/train/crf-trainer.js';
 import { labelsOf, prepare } from '../../nlp/train/prepare.js';
 import { cluster, wordVectors } from '../../nlp/train/word-vectors.js';
@@ -90,6 +91,22 @@ describe('scores', () => {
     const counts = noCounts();
     addDocument(counts, [{ start: 0, end: 10, type: 'b' }], gold, false);
     expect(scores(counts).f1).toBe(0);
+  });
+});
+
+describe('the page of scores', () => {
+  const row = { what: 'Medication', data: 'set', documents: 3, rule: 'exact span', value: 0.75 };
+  test.each([
+    ['the same figure', 0.75, 0],
+    ['a little less', 0.746, 0],
+    ['clearly less', 0.74, 1],
+    ['more', 0.8, 0],
+  ])('compared with %s', (_, value, count) => {
+    expect(regressions(scoreTable([row]), [{ ...row, value }])).toHaveLength(count);
+  });
+
+  test('is silent on figures it does not have', () => {
+    expect(regressions(scoreTable([row]), [{ ...row, what: 'other', value: 0 }])).toEqual([]);
   });
 });
 
