@@ -55,9 +55,23 @@ const SIGNATURES: readonly (readonly [RegExp, InputFormat])[] = [
   [/^\{\\rtf\d?/, 'note-rtf'],
   // FHS and BHS open a file and a batch; a vertical tab opens a message that was framed for the wire (MLLP).
   [/^(MSH|FHS|BHS)[^\w\s]/, 'hl7v2'],
-  [/^(<\?xml[^>]*>\s*)?(<\?[^>]*>\s*|<!--[\s\S]*?-->\s*)*<([\w-]+:)?ClinicalDocument[\s>]/, 'ccda'],
 ];
-const HTML = /^(<\?xml[^>]*>\s*)?(<!--[\s\S]*?-->\s*)*<(!doctype\s+html|html)\b/i;
+/** Name of the first element of markup, without its prefix, in lower case; a document type stands as `!doctype`. */
+function rootElement(start: string): string | undefined {
+  let at = 0;
+  for (;;) {
+    while (/\s/.test(start[at] ?? '')) at++;
+    if (start[at] !== '<') return undefined;
+    // Comments and processing instructions are stepped over one by one: a pattern for them all could run for ever.
+    const end = start.startsWith('<!--', at) ? '-->' : start.startsWith('<?', at) ? '?>' : undefined;
+    if (end === undefined) break;
+    const close = start.indexOf(end, at);
+    if (close < 0) return undefined;
+    at = close + end.length;
+  }
+  const name = /^<(!doctype\s+\w+|(?:[\w-]+:)?[\w-]+)/i.exec(start.slice(at, at + 200))?.[1]?.toLowerCase();
+  return name?.replace(/^[\w-]+:/, '').replace(/\s+/, ' ');
+}
 
 /**
  * Decides by content where it is plain from the first characters, else by extension, and by content again where the
@@ -68,9 +82,11 @@ export function detectFormat(name: string, head: string): InputFormat {
   const plain = plainName(name);
   const start = head.replaceAll('\v', ' ').trimStart();
   for (const [signature, format] of SIGNATURES) if (signature.test(start)) return format;
+  const root = rootElement(start);
+  if (root === 'clinicaldocument') return 'ccda';
   if (start.startsWith('PK\u0003\u0004')) return plain.endsWith('.docx') ? 'note-docx' : 'unknown';
   if (/\.(txt|text|md|markdown)$/.test(plain)) return 'note-text';
-  if (/\.(html?|xhtml)$/.test(plain) || HTML.test(start)) return 'note-html';
+  if (/\.(html?|xhtml)$/.test(plain) || root === 'html' || root === '!doctype html') return 'note-html';
   if (/\.(csv|tsv)$/.test(plain)) return 'note-csv';
   if (/\.(rtf|docx|pdf)$/.test(plain)) return 'unknown';
   if (SIDECAR.test(plain)) return 'sidecar';

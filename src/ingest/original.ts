@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Fault } from '../core/fault.js';
+import { Fault, isFault } from '../core/fault.js';
 import { uuidV5 } from '../core/ids.js';
 import type { Resource } from '../core/resource.js';
 
@@ -68,4 +68,54 @@ export function withOriginal(document: Resource, text: string, original: Origina
   const { binary, attachment } = keptOriginal(document.id!, original);
   const words = text.trim() === '' ? [] : [{ attachment: textAttachment(text) }];
   return [{ ...document, content: [...words, { attachment }] }, binary];
+}
+
+interface Content {
+  readonly attachment?: {
+    readonly contentType?: string;
+    readonly data?: string;
+    readonly [element: string]: unknown;
+  };
+}
+
+/**
+ * A document whose files stand inline, as messages bring them: each file that is not plain text becomes a Binary, and
+ * the words of the first that can be read come first, where there is no plain text yet. A file that cannot be read is
+ * kept all the same.
+ * @returns the document and its Binaries
+ */
+export async function withFilesKept(
+  document: Resource,
+  extract: (bytes: Buffer, contentType: string) => Promise<{ readonly text: string } | undefined>,
+): Promise<Resource[]> {
+  const contents = (document.content as readonly Content[] | undefined) ?? [];
+  const isFile = ({ attachment }: Content) =>
+    typeof attachment?.data === 'string' && !/^text\/plain\b/.test(attachment.contentType ?? 'text/plain');
+  if (!contents.some(isFile)) return [document];
+  let words: string | undefined;
+  const hasWords = contents.some(({ attachment }) => /^text\/plain\b/.test(attachment?.contentType ?? ''));
+  const binaries: Resource[] = [];
+  const kept: unknown[] = [];
+  for (const content of contents) {
+    if (!isFile(content)) {
+      kept.push(content);
+      continue;
+    }
+    const { data, contentType = 'application/octet-stream', ...rest } = content.attachment!;
+    const original = { bytes: Buffer.from(data!, 'base64'), contentType };
+    if (!hasWords && !words) {
+      try {
+        words = (await extract(original.bytes, contentType))?.text.trim();
+      } catch (error) {
+        if (!isFault(error)) throw error;
+      }
+    }
+    const { binary, attachment } = keptOriginal(document.id!, original, binaries.length);
+    binaries.push(binary);
+    kept.push({ ...content, attachment: { ...rest, ...attachment } });
+  }
+  return [
+    { ...document, content: [...(words ? [{ attachment: textAttachment(words) }] : []), ...kept] },
+    ...binaries,
+  ];
 }

@@ -6,17 +6,22 @@ import { decodeText } from '../ingest/extractor.js';
 import { detectFormat, type InputFormat } from '../ingest/format.js';
 import { inflated, MAX_LINE_BYTES, readLines, readWhole } from '../ingest/lines.js';
 import type { Note } from '../ingest/note.js';
-import { type NoteColumns, readNoteCsv, readNoteLines } from '../ingest/note-table.js';
+import { readNoteCsv, readNoteLines } from '../ingest/note-table.js';
 import { describesNote } from '../ingest/sidecar.js';
 import type { SourceFile } from '../ingest/source.js';
-import type { Actor } from '../store/contract.js';
-import type { Tenant } from '../tenancy/tenant.js';
-import { applyBundle, type BundleDeps, type ResolvedReferences } from './bundle.js';
-import type { Check } from './bundle-entry.js';
+import {
+  applied,
+  collection,
+  type FileImport,
+  type FileOutcome,
+  finish,
+  isUnresolved,
+  reject,
+} from './import-apply.js';
 import { documentFile } from './import-document.js';
 import type { FileState } from './import-ledger.js';
-import { type NoteDefaults, noteResource } from './import-notes.js';
-import { addCounts, importError, MAX_ERRORS_PER_FILE } from './import-report.js';
+import { importMessages } from './import-messages.js';
+import { noteResource } from './import-notes.js';
 
 /** Lines that are committed together: the cheapest size of a batch, measured (decision 0002). */
 const LINES_PER_COMMIT = 4_000;
@@ -24,25 +29,6 @@ const LINES_PER_COMMIT = 4_000;
 const BYTES_PER_COMMIT = 32 * 1024 * 1024;
 /** How much of a file is looked at to tell its format, in bytes. */
 const HEAD_BYTES = 64 * 1024;
-
-export interface FileImport {
-  readonly deps: BundleDeps;
-  readonly tenant: Tenant;
-  readonly actor: Actor;
-  readonly base: string;
-  readonly cache: ResolvedReferences;
-  readonly defaults: NoteDefaults;
-  readonly columns: NoteColumns;
-  readonly check: Check;
-  /** On the last attempt a reference that cannot be resolved is an error; before, the file is put off. */
-  readonly lastAttempt: boolean;
-  readonly signal: AbortSignal | undefined;
-  /** Called after each commit, when the state has moved on; writes the ledger. */
-  readonly committed: (state: FileState) => Promise<void>;
-}
-
-/** `deferred`: something in the file refers to what is not here yet; to be tried again after the other files. */
-export type FileOutcome = 'done' | 'deferred' | 'skipped';
 
 /** One resource of a file and where it came from. */
 interface Item {
@@ -101,6 +87,8 @@ function importFormat(
     case 'note-docx':
     case 'note-pdf':
       return importWhole(documentFile(format, file, run), state, run);
+    case 'hl7v2':
+      return importMessages(file, state, run);
     default:
       throw new Fault('unsupported', 'The file is none of the formats that can be imported.', {
         remedy: 'See `cenote import --help` for the formats.',
@@ -122,61 +110,6 @@ async function importJson(file: SourceFile, state: FileState, run: FileImport): 
   }
   const bundle = resource.resourceType === 'Bundle' ? resource : collection([resource]);
   return (await applied(bundle, state, run, () => undefined)) ? finish(state) : 'deferred';
-}
-
-function collection(resources: readonly Resource[]): Resource {
-  return { resourceType: 'Bundle', type: 'collection', entry: resources.map((resource) => ({ resource })) };
-}
-
-/** Applies a bundle and counts; false when it must wait for something that is not here yet. */
-async function applied(
-  bundle: Resource,
-  state: FileState,
-  run: FileImport,
-  lineOf: (entry: number) => number | undefined,
-): Promise<boolean> {
-  const { counts, errors } = await applyBundle(run.deps, run.tenant, bundle, {
-    mode: 'import',
-    actor: run.actor,
-    base: run.base,
-    cache: run.cache,
-    check: run.check,
-  });
-  if (!run.lastAttempt && errors.some(({ fault }) => isUnresolved(fault))) {
-    const nothingWritten = counts.created + counts.updated + counts.deleted + counts.unchanged === 0;
-    if (nothingWritten) return false;
-  }
-  const { byType, ...numbers } = counts;
-  addCounts(state.counts.byType, byType);
-  state.counts.created += numbers.created;
-  state.counts.updated += numbers.updated;
-  state.counts.deleted += numbers.deleted;
-  state.counts.unchanged += numbers.unchanged;
-  state.counts.resources += numbers.created + numbers.updated + numbers.unchanged;
-  state.counts.documents += byType.DocumentReference ?? 0;
-  const perEntry = Math.max(counts.rejected - errors.length, 0);
-  state.counts.rejected += perEntry;
-  for (const { entry, fault } of errors) reject(state, lineOf(entry), fault, lineOf(entry) !== undefined);
-  return true;
-}
-
-function isUnresolved(fault: Fault): boolean {
-  return fault.category === 'precondition' && fault.issueCode === 'not-found';
-}
-
-/** Notes what was refused. Within a line the place is the resource's own, not that of the batch it was sent in. */
-function reject(state: FileState, line: number | undefined, fault: Fault, ofLine = false): void {
-  state.counts.rejected++;
-  const at = ofLine ? fault.at?.replace(/^Bundle\.entry\[\d+\]\.?(resource\.?)?/, '') || undefined : fault.at;
-  if (state.errors.length < MAX_ERRORS_PER_FILE) {
-    state.errors.push({ ...importError(state.path, line, fault), ...(at ? { element: at } : {}) });
-    if (!at) delete (state.errors.at(-1) as { element?: string }).element;
-  }
-}
-
-async function finish(state: FileState): Promise<FileOutcome> {
-  state.done = true;
-  return 'done';
 }
 
 /** An item, or why a line is none; `undefined` item: the line was taken already in an earlier run. */

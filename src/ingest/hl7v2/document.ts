@@ -1,7 +1,8 @@
 import type { CodeableConcept, Resource } from '../../core/resource.js';
+import { dateTime, idOf, instant } from '../hl7-values.js';
 import { noteType } from '../note.js';
 import { type Attachment, textAttachment } from '../original.js';
-import { dateTime, entityIdentifier, idOf, instant } from './datatypes.js';
+import { entityIdentifier } from './datatypes.js';
 import { type Subject, subjectOf } from './history.js';
 import type { Segment } from './message.js';
 import { listed, practitioner } from './people.js';

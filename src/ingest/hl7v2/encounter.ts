@@ -1,5 +1,6 @@
 import type { Resource } from '../../core/resource.js';
-import { concept, dateTime, identifier, idOf, type Sender } from './datatypes.js';
+import { dateTime, idOf, type Sender } from '../hl7-values.js';
+import { concept, identifier } from './datatypes.js';
 import type { Segment } from './message.js';
 import { listed, practitioner } from './people.js';
 

@@ -1,6 +1,7 @@
 import { Fault, invalid } from '../../core/fault.js';
 import type { Resource } from '../../core/resource.js';
-import { identifier, type Sender } from './datatypes.js';
+import type { Sender } from '../hl7-values.js';
+import { identifier } from './datatypes.js';
 import { contents, document, reportDocument } from './document.js';
 import { encounter } from './encounter.js';
 import { allergy, diagnosis, procedure, type Subject } from './history.js';

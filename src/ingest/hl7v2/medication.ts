@@ -1,5 +1,6 @@
 import type { Resource } from '../../core/resource.js';
-import { concept, date, dateTime, decimal, entityIdentifier, idOf, quantity } from './datatypes.js';
+import { date, dateTime, decimal, idOf } from '../hl7-values.js';
+import { concept, entityIdentifier, quantity } from './datatypes.js';
 import { conceptKey, encounterOf, type Subject, subjectOf } from './history.js';
 import type { Segment } from './message.js';
 import { listed, practitioner } from './people.js';

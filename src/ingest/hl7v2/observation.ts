@@ -1,5 +1,6 @@
 import type { CodeableConcept, Resource } from '../../core/resource.js';
-import { concept, dateTime, decimal, entityIdentifier, idOf, instant, quantity } from './datatypes.js';
+import { dateTime, decimal, idOf, instant } from '../hl7-values.js';
+import { concept, entityIdentifier, quantity } from './datatypes.js';
 import { conceptKey, encounterOf, type Subject, subjectOf } from './history.js';
 import type { Segment } from './message.js';
 import { listed, practitioner } from './people.js';
@@ -109,7 +110,8 @@ export function observation(
     ...encounterOf(subject),
     ...(effective && { effectiveDateTime: effective }),
     ...listed('performer', [performer?.reference]),
-    ...(value ?? { // Without a value FHIR wants the reason; a value that is not there yet is one.
+    ...(value ?? {
+      // Without a value FHIR wants the reason; a value that is not there yet is one.
       dataAbsentReason: {
         coding: [{ system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'unknown' }],
       },

@@ -1,16 +1,13 @@
 import type { Resource } from '../../core/resource.js';
+import { date, dateTime, idOf, type Sender } from '../hl7-values.js';
 import {
   address,
   concept,
-  date,
-  dateTime,
   humanName,
   type Identifier,
   identified,
   identifier,
-  idOf,
   nameText,
-  type Sender,
   telecom,
 } from './datatypes.js';
 import type { Repetition, Segment } from './message.js';
