@@ -45,13 +45,6 @@ const tables = Object.fromEntries(
     (name) => [name, table(name)],
   ),
 );
-const rxnormByCode = new Map(tables.rxnorm.map((row) => [row.code, row]));
-tables.own_products = ownRows('rxnorm-products.txt').map((line) => {
-  const [code, type, name, brand_rxcui = ''] = line.split('\t');
-  if (rxnormByCode.get(code)?.name.toLowerCase() !== name.toLowerCase())
-    throw new Error(`${code} "${name}" is not in the RxNorm table`);
-  return { code, type, name, synonyms: '', source: 'RxNorm', ingredient_rxcui: '', brand_rxcui };
-});
 const builder = createLexiconBuilder({
   ordinaryWords: ownRows('ordinary-words.txt'),
   needsContext: ownRows('needs-context.txt'),

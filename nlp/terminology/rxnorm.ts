@@ -26,7 +26,7 @@ export function ingredientsOfProduct(display: string): string[] {
 /** Adds the rows of RxNorm. */
 export function addRxNorm(
   builder: LexiconBuilder,
-  tables: Pick<TerminologyTables, 'rxnorm' | 'own_products' | 'rxnorm_brand_alias'>,
+  tables: Pick<TerminologyTables, 'rxnorm' | 'rxnorm_brand_alias'>,
 ): void {
   const rows = tables.rxnorm;
   const stated = rows.filter((row) => row.source.startsWith('RxNorm'));
@@ -105,7 +105,6 @@ export function addRxNorm(
     builder.phrase(row.name, 'medication', FLAG.brand, [id]);
   }
   for (const row of stated.filter((row) => PRODUCT_TYPES.has(row.type))) addProduct(row);
-  for (const row of tables.own_products ?? []) addProduct(row);
 
   function addProduct(row: RxNormRow): void {
     const pack = row.type === 'GPCK' || row.type === 'BPCK';

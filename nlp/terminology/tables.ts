@@ -50,8 +50,6 @@ export interface CodeRow {
 
 export interface TerminologyTables {
   readonly rxnorm: readonly RxNormRow[];
-  /** Products stated one by one. */
-  readonly own_products?: readonly RxNormRow[];
   readonly rxnorm_brand_alias?: readonly {
     readonly brand_rxcui: string;
     readonly ingredient_rxcuis: string;
