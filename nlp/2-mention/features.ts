@@ -55,15 +55,13 @@ const WHOLE = 4;
 const NO_MARKS: readonly number[] = [];
 
 /**
- * Features of each token that depend on more than one word: pairs of neighbours, phrases of the gazetteer, the
- * section. Those of single words are in `Word.features`, hints of earlier models in `hintFeatures`.
+ * Features of each token that depend on more than one word: pairs of neighbours, phrases of the gazetteer. Those of
+ * single words are in `Word.features`, of the sentence in `sentenceFeatures`, hints of earlier models in `hintFeatures`.
  */
 export function contextFeatures(view: SentenceView, gazetteer: Gazetteer, out: FeatureBuffer): void {
   const { words } = view;
   const length = words.length;
   const marks = phraseMarks(view.norms, gazetteer);
-  const section = mix(113, view.section);
-  const list = mix(114, view.listItem ? 1 : 0);
   out.clear();
   for (let t = 0; t < length; t++) {
     const here = words[t]!;
@@ -71,7 +69,6 @@ export function contextFeatures(view: SentenceView, gazetteer: Gazetteer, out: F
     const after = t + 1 < length ? words[t + 1]! : undefined;
     const left = before ? before.id : 1;
     const right = after ? after.id : 2;
-    out.push(BIAS);
     out.push(mix(mix(101, left), here.id));
     out.push(mix(mix(102, here.id), right));
     out.push(mix(mix(103, left), right));
@@ -85,14 +82,15 @@ export function contextFeatures(view: SentenceView, gazetteer: Gazetteer, out: F
       out.push(mix(111, here.shape));
     }
     if (t === length - 1) out.push(mix(112, 1));
-    out.push(section);
-    out.push(list);
     spread(marks, t, 130, out);
     out.endToken();
   }
 }
 
-const BIAS = mix(100, 1);
+/** Features that every token of the sentence has. */
+export function sentenceFeatures(section: number, listItem: boolean): number[] {
+  return [mix(100, 1), mix(113, section), mix(114, listItem ? 1 : 0)];
+}
 
 /** Per token, what the phrases say that it stands in. */
 function phraseMarks(norms: readonly string[], gazetteer: Gazetteer): (readonly number[])[] {

@@ -23,11 +23,14 @@ export interface PackedModel {
 export interface TaggerFile {
   readonly models: readonly PackedModel[];
   readonly columns: number;
-  /** Open addressing, two numbers a slot: the feature, and one more than its row (0 where free). */
-  readonly slots: Int32Array;
-  /** One bit per residue of the features that exist: most of those looked up do not, and a miss is found here. */
-  readonly present: Int32Array;
-  readonly rows: Int8Array;
+  /**
+   * Open addressing: each entry is the feature (4 bytes; 0 where free) and its row of weights, so that a look-up
+   * touches one line of the cache. `keys` and `weights` are views of the same memory.
+   */
+  readonly keys: Int32Array;
+  readonly weights: Int8Array;
+  /** Bytes of an entry, a multiple of 32; entries are a power of two. */
+  readonly stride: number;
   readonly words: WordTable;
   readonly gazetteer: Gazetteer;
   /** How the file came to be; shown by `--explain` and the model card. */
@@ -48,8 +51,9 @@ export interface TaggerParts {
   readonly about: Readonly<Record<string, unknown>>;
 }
 
-/** Half a megabyte: fits the second-level cache, where the table itself does not. */
-const PRESENT_BITS = 1 << 22;
+const KEY_BYTES = 4;
+/** Half a line of the cache. */
+const CACHE_PART_BYTES = 32;
 const MAGIC = 'CENOTE-TAGGER-1\n';
 const ARRAYS = ['features', 'rows', 'wordHashes', 'wordValues', 'phraseHashes', 'phraseKinds'] as const;
 const KINDS_OF_ARRAY = {
@@ -108,43 +112,43 @@ export function decodeTagger(file: Buffer): TaggerFile {
   const rows = take('rows');
   const words = buildWordTable(take('wordHashes'), take('wordValues'), header.wordWidth);
   const gazetteer = buildGazetteer(take('phraseHashes'), take('phraseKinds'));
+  const stride = Math.ceil((KEY_BYTES + header.columns) / CACHE_PART_BYTES) * CACHE_PART_BYTES;
   let size = 1024;
-  while (size < features.length * 2) size *= 2;
-  const slots = new Int32Array(size * 2);
-  const present = new Int32Array(PRESENT_BITS / 32);
+  while (size < features.length * 1.5) size *= 2;
+  const memory = new ArrayBuffer(size * stride);
+  const keys = new Int32Array(memory);
+  const weights = new Int8Array(memory);
+  const step = stride / KEY_BYTES;
   for (let i = 0; i < features.length; i++) {
-    const feature = features[i]!;
+    const feature = features[i]! | 0;
     let slot = feature & (size - 1);
-    while (slots[2 * slot + 1] !== 0) slot = (slot + 1) & (size - 1);
-    slots[2 * slot] = feature | 0;
-    slots[2 * slot + 1] = i + 1;
-    const bit = (feature >>> 8) & (PRESENT_BITS - 1);
-    present[bit >>> 5] = present[bit >>> 5]! | (1 << (bit & 31));
+    while (keys[slot * step] !== 0) slot = (slot + 1) & (size - 1);
+    keys[slot * step] = feature;
+    weights.set(rows.subarray(i * header.columns, (i + 1) * header.columns), slot * stride + KEY_BYTES);
   }
   return {
     models: header.models,
     columns: header.columns,
-    slots,
-    present,
-    rows,
+    keys,
+    weights,
+    stride,
     words,
     gazetteer,
     about: header.about,
   };
 }
 
-/** First index into `rows` of a feature's row, or -1. Features are hashes, so their low bits are the slot. */
+/** First index into `weights` of a feature's row, or -1. Features are hashes, so their low bits are the slot. */
 export function findRow(file: TaggerFile, feature: number): number {
-  const bit = (feature >>> 8) & (PRESENT_BITS - 1);
-  if ((file.present[bit >>> 5]! & (1 << (bit & 31))) === 0) return -1;
-  const { slots } = file;
-  const mask = slots.length / 2 - 1;
+  const { keys } = file;
+  const step = file.stride >> 2;
+  const mask = keys.length / step - 1;
   const wanted = feature | 0;
   let slot = feature & mask;
   for (;;) {
-    const row = slots[2 * slot + 1]!;
-    if (row === 0) return -1;
-    if (slots[2 * slot] === wanted) return (row - 1) * file.columns;
+    const key = keys[slot * step]!;
+    if (key === wanted) return slot * file.stride + KEY_BYTES;
+    if (key === 0) return -1;
     slot = (slot + 1) & mask;
   }
 }

@@ -1,7 +1,7 @@
 import type { Token } from '../model.js';
 import { readModel } from '../rules/load.js';
 import { Lattice, spansOf, type TaggedSpan } from './crf.js';
-import { contextFeatures, FeatureBuffer, hintFeatures } from './features.js';
+import { contextFeatures, FeatureBuffer, hintFeatures, sentenceFeatures } from './features.js';
 import { hashString, mix } from './hash.js';
 import { decodeTagger, findRow, type TaggerFile } from './tagger-file.js';
 import { describeWord, findWord, foldDigits, OFFSETS, REACH, type Word, type WordTable } from './words.js';
@@ -102,7 +102,7 @@ export function hintsFrom(
 const HINT_SILENCE = 0.95;
 
 export function openTagger(file: TaggerFile): Tagger {
-  const { columns, rows, models } = file;
+  const { columns, weights, models } = file;
   const lattices = models.map(
     (model) => new Lattice(2 * model.types.length + 1, model.transitions, model.start),
   );
@@ -118,7 +118,7 @@ export function openTagger(file: TaggerFile): Tagger {
       for (const feature of word.features[o]!) {
         const row = findRow(file, feature);
         if (row < 0) continue;
-        for (let c = 0; c < columns; c++) sums[o * columns + c] = sums[o * columns + c]! + rows[row + c]!;
+        for (let c = 0; c < columns; c++) sums[o * columns + c] = sums[o * columns + c]! + weights[row + c]!;
       }
     }
     known = { word: { ...word, features: [] }, sums };
@@ -136,7 +136,11 @@ export function openTagger(file: TaggerFile): Tagger {
     const { tokens } = sentence;
     const length = tokens.length;
     if (sums.length < length * columns) sums = new Int32Array(length * columns * 2);
-    else sums.fill(0, 0, length * columns);
+    const common = new Int32Array(columns);
+    for (const feature of sentenceFeatures(sentence.section, sentence.listItem)) {
+      const row = findRow(file, feature);
+      if (row >= 0) for (let c = 0; c < columns; c++) common[c] = common[c]! + weights[row + c]!;
+    }
     const words: Word[] = [];
     const norms: string[] = [];
     const ofWords: Int16Array[] = [];
@@ -149,6 +153,7 @@ export function openTagger(file: TaggerFile): Tagger {
     }
     for (let t = 0; t < length; t++) {
       const to = t * columns;
+      for (let c = 0; c < columns; c++) sums[to + c] = common[c]!;
       const low = Math.max(0, t - REACH);
       const high = Math.min(length - 1, t + REACH);
       for (let other = low; other <= high; other++) {
@@ -185,7 +190,7 @@ export function openTagger(file: TaggerFile): Tagger {
       for (let i = buffer.starts[t]!; i < end; i++) {
         const row = findRow(file, buffer.values[i]!);
         if (row < 0) continue;
-        for (let c = from; c < to; c++) sums[base + c] = sums[base + c]! + rows[row + c]!;
+        for (let c = from; c < to; c++) sums[base + c] = sums[base + c]! + weights[row + c]!;
       }
     }
   };

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lattice } from '../2-mention/crf.js';
-import { contextFeatures, FeatureBuffer, hintFeatures } from '../2-mention/features.js';
+import { contextFeatures, FeatureBuffer, hintFeatures, sentenceFeatures } from '../2-mention/features.js';
 import { buildGazetteer, type Gazetteer } from '../2-mention/gazetteer.js';
 import { describeTagged, hintsFrom, type TaggerSentence } from '../2-mention/tagger.js';
 import type { PackedModel, TaggerParts } from '../2-mention/tagger-file.js';
@@ -194,8 +194,9 @@ export class Featurizer {
     };
     contextFeatures(view, this.tables.gazetteer, this.context);
     if (hints) hintFeatures(hints, words.length, this.hinted);
+    const common = sentenceFeatures(sentence.section, sentence.listItem);
     return words.map((_, t) => {
-      const parts: ArrayLike<number>[] = [this.context.of(t)];
+      const parts: ArrayLike<number>[] = [common, this.context.of(t)];
       if (hints) parts.push(this.hinted.of(t));
       for (let o = -REACH; o <= REACH; o++) {
         const other = words[t + o];
