@@ -184,5 +184,10 @@ async function serve(
 
 async function work(rooms: Rooms, onError?: (category: string) => void): Promise<Worker> {
   const { startWorker } = await import('./worker/worker.js');
-  return startWorker({ tenants: rooms.tenants, annotate: () => rooms.annotation(), onError });
+  return startWorker({
+    tenants: rooms.tenants,
+    annotate: () => rooms.annotation(),
+    reindex: rooms,
+    onError,
+  });
 }

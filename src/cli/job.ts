@@ -46,13 +46,21 @@ export function register(program: Command): void {
     );
 
   withTenant(withDataDir(job.command('resume <job>')))
-    .description('go on with an import that was stopped, from where it stood')
+    .description('go on with an import or a reindex that was stopped, from where it stood')
     .option('--report <file>', 'write the report as JSON')
     .option('--strict', 'exit with 1 if anything was rejected')
     .option('--quiet', 'no progress, only the report')
     .action((id: string, options: JobOptions) =>
       withSystem(options, async (system, signal) => {
         const tenant = await system.tenants.open(options.tenant);
+        if ((await system.jobs.get(tenant, id)).kind === 'reindex') {
+          const { runReindex } = await import('../tasks/reindex.js');
+          const done = await runReindex(system, tenant, await system.jobs.claim(tenant, id), signal);
+          print(
+            `${done.partsDone} of ${done.parts} parts, ${done.resources} resources, ${done.rewritten} rewritten`,
+          );
+          return;
+        }
         await showReport(
           await importWithProgress(system, tenant, id, { signal, quiet: options.quiet }),
           options,
@@ -78,7 +86,9 @@ function shown(job: Job): Record<string, unknown> {
 
 function columns(job: Job): string[] {
   const progress = Object.entries(job.progress)
-    .filter(([name]) => ['filesDone', 'files', 'resources', 'rejected'].includes(name))
+    .filter(([name]) =>
+      ['filesDone', 'files', 'partsDone', 'parts', 'resources', 'rewritten', 'rejected'].includes(name),
+    )
     .map(([name, n]) => `${name} ${n}`)
     .join(', ');
   return [job.id, job.kind, job.state, new Date(job.createdAt).toISOString(), job.error ?? progress];

@@ -68,7 +68,7 @@ export interface AppOptions {
   readonly verify?: VerifyToken;
   /** Takes finished log lines; nothing is logged without it. */
   readonly log?: (line: Readonly<Record<string, unknown>>) => void;
-  /** Told of each tenant that may have a new document, so that it is read at once. */
+  /** Told of each tenant that may have a new document or search parameter, so that it is looked at at once. */
   readonly wake?: (tenant: string) => void;
   /** Origins whose browser apps may call the API; none by default. */
   readonly corsOrigins?: readonly string[];
@@ -136,7 +136,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     try {
       const seen = await endpoint(request, response, place[1]!, place[2] ?? '', place[3] ?? '');
       record(metrics, options, seen, start);
-      if (options.wake && bringsDocuments(seen)) options.wake(place[1]!);
+      if (options.wake && bringsWork(seen)) options.wake(place[1]!);
     } finally {
       metrics.leave();
       leave();
@@ -203,11 +203,11 @@ function text(response: ServerResponse, status: number, body: string): void {
 
 const WRITES = new Set(['create', 'update', 'patch', 'delete']);
 
-/** Whether a request may have brought a document to read: one was written, or a bundle was. */
-function bringsDocuments({ status, interaction, type }: Seen): boolean {
+/** Whether a request may have brought a worker something to do: a document, a search parameter, a bundle. */
+function bringsWork({ status, interaction, type }: Seen): boolean {
   if (status >= 400) return false;
   if (interaction === 'batch' || interaction === 'transaction') return true;
-  return type === 'DocumentReference' && WRITES.has(interaction);
+  return (type === 'DocumentReference' || type === 'SearchParameter') && WRITES.has(interaction);
 }
 
 function record(metrics: Metrics, { log }: AppOptions, seen: Seen, start: number): void {

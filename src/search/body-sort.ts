@@ -1,6 +1,6 @@
 import type { StoredResource } from '../core/resource.js';
 import { parsePartialDate } from '../fhir/dates.js';
-import { findSearchParameter } from '../fhir/registry.js';
+import { type ParameterRegistry, standardRegistry } from '../fhir/registry.js';
 import { typeNumber } from '../fhir/resource-types.js';
 import { valuesOf } from '../indexing/index.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
@@ -40,6 +40,7 @@ export async function sortedPage(
   after: Position,
   count: number,
   recheck: Recheck,
+  registry: ParameterRegistry = standardRegistry,
 ): Promise<SortedPage> {
   const directions = [...sort.map((s) => s.descending), false, false];
   const compare = (a: readonly Key[], b: readonly Key[]) => compareKeys(a, b, directions);
@@ -52,7 +53,7 @@ export async function sortedPage(
   for await (const batch of streamMatches(reader, { ...find, order: { kind: 'row' } }, recheck)) {
     total += batch.length;
     for (const resource of batch) {
-      const keys = rankOf(resource, sort, reader.tenant.keys);
+      const keys = rankOf(resource, sort, reader.tenant.keys, registry);
       if (after.keys.length === 0 || compare(keys, after.keys) > 0) kept.push({ resource, keys });
     }
     trim();
@@ -65,11 +66,16 @@ export async function sortedPage(
   };
 }
 
-function rankOf(resource: StoredResource, sort: readonly BodyKey[], keys: TenantKeys): Key[] {
+function rankOf(
+  resource: StoredResource,
+  sort: readonly BodyKey[],
+  keys: TenantKeys,
+  registry: ParameterRegistry,
+): Key[] {
   const rid = keys.rid(resource.resourceType, resource.id);
   // The row's number as sortable text: shifted to be positive, padded.
   const row = (rid + 2n ** 63n).toString().padStart(20, '0');
-  return [...sort.map((s) => sortValue(resource, s)), typeNumber(resource.resourceType), row];
+  return [...sort.map((s) => sortValue(resource, s, registry)), typeNumber(resource.resourceType), row];
 }
 
 function compareKeys(a: readonly Key[], b: readonly Key[], descending: readonly boolean[]): number {
@@ -86,10 +92,10 @@ function compareKeys(a: readonly Key[], b: readonly Key[], descending: readonly 
 }
 
 /** The value that comes first in the direction asked, of all the parameter has in the resource. */
-function sortValue(resource: StoredResource, sort: BodyKey): Key {
+function sortValue(resource: StoredResource, sort: BodyKey, registry: ParameterRegistry): Key {
   if (sort.code === '_id') return resource.id;
   if (sort.code === '_lastUpdated') return Date.parse(resource.meta.lastUpdated);
-  const parameter = findSearchParameter(resource.resourceType, sort.code);
+  const parameter = registry.find(resource.resourceType, sort.code);
   if (!parameter) return MISSING;
   let best: Key | undefined;
   for (const value of valuesOf(parameter, resource)) {

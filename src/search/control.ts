@@ -1,7 +1,7 @@
 import { Fault, invalid } from '../core/fault.js';
-import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
+import { type SearchParameter, standardRegistry } from '../fhir/registry.js';
 import { isResourceType } from '../fhir/resource-types.js';
-import { UnknownParameter } from './parse.js';
+import { type SearchRegistry, UnknownParameter } from './parse.js';
 import { DEFAULT_COUNT, MAX_COUNT, MAX_SORT_KEYS } from './request.js';
 
 /** Parameters that say how to answer and not what to find. */
@@ -59,7 +59,10 @@ export class ControlReader {
   #total: Total = 'none';
   #includes: IncludeRule[] = [];
 
-  constructor(private readonly types: readonly string[]) {}
+  constructor(
+    private readonly types: readonly string[],
+    private readonly registry: SearchRegistry = standardRegistry,
+  ) {}
 
   /**
    * Takes one parameter and returns it as it counts, for the self link.
@@ -85,7 +88,7 @@ export class ControlReader {
         return [name, value];
       case '_include':
       case '_revinclude':
-        this.#includes.push(includeRule(base, modifier, value));
+        this.#includes.push(includeRule(base, modifier, value, this.registry));
         return [name, value];
       default:
         if (base === '_contained' && value === 'false') return [name, value];
@@ -113,8 +116,8 @@ export class ControlReader {
       const code = descending ? part.slice(1) : part;
       const known = code === '_id' || code === '_lastUpdated';
       for (const type of this.types) {
-        const parameter = known ? undefined : findSearchParameter(type, code);
-        if (!known && !parameter) throw new UnknownParameter(type, code);
+        const parameter = known ? undefined : this.registry.find(type, code);
+        if (!known && !parameter) throw new UnknownParameter(type, code, this.registry);
         if (parameter && (parameter.type === 'composite' || parameter.type === 'special'))
           throw invalid(
             `Results cannot be sorted by ${code}.`,
@@ -153,7 +156,12 @@ function elementsOf(value: string): string[] {
   return names;
 }
 
-function includeRule(name: string, modifier: string | undefined, value: string): IncludeRule {
+function includeRule(
+  name: string,
+  modifier: string | undefined,
+  value: string,
+  registry: SearchRegistry,
+): IncludeRule {
   if (modifier !== undefined && modifier !== 'iterate' && modifier !== 'recurse')
     throw invalid('Only :iterate applies to includes.', name, 'Leave the modifier out.');
   const [source, code, target] = value.split(':');
@@ -169,8 +177,8 @@ function includeRule(name: string, modifier: string | undefined, value: string):
   if (target !== undefined && !isResourceType(target))
     throw invalid('The target of an include is no resource type.', name, 'Name a type such as Patient.');
   if (code === '*') return { source, parameter: '*', target, iterate, reverse };
-  const parameter = findSearchParameter(source, code);
-  if (!parameter) throw new UnknownParameter(source, code);
+  const parameter = registry.find(source, code);
+  if (!parameter) throw new UnknownParameter(source, code, registry);
   if (parameter.type !== 'reference')
     throw invalid(`${source}.${code} is no reference.`, name, 'Include along a reference parameter.');
   return { source, parameter, target, iterate, reverse };

@@ -1,5 +1,5 @@
 import { Fault, invalid } from '../core/fault.js';
-import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
+import type { ParameterRegistry, SearchParameter } from '../fhir/registry.js';
 import type { SearchValue } from '../indexing/parameter-type.js';
 import { MAX_CHAIN_STEPS } from './request.js';
 import { escapeText } from './syntax.js';
@@ -21,9 +21,14 @@ const MAX_DEPTH = 32;
 type Lexeme = { readonly kind: 'word' | 'string' | 'open' | 'close'; readonly text: string };
 
 /** @throws Fault `invalid` at `_filter`, `unsupported` for operators that are not served. */
-export function parseFilterExpression(type: string, text: string, parameter: ParseParameter): Node {
+export function parseFilterExpression(
+  type: string,
+  text: string,
+  parameter: ParseParameter,
+  registry: ParameterRegistry,
+): Node {
   if (text.length > MAX_FILTER_CHARS) throw broken(`it is longer than ${MAX_FILTER_CHARS} characters`);
-  const parser = new Parser(type, lexemes(text), parameter);
+  const parser = new Parser(type, lexemes(text), parameter, registry);
   return parser.whole();
 }
 
@@ -79,6 +84,7 @@ class Parser {
     private readonly type: string,
     private readonly lexemes: readonly Lexeme[],
     private readonly parameter: ParseParameter,
+    private readonly registry: ParameterRegistry,
   ) {}
 
   whole(): Node {
@@ -136,6 +142,7 @@ class Parser {
       value.text,
       value.kind === 'string',
       this.parameter,
+      this.registry,
     );
   }
 
@@ -166,11 +173,12 @@ function comparison(
   value: string,
   isString: boolean,
   parse: ParseParameter,
+  registry: ParameterRegistry,
 ): Node {
   const steps = path.split('.');
   if (steps.length > MAX_CHAIN_STEPS) throw broken(`a path has more than ${MAX_CHAIN_STEPS} steps`);
   const last = steps.at(-1)!;
-  const reference = steps.length === 1 ? findSearchParameter(type, last) : undefined;
+  const reference = steps.length === 1 ? registry.find(type, last) : undefined;
   const named = (suffix: string, text: string) => parse(type, `${path}${suffix}`, text);
   const text = isString ? escapeText(value) : value.replace(/[,$]/g, '\\$&');
   switch (operator) {

@@ -1,7 +1,7 @@
 import { Fault } from '../core/fault.js';
 import type { StoredResource } from '../core/resource.js';
 import { parseReference } from '../fhir/references.js';
-import { findSearchParameter, type SearchParameter, searchParametersOf } from '../fhir/registry.js';
+import { findSearchParameter, type SearchParameter, standardRegistry } from '../fhir/registry.js';
 import { typeNumber } from '../fhir/resource-types.js';
 import { valuesOf } from '../indexing/index.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
@@ -80,7 +80,7 @@ async function pointedAt(
   const canonicals = new Map<string, Set<string>>();
   for (const resource of from) {
     if (rule.source !== '*' && rule.source !== resource.resourceType) continue;
-    for (const parameter of parametersOf(rule, resource.resourceType)) {
+    for (const parameter of parametersOf(rule, resource.resourceType, context)) {
       for (const value of valuesOf(parameter, resource)) {
         const text = typeof value === 'string' ? value : (value as { reference?: unknown } | null)?.reference;
         if (typeof text !== 'string') continue;
@@ -104,9 +104,13 @@ async function pointedAt(
 }
 
 /** Reference parameters the rule stands for; an alias is left to the one it narrows when all are asked for. */
-function parametersOf(rule: IncludeRule, type: string): readonly SearchParameter[] {
+function parametersOf(
+  rule: IncludeRule,
+  type: string,
+  { registry = standardRegistry }: IndexContext,
+): readonly SearchParameter[] {
   if (rule.parameter !== '*') return [rule.parameter];
-  return searchParametersOf(type).filter((p) => p.type === 'reference' && !p.aliasOf);
+  return registry.parametersOf(type).filter((p) => p.type === 'reference' && !p.aliasOf);
 }
 
 /** Most canonical references one include resolves. */
@@ -157,7 +161,7 @@ async function pointingAt(
 ): Promise<StoredResource[]> {
   const targets = to.filter((r) => rule.target === undefined || r.resourceType === rule.target);
   if (targets.length === 0) return [];
-  const params = parametersOf(rule, rule.source).map((p) => parameterHash(p, context));
+  const params = parametersOf(rule, rule.source, context).map((p) => parameterHash(p, context));
   const bind = new Binder();
   const rids = targets.map((r) => reader.tenant.keys.rid(r.resourceType, r.id));
   const types = targets.map((r) => typeNumber(r.resourceType));

@@ -1,7 +1,8 @@
 import { type Fault, invalid } from '../core/fault.js';
+import { standardRegistry } from '../fhir/registry.js';
 import { isResourceType, RESOURCE_TYPES } from '../fhir/resource-types.js';
 import { ControlReader, type Controls, isControl } from './control.js';
-import { parseFilter, UnknownParameter } from './parse.js';
+import { parseFilter, type SearchRegistry, UnknownParameter } from './parse.js';
 import { MAX_PARAMETERS, type SearchRequest } from './request.js';
 import { combineCodedQuantity } from './rewrite.js';
 import { allOf, type Node } from './tree.js';
@@ -27,11 +28,14 @@ const OF_THE_EXCHANGE: ReadonlySet<string> = new Set(['_format', '_pretty', '_cu
 const HALF_A_CHARACTER = /\p{Surrogate}/u;
 
 /** @throws Fault `invalid`, naming the parameter and the remedy; for an unknown parameter only when strict. */
-export function parseSearch(request: SearchRequest): ParsedSearch {
+export function parseSearch(
+  request: SearchRequest,
+  registry: SearchRegistry = standardRegistry,
+): ParsedSearch {
   if (request.params.length > MAX_PARAMETERS)
     throw invalid(`More than ${MAX_PARAMETERS} parameters.`, undefined, 'Split the search into several.');
   const types = typesOf(request);
-  const controls = new ControlReader(types);
+  const controls = new ControlReader(types, registry);
   const filters: [string, string][] = [];
   const used: [string, string][] = [];
   const warnings: Fault[] = [];
@@ -47,8 +51,8 @@ export function parseSearch(request: SearchRequest): ParsedSearch {
       if (isControl(name)) used.push(controls.take(name, value));
       // An empty value selects nothing and excludes nothing (R4 search, 3.1.1.4: such parameters are ignored).
       else if (value !== '') {
-        parseFilter(types[0]!, name, value);
-        for (const type of types.slice(1)) parseFilter(type, name, value);
+        parseFilter(types[0]!, name, value, registry);
+        for (const type of types.slice(1)) parseFilter(type, name, value, registry);
         filters.push([name, value]);
         used.push([name, value]);
       }
@@ -62,7 +66,7 @@ export function parseSearch(request: SearchRequest): ParsedSearch {
     : [];
   const trees = new Map(
     types.map((type) => {
-      const nodes = filters.map(([name, value]) => parseFilter(type, name, value));
+      const nodes = filters.map(([name, value]) => parseFilter(type, name, value, registry));
       return [type, combineCodedQuantity(allOf([...compartment, ...nodes]))];
     }),
   );

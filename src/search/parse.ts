@@ -1,6 +1,11 @@
 import { Fault, invalid } from '../core/fault.js';
 import { isFhirId } from '../core/ids.js';
-import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
+import {
+  findSearchParameter,
+  type ParameterRegistry,
+  type SearchParameter,
+  standardRegistry,
+} from '../fhir/registry.js';
 import { isResourceType } from '../fhir/resource-types.js';
 import type { ParameterQuery } from '../indexing/parameter-type.js';
 import { parseFilterExpression } from './filter.js';
@@ -8,14 +13,30 @@ import { MAX_CHAIN_STEPS, MAX_OR_VALUES } from './request.js';
 import { parseName, parseValues } from './syntax.js';
 import { allOf, anyOf, EVERYTHING, NOTHING, type Node } from './tree.js';
 
+/** The parameters a search may use. */
+export interface SearchRegistry extends ParameterRegistry {
+  /** Whether a parameter is known but not every resource is indexed by it yet. */
+  isPending?(type: string, code: string): boolean;
+}
+
 /** Raised for a parameter the resource type does not have: fatal when strict, else a warning. */
 export class UnknownParameter extends Fault {
-  constructor(type: string, code: string) {
-    super('invalid', `${type} has no search parameter "${code.slice(0, 64)}".`, {
-      at: code.slice(0, 64),
-      remedy: `See the CapabilityStatement for the search parameters of ${type}.`,
-      issueCode: 'not-supported',
-    });
+  constructor(type: string, code: string, registry: SearchRegistry = standardRegistry) {
+    const pending = registry.isPending?.(type, code) === true;
+    const name = `"${code.slice(0, 64)}"`;
+    super(
+      'invalid',
+      pending
+        ? `The search parameter ${name} of ${type} is not indexed yet.`
+        : `${type} has no search parameter ${name}.`,
+      {
+        at: code.slice(0, 64),
+        remedy: pending
+          ? 'Try again when its reindex job is done.'
+          : `See the CapabilityStatement for the search parameters of ${type}.`,
+        issueCode: 'not-supported',
+      },
+    );
   }
 }
 
@@ -23,28 +44,33 @@ export class UnknownParameter extends Fault {
  * One search parameter of a type as a tree.
  * @throws UnknownParameter, or Fault `invalid` for a name or value that cannot be understood.
  */
-export function parseFilter(type: string, name: string, value: string): Node {
-  return parseStep(type, name, value, 0);
+export function parseFilter(
+  type: string,
+  name: string,
+  value: string,
+  registry: SearchRegistry = standardRegistry,
+): Node {
+  return parseStep(type, name, value, 0, registry);
 }
 
-function parseStep(type: string, name: string, value: string, depth: number): Node {
+function parseStep(type: string, name: string, value: string, depth: number, registry: SearchRegistry): Node {
   if (depth > MAX_CHAIN_STEPS)
     throw invalid(`The chain has more than ${MAX_CHAIN_STEPS} steps.`, name.slice(0, 64), 'Shorten it.');
   const parsed = parseName(name);
   if (parsed.kind === 'has') {
     requireType(parsed.source, '_has');
-    const parameter = referenceParameter(parsed.source, parsed.code);
+    const parameter = referenceParameter(parsed.source, parsed.code, registry);
     if (parameter.targets.length > 0 && !parameter.targets.includes(type))
       throw invalid(
         `${parsed.source}.${parsed.code} cannot point at ${type}.`,
         '_has',
         `It points at ${parameter.targets.join(', ')}.`,
       );
-    const of = parseStep(parsed.source, parsed.rest, value, depth + 1);
+    const of = parseStep(parsed.source, parsed.rest, value, depth + 1, registry);
     return { kind: 'has', source: parsed.source, query: bare(parameter), of };
   }
-  if (parsed.kind === 'chain') return parseChain(type, parsed, value, depth);
-  return parseLeaf(type, parsed.code, parsed.modifier, value);
+  if (parsed.kind === 'chain') return parseChain(type, parsed, value, depth, registry);
+  return parseLeaf(type, parsed.code, parsed.modifier, value, registry);
 }
 
 /** Without `:Type` the chain goes to every target that has the rest of it. */
@@ -53,8 +79,9 @@ function parseChain(
   step: { code: string; target: string | undefined; rest: string },
   value: string,
   depth: number,
+  registry: SearchRegistry,
 ): Node {
-  const parameter = referenceParameter(type, step.code);
+  const parameter = referenceParameter(type, step.code, registry);
   if (step.target !== undefined) {
     requireType(step.target, step.code);
     if (parameter.targets.length > 0 && !parameter.targets.includes(step.target))
@@ -63,7 +90,7 @@ function parseChain(
         step.code,
         `It points at ${parameter.targets.join(', ')}.`,
       );
-    const of = parseStep(step.target, step.rest, value, depth + 1);
+    const of = parseStep(step.target, step.rest, value, depth + 1, registry);
     return { kind: 'chain', query: bare(parameter), target: step.target, of };
   }
   if (parameter.targets.length === 0)
@@ -80,7 +107,7 @@ function parseChain(
         kind: 'chain',
         query: bare(parameter),
         target,
-        of: parseStep(target, step.rest, value, depth + 1),
+        of: parseStep(target, step.rest, value, depth + 1, registry),
       });
     } catch (error) {
       if (!(error instanceof UnknownParameter)) throw error;
@@ -94,13 +121,19 @@ function parseChain(
 /** Parameters R4 defines that mean nothing here: several types are searched without one, and there are no named queries. */
 const NOT_OF_A_TYPE: ReadonlySet<string> = new Set(['_type', '_query', '_has']);
 
-function parseLeaf(type: string, code: string, modifier: string | undefined, value: string): Node {
+function parseLeaf(
+  type: string,
+  code: string,
+  modifier: string | undefined,
+  value: string,
+  registry: SearchRegistry,
+): Node {
   if (code === '_id') return parseIds(modifier, value);
   if (code === '_filter' && modifier === undefined)
-    return parseFilterExpression(type, value, (t, n, v) => parseStep(t, n, v, 0));
+    return parseFilterExpression(type, value, (t, n, v) => parseStep(t, n, v, 0, registry), registry);
   if (code === '_list') return parseList(modifier, value);
-  const parameter = findSearchParameter(type, code);
-  if (!parameter || NOT_OF_A_TYPE.has(code)) throw new UnknownParameter(type, code);
+  const parameter = registry.find(type, code);
+  if (!parameter || NOT_OF_A_TYPE.has(code)) throw new UnknownParameter(type, code, registry);
   const values = parseValues(parameter.type, value, code);
   if (values.length === 0) return EVERYTHING;
   if (code === '_lastUpdated') {
@@ -171,9 +204,9 @@ function ofTargetType(
   return { parameter, modifier: undefined, values: typed };
 }
 
-function referenceParameter(type: string, code: string): SearchParameter {
-  const parameter = findSearchParameter(type, code);
-  if (!parameter) throw new UnknownParameter(type, code);
+function referenceParameter(type: string, code: string, registry: SearchRegistry): SearchParameter {
+  const parameter = registry.find(type, code);
+  if (!parameter) throw new UnknownParameter(type, code, registry);
   if (parameter.type !== 'reference')
     throw invalid(
       `${type}.${code} is of type ${parameter.type}; only references can be chained.`,
@@ -205,6 +238,10 @@ function bare(parameter: SearchParameter): ParameterQuery {
 }
 
 /** AND of the filters of one type. */
-export function parseFilters(type: string, filters: readonly (readonly [string, string])[]): Node {
-  return allOf(filters.map(([name, value]) => parseFilter(type, name, value)));
+export function parseFilters(
+  type: string,
+  filters: readonly (readonly [string, string])[],
+  registry: SearchRegistry = standardRegistry,
+): Node {
+  return allOf(filters.map(([name, value]) => parseFilter(type, name, value, registry)));
 }

@@ -1,6 +1,6 @@
 import { compartmentParameters } from '../fhir/compartment.js';
 import { parseReference } from '../fhir/references.js';
-import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
+import { type SearchParameter, standardRegistry } from '../fhir/registry.js';
 import { typeNumber } from '../fhir/resource-types.js';
 import { sharedCompartmentTerm } from '../indexing/index.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
@@ -66,7 +66,7 @@ function sqlKey(
   context: IndexContext,
 ): SqlKey | undefined {
   if (code === '_lastUpdated') return { from: 'updated', descending };
-  const parameter = type === undefined ? undefined : findSearchParameter(type, code);
+  const parameter = type === undefined ? undefined : (context.registry ?? standardRegistry).find(type, code);
   switch (parameter?.type) {
     case 'date':
       return { from: 'date', param: parameterHash(parameter, context), descending };

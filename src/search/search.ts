@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
 import type { Resource, StoredResource } from '../core/resource.js';
+import { type ParameterRegistry, standardRegistry } from '../fhir/registry.js';
 import { RESOURCE_TYPES, typeNumber } from '../fhir/resource-types.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { Store, StoreTransaction } from '../store/contract.js';
@@ -21,6 +22,7 @@ import { shape } from './shape.js';
 import { countStatement, type Find } from './statement.js';
 import { queryString } from './syntax.js';
 import type { Node } from './tree.js';
+import { steadily, understand } from './understand.js';
 import { codeKnowledge } from './value-sets.js';
 
 /** Where `findMatches` looks: the tenant, or inside a write transaction, whose own writes it then sees. */
@@ -47,8 +49,8 @@ export interface Search {
   /** All matches in row order, in batches of bounded size; `_count`, `_sort` and includes are not heeded. */
   stream(tenant: Tenant, request: SearchRequest): AsyncGenerator<StoredResource[]>;
   /**
-   * What a search was understood as, without asking the database anything.
-   * @throws Fault `unsupported` for modifiers that need a value set or a hierarchy; `prepare` looks them up.
+   * What a search was understood as, without asking the database anything: R4's parameters alone are known to it.
+   * @throws UnknownParameter; Fault `unsupported` for modifiers that need a value set or a hierarchy; `prepare` looks them up.
    */
   plan(tenant: Tenant, request: SearchRequest): PlannedSearch;
   /** What a search was understood as, for callers that work on its rows in SQL (cohorts). */
@@ -67,20 +69,25 @@ export interface PlannedSearch {
 export function createSearch(parts: { readonly store: Store; readonly clock: Clock }): Search {
   const { store, clock } = parts;
 
-  function prepareNow(reader: Reader, parsed: ParsedSearch, base: string) {
-    const context: IndexContext = { blind: reader.tenant.keys.blind, base, now: clock.now() };
+  function prepareNow(
+    reader: Reader,
+    parsed: ParsedSearch,
+    base: string,
+    registry: ParameterRegistry = standardRegistry,
+  ) {
+    const context: IndexContext = { blind: reader.tenant.keys.blind, base, now: clock.now(), registry };
     const { find, exact } = planSearch(parsed, reader.tenant.keys, context);
     const recheck = recheckerOf(parsed.trees, reader, context);
     return { context, find, exact, recheck };
   }
 
   /** As `prepareNow`, after value sets and hierarchies were looked up. */
-  async function prepare(reader: Reader, parsed: ParsedSearch, base: string) {
-    if (![...parsed.trees.values()].some(mentionsCodes)) return prepareNow(reader, parsed, base);
+  async function prepare(reader: Reader, parsed: ParsedSearch, base: string, registry: ParameterRegistry) {
+    if (![...parsed.trees.values()].some(mentionsCodes)) return prepareNow(reader, parsed, base, registry);
     const knowledge = codeKnowledge(reader, { blind: reader.tenant.keys.blind, base });
     const trees = new Map<string, Node>();
     for (const [type, tree] of parsed.trees) trees.set(type, await resolveCodes(tree, knowledge));
-    return prepareNow(reader, { ...parsed, trees }, base);
+    return prepareNow(reader, { ...parsed, trees }, base, registry);
   }
 
   return {
@@ -93,48 +100,55 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
       };
       const cursorText = request.params.find(([name]) => name === '_cursor')?.[1];
       const cursor = cursorText === undefined ? undefined : openCursor(tenant.keys, scope, cursorText);
-      const parsed = parseSearch(cursor ? { ...request, params: cursor.params } : request);
       const reader = poolReader(store, tenant, SEARCH_TIME_MS);
-      const { context, find, exact, recheck } = await prepare(reader, parsed, request.base);
-      const { controls } = parsed;
-      const self =
-        cursorText === undefined ? queryString(parsed.used) : queryString([['_cursor', cursorText]]);
+      const asked = cursor ? { ...request, params: cursor.params } : request;
+      return steadily(store, tenant, asked, async ({ parsed, registry }) => {
+        const { context, find, exact, recheck } = await prepare(reader, parsed, request.base, registry);
+        const { controls } = parsed;
+        const self =
+          cursorText === undefined ? queryString(parsed.used) : queryString([['_cursor', cursorText]]);
 
-      if (controls.summary === 'count' || controls.count === 0) {
+        if (controls.summary === 'count' || controls.count === 0) {
+          const total =
+            controls.summary !== 'count' && controls.total === 'estimate'
+              ? await estimateTotal(reader, find)
+              : await countMatches(reader, find, exact, recheck);
+          return { entries: [], total, self, warnings: parsed.warnings };
+        }
+        const from = cursor?.position ?? START;
+        const page =
+          find.order.kind === 'bodies'
+            ? await sortedPage(reader, find, find.order.keys, from, controls.count, recheck, registry)
+            : await fillPage(reader, find, from, controls.count, exact, recheck);
+        const included = await includeFor(reader, page.matches, controls.includes, context);
         const total =
-          controls.summary !== 'count' && controls.total === 'estimate'
-            ? await estimateTotal(reader, find)
-            : await countMatches(reader, find, exact, recheck);
-        return { entries: [], total, self, warnings: parsed.warnings };
-      }
-      const from = cursor?.position ?? START;
-      const page =
-        find.order.kind === 'bodies'
-          ? await sortedPage(reader, find, find.order.keys, from, controls.count, recheck)
-          : await fillPage(reader, find, from, controls.count, exact, recheck);
-      const included = await includeFor(reader, page.matches, controls.includes, context);
-      const total =
-        cursor?.total ?? (await totalOf(reader, find, exact, recheck, controls.total, from, page));
-      const warnings = [...parsed.warnings, ...included.warnings];
-      return {
-        entries: entriesOf(page.matches, included.resources, parsed),
-        ...(total === undefined ? {} : { total }),
-        self,
-        ...(page.next ? { next: nextLink(tenant, scope, parsed, page.next, total) } : {}),
-        warnings,
-      };
+          cursor?.total ?? (await totalOf(reader, find, exact, recheck, controls.total, from, page));
+        const warnings = [...parsed.warnings, ...included.warnings];
+        return {
+          entries: entriesOf(page.matches, included.resources, parsed),
+          ...(total === undefined ? {} : { total }),
+          self,
+          ...(page.next ? { next: nextLink(tenant, scope, parsed, page.next, total) } : {}),
+          warnings,
+        };
+      });
     },
 
     async findMatches(scope, type, query, limit, base) {
       const reader =
         'tx' in scope ? transactionReader(scope.tenant, scope.tx) : poolReader(store, scope, SEARCH_TIME_MS);
       const params = [...new URLSearchParams(query)];
-      const parsed = parseSearch({ type, params, strict: true, base });
+      const { parsed, registry } = await understand(
+        store,
+        reader.tenant,
+        { type, params, strict: true, base },
+        'tx' in scope ? scope.tx : undefined,
+      );
       if (parsed.filters === 0)
         throw new Fault('precondition', 'The condition has no search parameter with a value.', {
           remedy: 'Name the resource by its identifier, such as identifier=system|value.',
         });
-      const { find, exact, recheck } = await prepare(reader, parsed, base);
+      const { find, exact, recheck } = await prepare(reader, parsed, base, registry);
       const { matches } = await fillPage(
         reader,
         { ...find, order: { kind: 'row' } },
@@ -148,7 +162,8 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
 
     async *stream(tenant, request) {
       const reader = poolReader(store, tenant);
-      const { find, recheck } = await prepare(reader, parseSearch(request), request.base);
+      const { parsed, registry } = await understand(store, tenant, request);
+      const { find, recheck } = await prepare(reader, parsed, request.base, registry);
       yield* streamMatches(reader, { ...find, order: { kind: 'row' } }, recheck);
     },
 
@@ -161,8 +176,8 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
 
     async prepare(tenant, request) {
       const reader = poolReader(store, tenant);
-      const parsed = parseSearch(request);
-      const { find, exact, recheck } = await prepare(reader, parsed, request.base);
+      const { parsed, registry } = await understand(store, tenant, request);
+      const { find, exact, recheck } = await prepare(reader, parsed, request.base, registry);
       return { find, exact, recheck, reader, warnings: parsed.warnings };
     },
   };

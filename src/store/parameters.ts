@@ -9,7 +9,7 @@ import {
   standardRegistry,
 } from '../fhir/registry.js';
 import type { Tenant } from '../tenancy/tenant.js';
-import { faultOf, type Queryable } from './database.js';
+import { faultOf } from './database.js';
 import { inTransaction } from './transaction.js';
 
 /** A SearchParameter resource of a tenant that the index heeds. */
@@ -39,14 +39,19 @@ export interface KnownParameters extends OwnParameters {
   readonly live: ParameterRegistry;
 }
 
+/** A pool, a connection or a transaction of the store. */
+export interface Asked {
+  query(sql: string, values: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
+}
+
 /** The tenants' own search parameters. Each process keeps what it last read. */
 export interface TenantParameters {
   /** What this process last read, without asking the database; a writer is fenced off where it is out of date. */
   assumed(tenant: Tenant): KnownParameters;
   /** As they are in the database now. */
-  current(tenant: Tenant, db?: Queryable): Promise<KnownParameters>;
+  current(tenant: Tenant, db?: Asked): Promise<KnownParameters>;
   /** Those of an epoch that was read with a lock on it. */
-  ofEpoch(tenant: Tenant, epoch: number, db: Queryable): Promise<KnownParameters>;
+  ofEpoch(tenant: Tenant, epoch: number, db: Asked): Promise<KnownParameters>;
   /**
    * Replaces them, waiting for the writers under way, who still index by the old ones; from its return on everybody
    * indexes by the new ones. `next` may answer undefined: then nothing changes.
@@ -75,7 +80,7 @@ const READ = `select e.parameters as epoch, case when e.parameters <> $1 then o.
 export function createTenantParameters(): TenantParameters {
   const kept = new WeakMap<Tenant, KnownParameters>();
 
-  async function current(tenant: Tenant, db: Queryable = tenant.pool): Promise<KnownParameters> {
+  async function current(tenant: Tenant, db: Asked = tenant.pool): Promise<KnownParameters> {
     const before = kept.get(tenant) ?? NONE;
     const { rows } = await db.query(READ, [before.epoch]).catch((error: unknown) => {
       throw faultOf(error);
@@ -93,7 +98,7 @@ export function createTenantParameters(): TenantParameters {
     return known;
   }
 
-  async function ofEpoch(tenant: Tenant, epoch: number, db: Queryable): Promise<KnownParameters> {
+  async function ofEpoch(tenant: Tenant, epoch: number, db: Asked): Promise<KnownParameters> {
     const known = kept.get(tenant) ?? NONE;
     return known.epoch === epoch ? known : current(tenant, db);
   }

@@ -1,7 +1,7 @@
 import type { Resource, StoredResource } from '../core/resource.js';
 import { matchesParameter } from '../indexing/index.js';
 import { decidingTerm, findManyMatches, type Lookup, type LookupReader } from '../search/match-many.js';
-import { parseFilters } from '../search/parse.js';
+import { parseFilters, type SearchRegistry, UnknownParameter } from '../search/parse.js';
 import type { Search } from '../search/search.js';
 import type { Node } from '../search/tree.js';
 import type { Store, StoreTransaction } from '../store/contract.js';
@@ -28,7 +28,8 @@ export function bundleDeps(store: Store, search: Search, baseOf: (tenant: Tenant
       );
     },
     findMany: (tenant, criteria, tx) => findMany(store, search, tenant, criteria, tx, baseOf(tenant)),
-    satisfies: (tenant, criteria, resource) => satisfies(tenant, criteria, resource, baseOf(tenant)),
+    satisfies: (tenant, criteria, resource) =>
+      satisfies(tenant, criteria, resource, baseOf(tenant), store.parameters.assumed(tenant).live),
   };
 }
 
@@ -71,7 +72,14 @@ function plainLookup(
 ): Lookup | undefined {
   const [only] = params;
   if (params.length !== 1 || !/^[a-z-]+$/.test(only![0])) return undefined;
-  const lookup = { type, plan: search.plan(tenant, { type, params, strict: true, base }) };
+  let lookup: Lookup;
+  try {
+    lookup = { type, plan: search.plan(tenant, { type, params, strict: true, base }) };
+  } catch (error) {
+    // It may be one of the tenant's own parameters, which have to be looked up first.
+    if (error instanceof UnknownParameter) return undefined;
+    throw error;
+  }
   return decidingTerm(lookup) === undefined ? undefined : lookup;
 }
 
@@ -87,10 +95,16 @@ function readerOf(store: Store, tenant: Tenant, tx: StoreTransaction | undefined
 const trees = new WeakMap<Criteria, Node>();
 
 /** Whether a resource that is not stored yet satisfies criteria. What needs other resources (chains) does not count. */
-function satisfies(tenant: Tenant, criteria: Criteria, resource: Resource, base: string): boolean {
+function satisfies(
+  tenant: Tenant,
+  criteria: Criteria,
+  resource: Resource,
+  base: string,
+  registry: SearchRegistry,
+): boolean {
   let tree = trees.get(criteria);
   if (!tree) {
-    tree = parseFilters(criteria.type, criteria.params);
+    tree = parseFilters(criteria.type, criteria.params, registry);
     trees.set(criteria, tree);
   }
   return holds(tree, resource, { blind: tenant.keys.blind, base });

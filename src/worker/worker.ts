@@ -1,6 +1,7 @@
 import { isFault } from '../core/fault.js';
 import { type AnnotateDeps, annotatePending } from '../tasks/annotate.js';
 import { noDerivedCounts } from '../tasks/import-report.js';
+import { type ReindexDeps, requestReindex, runReindex } from '../tasks/reindex.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 
 /** How often a worker looks at every tenant for documents it was not told of, in ms. */
@@ -12,18 +13,23 @@ export interface WorkerDeps {
   readonly tenants: Tenants;
   /** Started with the first document: a server without notes needs no reader. */
   readonly annotate: () => Promise<AnnotateDeps>;
+  /** What makes a tenant's own search parameters live. */
+  readonly reindex: ReindexDeps;
   /** Told of what went wrong, by category; never of whom it was about. */
   readonly onError?: (category: string) => void;
 }
 
 export interface Worker {
-  /** Says that this tenant has a new document, so that it is read at once. */
+  /** Says that this tenant has a new document or search parameter, so that it is looked at at once. */
   wake(tenant: string): void;
   /** Finishes what is under way and stops. */
   stop(): Promise<void>;
 }
 
-/** Annotates documents of all tenants as they arrive. Several processes may run one each. */
+/**
+ * Annotates documents of all tenants as they arrive, and runs their reindex jobs beside that. Several processes may run
+ * one each.
+ */
 export function startWorker(deps: WorkerDeps): Worker {
   const stopping = new AbortController();
   const woken = new Set<string>();
@@ -46,6 +52,7 @@ export function startWorker(deps: WorkerDeps): Worker {
 
   async function work(name: string): Promise<void> {
     const tenant = await deps.tenants.open(name);
+    if (await requestReindex(deps.reindex, tenant)) reindex();
     if (!(await hasPending(tenant))) return;
     await annotatePending(
       await deps.annotate(),
@@ -55,6 +62,32 @@ export function startWorker(deps: WorkerDeps): Worker {
     );
   }
 
+  let reindexing: Promise<void> | undefined;
+
+  /** Runs the reindex jobs that wait, one after the other; new documents are read meanwhile. */
+  function reindex(): void {
+    reindexing ??= reindexAll()
+      .catch((error) => deps.onError?.(isFault(error) ? error.category : 'internal'))
+      .finally(() => {
+        reindexing = undefined;
+      });
+  }
+
+  async function reindexAll(): Promise<void> {
+    const { jobs } = deps.reindex;
+    while (!stopping.signal.aborted) {
+      const next = await jobs.next(['reindex']);
+      if (!next) return;
+      const tenant = await deps.tenants.open(next.tenant);
+      const job = await jobs.claim(tenant, next.id).catch((error: unknown) => {
+        // Another worker was faster.
+        if (isFault(error) && error.category === 'conflict') return undefined;
+        throw error;
+      });
+      if (job) await runReindex(deps.reindex, tenant, job, stopping.signal);
+    }
+  }
+
   async function run(): Promise<void> {
     let nextSweep = 0;
     while (!stopping.signal.aborted) {
@@ -62,6 +95,7 @@ export function startWorker(deps: WorkerDeps): Worker {
         if (Date.now() >= nextSweep) {
           nextSweep = Date.now() + SWEEP_MS;
           await sweep();
+          reindex();
         }
         const [name] = woken;
         if (name !== undefined) {
@@ -93,6 +127,7 @@ export function startWorker(deps: WorkerDeps): Worker {
       stopping.abort();
       ring?.();
       await running;
+      await reindexing;
     },
   };
 }
