@@ -1,7 +1,7 @@
 import type { MentionType, SectionKind, Token } from '../model.js';
 import type { TaggedSpan } from './crf.js';
 import { NAME_KIND } from './gazetteer.js';
-import { OWN_PREDICATES, TEST_WORDS, UNITS, VACCINE_CUES } from './mention-words.js';
+import { OWN_PREDICATES, PERSONS, TEST_WORDS, UNITS, VACCINE_CUES } from './mention-words.js';
 import type { Tagged, Tagger } from './tagger.js';
 
 /** Order of the clinical model's types. */
@@ -73,6 +73,7 @@ const HOME: Readonly<Partial<Record<SectionKind, readonly MentionType[]>>> = {
 };
 
 const ALLERGY_CUE = /^(allerg(?:y|ic|ies)|intoleran(?:t|ce)|hypersensitiv(?:e|ity)|anaphyla(?:xis|ctic))$/;
+const BEFORE_PERSON = /^(?:his|her|their|my|your|our|the|with|from|to|see|a|new|by|and)$/;
 const ALLERGY_REACH_TOKENS = 6;
 /** Seen 128 times or more in two million words. */
 const COMMON_WORD_CLASS = 8;
@@ -171,6 +172,13 @@ export class ContextJudge {
       UNITS.has(this.tokens[first]!.norm) &&
       /^[\d.,]+$/.test(this.tokens[first - 1]!.norm)
     );
+  }
+
+  /** "His PCP" is a doctor, "TMP-SMX for PCP" a pneumonia. */
+  isPerson(first: number, last: number): boolean {
+    const before = this.tokens[first - 1];
+    if (last - first > 1 || before === undefined) return false;
+    return PERSONS.has(this.tokens[first]!.norm) && BEFORE_PERSON.test(before.norm);
   }
 
   /** The words stand in an allergy list or after "allergic to". */

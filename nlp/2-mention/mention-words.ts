@@ -13,6 +13,9 @@ export interface MentionWordRow {
     | 'vaccine-cue'
     | 'test-word'
     | 'test-head'
+    | 'person'
+    | 'release-form'
+    | 'social-word'
     | 'sentence-word'
     | 'own-predicate';
   /** Norms, separated by spaces. */
@@ -52,3 +55,9 @@ export const TEST_WORDS = wordsOf('test-word');
 export const SENTENCE_WORDS = wordsOf('sentence-word');
 /** Empty heads that make a test of the words before them: "neurological examination". */
 export const TEST_HEADS = wordsOf('test-head');
+/** Abbreviations that are a person after "his" or "the": PCP. */
+export const PERSONS = wordsOf('person');
+/** Words of the release form after a substance, an attribute and no part of its name. */
+export const RELEASE_FORMS = wordsOf('release-form');
+/** Social facts are of tobacco, alcohol and drugs only. */
+export const SOCIAL_WORDS = wordsOf('social-word');

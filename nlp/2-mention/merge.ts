@@ -6,7 +6,9 @@ import {
   LEADING,
   NEUTRAL_TAIL,
   NUMBERED,
+  RELEASE_FORMS,
   SENTENCE_WORDS,
+  SOCIAL_WORDS,
   TEST_HEADS,
   TRAILING,
   UNITS,
@@ -80,6 +82,8 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
     const support = context.support(hit.firstToken, hit.lastToken, row.type);
     const short = isShortForm(row, hit, context);
     if (short && isTitleCase(hit, context)) continue;
+    if (row.type === 'social' && !someWordOf(SOCIAL_WORDS, hit, context)) continue;
+    if (row.type === 'diagnosis' && context.isPerson(hit.firstToken, hit.lastToken)) continue;
     const home = context.atHome(row.type) || (row.type === 'vaccine' && context.aboutVaccines);
     const hinted = hintedByNumbers(row.type, hit, context);
     const vouched = home || hinted || support >= ORDINARY_WORD_SUPPORT;
@@ -134,11 +138,23 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
 
 /** A product of one ingredient is named by it; strength and form are attributes, read again by later stages. */
 function endOfName(hit: LexiconHit, row: LexiconRow, context: ContextJudge): number {
-  if ((row.flags & FLAG.product) === 0 || (row.flags & FLAG.whole) !== 0) return hit.lastToken;
-  for (let t = hit.firstToken + 1; t < hit.lastToken; t++) {
-    if (/^[.\d]/.test(context.tokens[t]!.norm)) return t;
+  if ((row.flags & FLAG.whole) !== 0 || row.type !== 'medication') return hit.lastToken;
+  let end = hit.lastToken;
+  if ((row.flags & FLAG.product) !== 0) {
+    for (let t = hit.firstToken + 1; t < hit.lastToken; t++) {
+      if (/^[.\d]/.test(context.tokens[t]!.norm)) {
+        end = t;
+        break;
+      }
+    }
   }
-  return hit.lastToken;
+  if ((row.flags & FLAG.brand) !== 0) return end;
+  while (
+    end - 1 > hit.firstToken &&
+    (RELEASE_FORMS.has(context.tokens[end - 1]!.norm) || context.tokens[end - 1]!.text === '-')
+  )
+    end--;
+  return end;
 }
 
 const SHORT_FORM_MAX_CHARACTERS = 5;
@@ -151,6 +167,11 @@ function isShortForm(row: LexiconRow, hit: LexiconHit, context: ContextJudge): b
   if (norm.length > SHORT_FORM_MAX_CHARACTERS) return false;
   const stem = norm.slice(0, 3);
   return !row.concepts.some((concept) => concept.display.toLowerCase().includes(stem));
+}
+
+function someWordOf(words: ReadonlySet<string>, hit: LexiconHit, context: ContextJudge): boolean {
+  for (let t = hit.firstToken; t < hit.lastToken; t++) if (words.has(context.tokens[t]!.norm)) return true;
+  return false;
 }
 
 /** "Doe" is no abbreviation, "DOE" and "doe" may be one. */
@@ -282,7 +303,7 @@ function standsAlone(span: Candidate, context: ContextJudge): boolean {
   const least = context.knowsWords(span.first, span.last, span.type) ? trust.known : trust.unknown;
   if (span.score < Math.max(least, words === 1 ? trust.single : 0) + caution) return false;
   if (context.section === 'operative-details' && span.score < OPERATIVE_SCORE) return false;
-  if (someWordIn(SENTENCE_WORDS, context, span)) return false;
+  if (someWordIn(SENTENCE_WORDS, context, span) || context.isPerson(span.first, span.last)) return false;
   if (everyWordIn(UNITS, context, span) || everyWordLike(VERTEBRA, context, span)) return false;
   if ((span.type === 'procedure' || span.type === 'medication') && /[a-z](?:ed|ly)$/.test(head)) return false;
   if (words === 1 && span.type === 'test' && /[a-z](?:ed|ly)$/.test(head)) return false;

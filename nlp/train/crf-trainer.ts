@@ -20,6 +20,8 @@ export interface TrainingOptions {
   readonly dropout: number;
   /** Features seen on fewer tokens are left out. */
   readonly minCount: number;
+  /** Trainings with other seeds whose weights are averaged: steadier than any of them, at no cost in use. */
+  readonly runs: number;
 }
 
 /** Dense weights before packing: `weights[row * labels + label]`, one row per feature hash. */
@@ -47,8 +49,28 @@ function numberFeatures(data: readonly TrainingSentence[], minCount: number): Ma
   return ids;
 }
 
-/** Maximises the conditional likelihood by AdaGrad, one sentence a step. Deterministic given the seed. */
+/** Mean of `options.runs` trainings. Deterministic given the seed. */
 export function trainCrf(data: readonly TrainingSentence[], options: TrainingOptions): CrfWeights {
+  const mean = trainOnce(data, options);
+  for (let run = 1; run < options.runs; run++) {
+    // Features are numbered by the data alone, so the runs have the same rows.
+    const other = trainOnce(data, { ...options, seed: options.seed + run });
+    add(mean.weights, other.weights);
+    add(mean.transitions, other.transitions);
+    add(mean.start, other.start);
+  }
+  for (const values of [mean.weights, mean.transitions, mean.start]) {
+    for (let i = 0; i < values.length; i++) values[i] = values[i]! / options.runs;
+  }
+  return mean;
+}
+
+function add(to: Float32Array | Float64Array, from: ArrayLike<number>): void {
+  for (let i = 0; i < to.length; i++) to[i] = to[i]! + from[i]!;
+}
+
+/** Maximises the conditional likelihood by AdaGrad, one sentence a step. */
+function trainOnce(data: readonly TrainingSentence[], options: TrainingOptions): CrfWeights {
   const L = options.labels;
   const ids = numberFeatures(data, options.minCount);
   const rows: Int32Array[][] = data.map((sentence) =>

@@ -31,8 +31,8 @@ export interface ModelPlan {
   readonly heldOut: string;
 }
 
-const BASE_OPTIONS = { seed: 11, epochs: 9, rate: 0.05, l2: 1e-4, dropout: 0.2, minCount: 1 };
-const FINAL_OPTIONS = { seed: 11, epochs: 10, rate: 0.05, l2: 1e-4, dropout: 0.2, minCount: 1 };
+const BASE_OPTIONS = { seed: 11, epochs: 9, rate: 0.05, l2: 1e-4, dropout: 0.2, minCount: 1, runs: 3 };
+const FINAL_OPTIONS = { seed: 11, epochs: 10, rate: 0.05, l2: 1e-4, dropout: 0.2, minCount: 1, runs: 4 };
 
 function among(types: readonly string[]): (type: string) => number {
   return (type) => types.indexOf(type);

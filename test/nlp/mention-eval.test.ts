@@ -131,7 +131,7 @@ describe('training', () => {
       features: [[1], [i % 2 === 0 ? 2 : 3], [4]],
       labels: [0, i % 2 === 0 ? 1 : 0, 0],
     }));
-    const options = { labels: 3, seed: 5, epochs: 5, rate: 0.1, l2: 1e-5, dropout: 0, minCount: 1 };
+    const options = { labels: 3, seed: 5, epochs: 5, rate: 0.1, l2: 1e-5, dropout: 0, minCount: 1, runs: 2 };
     const model = trainCrf(data, options);
     const weight = (feature: number, label: number): number =>
       model.weights[model.hashes.indexOf(feature) * 3 + label]!;
