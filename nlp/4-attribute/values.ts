@@ -19,12 +19,28 @@ export interface ValueRules {
     readonly under?: number;
     readonly example: string;
   }[];
+  /**
+   * What a vital sign of a living person can be, bounds included. A value outside is a slip of the pen or another
+   * number altogether, and is not read. A row with a unit holds for values in it; `second` is what follows the slash.
+   */
+  readonly plausible: readonly PlausibleRow[];
   /** Results in words. */
   readonly words: readonly {
     readonly words: readonly string[];
     readonly value: string;
     readonly example: string;
   }[];
+}
+
+export interface PlausibleRow {
+  readonly tests: readonly string[];
+  readonly unit?: string;
+  readonly from: number;
+  readonly to: number;
+  readonly secondFrom?: number;
+  readonly secondTo?: number;
+  readonly example: string;
+  readonly implausible: string;
 }
 
 const rules = readRules<ValueRules>('attributes-value.json');
@@ -38,7 +54,8 @@ const UNIT = alternatives(rules.units.flatMap((row) => row.words.map((word) => w
 const LINK =
   '(?:\\s|:|=|-{1,2}|,|\\(|of|is|was|at|were|are|to|on admission|today|level|levels|count|result|results|value|measured|found to be|noted to be|currently|reading|about|approximately|around|between|showed|revealed|came back|returned|ranging from|stable|elevated|low|high|mildly|slightly|normal|increased|decreased|up|down|\\*|\\|){0,8}';
 const NUMERIC = new RegExp(
-  `^${LINK}(?<![\\d.])([<>≤≥]?=?\\s?\\d+(?:,\\d{3})*(?:\\.\\d+)?(?:\\s?(?:\\/|-|–|to)\\s?\\d+(?:\\.\\d+)?)?)(?![\\d])(?:\\s?-?\\s?(${UNIT})(?![a-z0-9/]))?(?!\\s?(?:\\/\\d{1,2}\\/|days?\\b|weeks?\\b|months?\\b|years?\\b|hours?\\b|times\\b|st\\b|nd\\b|rd\\b|th\\b|am\\b|pm\\b|:\\d))`,
+  // A number with a plus behind it is a grade (pulses 2+, edema 1+/4), never an amount.
+  `^${LINK}(?<![\\d.])([<>≤≥]?=?\\s?\\d+(?:,\\d{3})*(?:\\.\\d+)?(?:\\s?(?:\\/|-|–|to)\\s?\\d+(?:\\.\\d+)?)?)(?![\\d])(?:\\s?-?\\s?(${UNIT})(?![a-z0-9/]))?(?!\\s?\\+|\\s?(?:\\/\\d{1,2}\\/|days?\\b|weeks?\\b|months?\\b|years?\\b|hours?\\b|times\\b|st\\b|nd\\b|rd\\b|th\\b|am\\b|pm\\b|:\\d))`,
   'i',
 );
 const QUALITATIVE = new RegExp(
@@ -72,10 +89,13 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
     ) {
       if (!/^\d{1,2}\/(?:5|10|100|27|30)$/.test(plain)) return [];
     }
+    const unit = numeric[2] ? ucumOf.get(numeric[2].toLowerCase().replace(/\s+/g, ''))! : undefined;
+    const assumed = unit ?? defaultUnit(name, Number.parseFloat(plain.replace(/^[<>≤≥=]+/, '')));
+    if (!isPlausible(name, plain, assumed)) return [];
     const attributes: Attribute[] = [
       { type: 'value', text: value, start, end: start + value.length, normalized: plain },
     ];
-    if (numeric[2]) {
+    if (unit && numeric[2]) {
       const unitStart =
         start + value.length + text.slice(start + value.length, start + value.length + 4).search(/[^\s-]/);
       attributes.push({
@@ -83,10 +103,9 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
         text: text.slice(unitStart, unitStart + numeric[2].length),
         start: unitStart,
         end: unitStart + numeric[2].length,
-        normalized: ucumOf.get(numeric[2].toLowerCase().replace(/\s+/g, ''))!,
+        normalized: unit,
       });
     } else {
-      const assumed = defaultUnit(name, Number.parseFloat(plain.replace(/^[<>≤≥=]+/, '')));
       // The unit stands in no word of its own, so it points at the number it was read from.
       if (assumed)
         attributes.push({ type: 'unit', text: value, start, end: start + value.length, normalized: assumed });
@@ -115,4 +134,33 @@ function defaultUnit(name: string, value: number): string | undefined {
     return row.ucum;
   }
   return undefined;
+}
+
+const plausibleRows = new Map<string, PlausibleRow[]>();
+for (const row of rules.plausible)
+  for (const test of row.tests) plausibleRows.set(test, [...(plausibleRows.get(test) ?? []), row]);
+
+/** Words of a test's name that are looked at from its end: "resting heart rate" is a heart rate. */
+const NAME_MAX_WORDS = 3;
+
+/** @param value `72`, `120/80`, `14-16` or `>100` as normalised */
+function isPlausible(name: string, value: string, unit: string | undefined): boolean {
+  const words = name.split(/\s+/);
+  for (let count = Math.min(NAME_MAX_WORDS, words.length); count > 0; count--) {
+    const rows = plausibleRows.get(words.slice(-count).join(' '));
+    if (!rows) continue;
+    const row = rows.find((each) => each.unit === unit) ?? rows.find((each) => each.unit === undefined);
+    if (!row) return true;
+    const [first, second] = value
+      .replace(/^[<>≤≥=]+/, '')
+      .split(/[/-]/)
+      .map(Number);
+    const bounds = value.includes('/')
+      ? ([row.secondFrom ?? row.from, row.secondTo ?? row.to] as const)
+      : ([row.from, row.to] as const);
+    const within = (n: number | undefined, from: number, to: number) =>
+      n === undefined || Number.isNaN(n) || (n >= from && n <= to);
+    return within(first, row.from, row.to) && within(second, bounds[0], bounds[1]);
+  }
+  return true;
 }

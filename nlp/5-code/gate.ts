@@ -22,6 +22,10 @@ export interface GateRow {
   readonly types: readonly MentionType[];
   readonly next?: readonly string[];
   readonly before?: readonly string[];
+  /** Words up to the mention's end, its own among them: `97% RA`, `pedal pulses`. */
+  readonly ending?: readonly string[];
+  /** The row does not hold for a mention with a value: `radial pulse 72` is a heart rate all the same. */
+  readonly unlessValue?: boolean;
   readonly reason: RefusalReason;
   readonly example: string;
 }
@@ -33,9 +37,11 @@ interface Words {
 
 const next = new Map<string, Words[]>();
 const before = new Map<string, Words[]>();
+const ending = new Map<string, Words[]>();
 for (const row of readRules<GateRow[]>('gate.json')) {
   for (const phrase of row.next ?? []) add(next, phrase, row, 0);
   for (const phrase of row.before ?? []) add(before, phrase, row, -1);
+  for (const phrase of row.ending ?? []) add(ending, phrase, row, -1);
 }
 
 function add(table: Map<string, Words[]>, phrase: string, row: GateRow, keyAt: number): void {
@@ -117,11 +123,12 @@ function besideRule(mention: Mention, tokens: readonly Token[]): Refusal | undef
   let after = last;
   // `insulin-dependent` is written with a hyphen as often as without.
   if (tokens[after]?.norm === '-' && tokens[after]!.start === mention.end) after++;
-  const following = matched(next, tokens, after, 1, mention.type);
+  const following =
+    matched(next, tokens, after, 1, mention) ?? matched(ending, tokens, last - 1, -1, mention);
   if (following) return following;
   let first = firstTokenFrom(tokens, mention.start) - 1;
   if (tokens[first]?.norm === '-' && tokens[first]!.end === mention.start) first--;
-  return matched(before, tokens, first, -1, mention.type);
+  return matched(before, tokens, first, -1, mention);
 }
 
 function matched(
@@ -129,12 +136,13 @@ function matched(
   tokens: readonly Token[],
   at: number,
   step: 1 | -1,
-  type: MentionType,
+  mention: Mention,
 ): Refusal | undefined {
   const key = tokens[at]?.norm;
   if (key === undefined) return undefined;
   for (const { words, row } of table.get(key) ?? []) {
-    if (!row.types.includes(type)) continue;
+    if (!row.types.includes(mention.type)) continue;
+    if (row.unlessValue && mention.attributes.some(({ type }) => type === 'value')) continue;
     const start = step === 1 ? at : at - words.length + 1;
     if (words.every((word, k) => tokens[start + k]?.norm === word))
       return refuse(row.reason, `beside:${words.join(' ')}`);

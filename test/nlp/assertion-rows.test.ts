@@ -81,7 +81,7 @@ describe('each allergen phrase', () => {
 
 describe('each row of the gate', () => {
   it.each(readRules<GateRow[]>('gate.json'))('$example', (row) => {
-    for (const words of [...(row.next ?? []), ...(row.before ?? [])]) {
+    for (const words of [...(row.next ?? []), ...(row.before ?? []), ...(row.ending ?? [])]) {
       const input = marked(row.example.replace('%', words), row.types[0]!);
       const [mention] = gate.run({ ...input, mentions: assertMentions(input) }).mentions;
       expect([words, mention!.accepted, mention!.reason]).toEqual([words, false, row.reason]);

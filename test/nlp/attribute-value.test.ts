@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import type { PlausibleRow, ValueRules } from '../../nlp/4-attribute/values.js';
+import { createClinicalPipeline } from '../../nlp/index.js';
+import { readRules } from '../../nlp/rules/load.js';
+
+const pipeline = createClinicalPipeline();
+const { plausible } = readRules<ValueRules>('attributes-value.json');
+
+/** Accepted values of a text, as `words=value unit`. */
+function valuesIn(text: string): string[] {
+  return pipeline
+    .annotate(text, { id: 'v' })
+    .mentions.filter(({ accepted }) => accepted)
+    .flatMap((mention) =>
+      mention.attributes
+        .filter(({ type }) => type === 'value')
+        .map((value) => {
+          const unit = mention.attributes.find(({ type }) => type === 'unit')?.normalized;
+          return `${mention.text.toLowerCase()}=${value.normalized}${unit ? ` ${unit}` : ''}`;
+        }),
+    );
+}
+
+describe('values that a living person can have', () => {
+  it.each(plausible)('$example, never $implausible', ({ example, implausible }: PlausibleRow) => {
+    expect(valuesIn(`Vital signs: ${example}.`)).toHaveLength(1);
+    expect(valuesIn(`Vital signs: ${implausible}.`)).toEqual([]);
+  });
+
+  it.each<[text: string, values: string[]]>([
+    ['Feet: pulses 2+ bilaterally.', []],
+    ['Ext: pedal pulses 2+, no edema.', []],
+    ['Radial pulse 2/4.', []],
+    ['dorsalis pedis pulse 2', []],
+    ['DP pulses 1 + on the left.', []],
+    ['Pulse 1+/4 in both feet.', []],
+    ['Pulse 80, regular.', ['pulse=80 /min']],
+    ['Resting heart rate 12 bpm, BP 110/70', ['bp=110/70 mm[Hg]']],
+    ['T 37.2, HR 500, RR 16', ['t=37.2 Cel', 'rr=16 /min']],
+    ['Vitals: HR 72, BP 120/800', ['hr=72 /min']],
+    ['Blood pressure 132/84 mmHg', ['blood pressure=132/84 mm[Hg]']],
+    ['Vitals: HR 72, RR 14-16, SpO2 97% RA', ['hr=72 /min', 'rr=14-16 /min', 'spo2=97 %']],
+    ['Vitals: HR 72, RR 14-160', ['hr=72 /min']],
+  ])('%s', (text, values) => expect(valuesIn(text)).toEqual(values));
+
+  it('reads room air beside a saturation as no disease', () => {
+    const { mentions } = pipeline.annotate('VITALS: HR 72, SpO2 97% RA', { id: 'v' });
+    expect(mentions.filter(({ accepted, text }) => accepted && text === 'RA')).toEqual([]);
+  });
+});
+
+describe('social facts', () => {
+  const social = (text: string) =>
+    pipeline
+      .annotate(text, { id: 's' })
+      .mentions.filter(({ accepted, type }) => accepted && type === 'social')
+      .map(({ text: words }) => words.toLowerCase());
+
+  it.each([
+    'Lives with husband.',
+    'Social History: Lives alone. Married, two children. Retired teacher.',
+    'Blood type O positive.',
+    'SOCIAL HISTORY: Homeless, unemployed.',
+    'SH: works as a farmer, lives in a house with stairs.',
+  ])('none in: %s', (text) => expect(social(text)).toEqual([]));
+
+  it.each([
+    ['SOCIAL HISTORY: Former smoker.', 'former smoker'],
+    ['Current smoker, lives with wife.', 'current smoker'],
+    ['Never smoker.', 'never smoker'],
+    ['SH: social drinker.', 'social drinker'],
+  ])('one in: %s', (text, words) => expect(social(text)).toEqual([words]));
+});
