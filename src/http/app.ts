@@ -253,6 +253,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
         date: started,
         secured: !options.dev,
         multipleDelete,
+        registry: request.recognised && (await system.store.parameters.current(request.recognised)).live,
       };
       const mode = oneParam(request, 'mode') ?? 'full';
       if (mode === 'terminology') return { status: 200, resource: terminologyCapabilities(settings) };

@@ -1,5 +1,5 @@
 import type { Resource } from '../core/resource.js';
-import { searchParametersOf } from '../fhir/registry.js';
+import { type ParameterRegistry, searchParametersOf, standardRegistry } from '../fhir/registry.js';
 import { requiredCodes } from '../fhir/required-codes.js';
 import { RESOURCE_TYPES } from '../fhir/resource-types.js';
 import type { Route } from './router.js';
@@ -12,6 +12,8 @@ export interface CapabilitySettings {
   readonly date: number;
   readonly secured: boolean;
   readonly multipleDelete: boolean;
+  /** The tenant's search parameters, its own among them; R4's alone for callers who may not know of it. */
+  readonly registry?: ParameterRegistry | undefined;
 }
 
 /** A CapabilityStatement of R4 can name R4's types alone; ours are served the same way and told in the documentation. */
@@ -123,11 +125,12 @@ function resourceOf(
   type: string,
   codes: ReadonlySet<string>,
   routes: readonly Route[],
-  { multipleDelete }: CapabilitySettings,
+  { multipleDelete, registry = standardRegistry }: CapabilitySettings,
 ): Record<string, unknown> {
-  const parameters = searchParametersOf(type).filter(({ code }) => code !== '_type' && code !== '_has');
+  const parameters = registry.parametersOf(type).filter(({ code }) => code !== '_type' && code !== '_has');
   const references = parameters.filter((parameter) => parameter.type === 'reference');
   const own = operations(routes, type);
+  const pointing = pointingAt(registry).get(type) ?? [];
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
@@ -141,30 +144,31 @@ function resourceOf(
     conditionalDelete: multipleDelete ? 'multiple' : 'single',
     referencePolicy: ['literal', 'logical', 'local'],
     searchInclude: ['*', ...references.map(({ code }) => `${type}:${code}`)],
-    ...(revIncludes(type).length > 0 ? { searchRevInclude: revIncludes(type) } : {}),
+    ...(pointing.length > 0 ? { searchRevInclude: pointing } : {}),
     searchParam: parameters.map(({ code, type: kind, url }) => ({ name: code, type: kind, definition: url })),
     ...(own.length > 0 ? { operation: own } : {}),
   };
 }
 
-let revIncludeTable: Map<string, string[]> | undefined;
+const tables = new WeakMap<ParameterRegistry, Map<string, string[]>>();
 
-/** Reference parameters that may point at the type by name. Those that may point anywhere are left to `searchInclude`. */
-function revIncludes(type: string): string[] {
-  if (!revIncludeTable) {
-    revIncludeTable = new Map();
-    for (const source of RESOURCE_TYPES) {
-      for (const { code, type: kind, targets } of searchParametersOf(source)) {
-        if (kind !== 'reference') continue;
-        for (const target of targets) {
-          const list = revIncludeTable.get(target) ?? [];
-          list.push(`${source}:${code}`);
-          revIncludeTable.set(target, list);
-        }
+/** Reference parameters that may point at each type by name. Those that may point anywhere are left to `searchInclude`. */
+function pointingAt(registry: ParameterRegistry): Map<string, string[]> {
+  let table = tables.get(registry);
+  if (table) return table;
+  table = new Map();
+  tables.set(registry, table);
+  for (const source of RESOURCE_TYPES) {
+    for (const { code, type: kind, targets } of registry.parametersOf(source)) {
+      if (kind !== 'reference') continue;
+      for (const target of targets) {
+        const list = table.get(target) ?? [];
+        list.push(`${source}:${code}`);
+        table.set(target, list);
       }
     }
   }
-  return revIncludeTable.get(type) ?? [];
+  return table;
 }
 
 function operations(

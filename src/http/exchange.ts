@@ -12,6 +12,8 @@ import type { Access } from './scopes.js';
 /** Everything an interaction may read of its request: already authenticated, nothing of express in it. */
 export interface FhirRequest {
   readonly tenant: Tenant;
+  /** The tenant, where the caller may know of it; undefined only for what needs no token. */
+  readonly recognised: Tenant | undefined;
   readonly actor: Actor;
   readonly access: Access;
   /** FHIR base of this tenant as the caller sees it, absolute, without trailing slash. */

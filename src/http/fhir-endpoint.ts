@@ -124,6 +124,7 @@ async function handle(
       if (!tenant) throw new Fault('internal', 'What needs no token asked for the tenant.');
       return tenant;
     },
+    recognised: tenant ?? (await recognised(options, request, params, tenantName)),
     actor: { ...caller.actor, requestId: id },
     access: caller.access,
     base: `${options.publicUrl(request)}/fhir/${tenantName}`,
@@ -133,9 +134,30 @@ async function handle(
     now: options.clock.now(),
     headers: request.headers,
     prefer,
-    check: checkOf(request, options.validation),
+    check: checkOf(request, tenant?.record.validation ?? options.validation),
     body: bodyReader(request, matched),
   });
+}
+
+/**
+ * The tenant of a request that needs no token, where the caller shows one all the same, or none is ever asked for. To
+ * everybody else every name is alike.
+ */
+async function recognised(
+  options: FhirEndpointOptions,
+  request: IncomingMessage,
+  params: readonly Pair[],
+  tenantName: string,
+): Promise<Tenant | undefined> {
+  try {
+    const token = options.verify ? bearerToken(request, params) : undefined;
+    const tenant = await options.tenants.open(tenantName);
+    callerOf(options, token, tenant);
+    return tenant;
+  } catch (error) {
+    if (error instanceof Fault) return undefined;
+    throw error;
+  }
 }
 
 /** The header by which a request chooses how strictly what it writes is checked. */

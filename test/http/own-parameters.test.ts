@@ -1,4 +1,6 @@
+import supertest from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createApp } from '../../src/http/app.js';
 import { wireRooms } from '../../src/system.js';
 import { requestReindex, runReindex } from '../../src/tasks/reindex.js';
 import { BASE, patient, type Served, serve } from './served.js';
@@ -150,6 +152,29 @@ describe('a search parameter of the tenant', () => {
   it('sorts', async () => {
     expect(await find('Patient?_sort=nickname')).toEqual(['later', 'peggy', 'zed', 'late']);
     expect(await find('Patient?_sort=-birth-rank&birth-rank=gt0')).toEqual(['peggy', 'zed']);
+  });
+
+  it('stands in the CapabilityStatement of its tenant', async () => {
+    const { body } = await http().get(`${BASE}/metadata`).expect(200);
+    const of = (type: string) => body.rest[0].resource.find((r: { type: string }) => r.type === type);
+    expect(of('Patient').searchParam).toContainEqual({
+      name: 'shoe',
+      type: 'quantity',
+      definition: 'http://x.example/SearchParameter/shoe',
+    });
+    expect(of('Patient').searchInclude).toContain('Patient:keeper');
+    expect(of('Organization').searchRevInclude).toContain('Patient:keeper');
+  });
+
+  it('is not told to callers without a token', async () => {
+    const app = createApp(served.rooms, {
+      baseUrl: 'http://127.0.0.1:8080',
+      version: '0.0.0',
+      dev: false,
+      verify: () => ({ subject: 's', scope: 'system/*.rs' }) as never,
+    });
+    const { text } = await supertest(app.express).get(`${BASE}/metadata`).expect(200);
+    expect(text).not.toContain('x.example');
   });
 
   it('decides conditional creates', async () => {
