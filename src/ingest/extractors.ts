@@ -1,3 +1,4 @@
+import { ccdaExtractor } from './ccda/index.js';
 import { docxExtractor } from './docx.js';
 import { type ExtractedText, parseContentType, plainExtractor, type TextExtractor } from './extractor.js';
 import { htmlExtractor } from './html.js';
@@ -11,6 +12,7 @@ export const EXTRACTORS: readonly TextExtractor[] = [
   rtfExtractor,
   docxExtractor,
   pdfExtractor,
+  ccdaExtractor,
 ];
 
 /**

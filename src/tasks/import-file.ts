@@ -20,7 +20,7 @@ import {
 } from './import-apply.js';
 import { documentFile } from './import-document.js';
 import type { FileState } from './import-ledger.js';
-import { importMessages } from './import-messages.js';
+import { importClinicalDocument, importMessages } from './import-messages.js';
 import { noteResource } from './import-notes.js';
 
 /** Lines that are committed together: the cheapest size of a batch, measured (decision 0002). */
@@ -52,8 +52,7 @@ export async function importFile(file: SourceFile, state: FileState, run: FileIm
     return await importFormat(format, file, state, run);
   } catch (error) {
     if (!isFault(error) || !endsFile(error)) throw error;
-    if (error.issueCode === 'not-found' && error.category === 'precondition' && !run.lastAttempt)
-      return 'deferred';
+    if (isUnresolved(error) && !run.lastAttempt) return 'deferred';
     reject(state, undefined, error);
     return 'done';
   }
@@ -89,9 +88,13 @@ function importFormat(
       return importWhole(documentFile(format, file, run), state, run);
     case 'hl7v2':
       return importMessages(file, state, run);
+    case 'ccda':
+      return importClinicalDocument(file, state, run);
     default:
       throw new Fault('unsupported', 'The file is none of the formats that can be imported.', {
-        remedy: 'See `cenote import --help` for the formats.',
+        remedy: /\.xml(\.gz)?$/i.test(file.name)
+          ? 'Of XML, whole C-CDA documents are read, no parts of them.'
+          : 'See `cenote import --help` for the formats.',
       });
   }
 }

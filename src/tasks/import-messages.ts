@@ -1,5 +1,6 @@
 import { type Fault, isFault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
+import { MAX_CCDA_BYTES, mapClinicalDocument } from '../ingest/ccda/index.js';
 import { extractText } from '../ingest/extractors.js';
 import { mapMessage } from '../ingest/hl7v2/index.js';
 import { decodeMessages, MAX_MESSAGES_BYTES, readMessages } from '../ingest/hl7v2/message.js';
@@ -55,6 +56,17 @@ export async function importMessages(
   }
   if (groups.length + faults.length > 0 && !(await commit())) return 'deferred';
   return finish(state);
+}
+
+/** Imports a C-CDA document: whom it is about, the document with its original, and what its entries say. */
+export async function importClinicalDocument(
+  file: SourceFile,
+  state: FileState,
+  run: FileImport,
+): Promise<FileOutcome> {
+  const mapped = mapClinicalDocument(await readWhole(file.open(), MAX_CCDA_BYTES));
+  const group = { line: undefined, resources: await withDocumentsKept(mapped), authoritative: false };
+  return (await importLinked([group], state, run)) ? finish(state) : 'deferred';
 }
 
 /** The resources, files inside of documents kept as Binaries and read. */

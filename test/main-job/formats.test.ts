@@ -7,6 +7,7 @@ import { drainAnnotations } from '../../src/tasks/annotate.js';
 import { runImport } from '../../src/tasks/import.js';
 import type { ImportReport } from '../../src/tasks/import-report.js';
 import { BASE, type Served, serve } from '../http/served.js';
+import { ccda, nonXml } from '../ingest/ccda-samples.js';
 import { ADMISSION, BATCH, DISCHARGE, RESULTS } from '../ingest/hl7v2-samples.js';
 import { docxOf, pdfOf, tarOf, zipOf } from '../ingest/made-files.js';
 
@@ -181,5 +182,41 @@ describe('HL7 v2', () => {
     expect(await found('Patient?identifier=4712')).toMatchObject([{ id: 'bea', birthDate: '1961-04-12' }]);
     expect(await found('Encounter?patient=bea')).toHaveLength(1);
     expect(await found('Observation?patient=bea')).toHaveLength(4);
+  });
+});
+
+describe('C-CDA', () => {
+  it('joins the person messages brought, keeps the original, and a second run changes nothing', async () => {
+    await importOf({ 'a.hl7': ADMISSION });
+    const first = (await importOf(
+      { 'ccd.xml': ccda({}), 'part.xml': '<section/>' },
+      true,
+    )) as ImportReport & {
+      path: string;
+    };
+    expect(first.errors).toMatchObject([{ message: expect.stringMatching(/C-CDA/) }]);
+    expect(first.resources.byType).toMatchObject({ Condition: 3, Binary: 1, DocumentReference: 1 });
+    expect(first.derived.created).toBeGreaterThan(0);
+    const people = await found('Patient?identifier=urn:oid:2.999.1|4711');
+    expect(people).toHaveLength(1);
+    // What the hospital's admission said of her stays; what the document adds is added.
+    expect(people[0]).toMatchObject({ name: [{ family: 'MILLER' }], communication: [{ preferred: true }] });
+    expect(await found(`Encounter?patient=${people[0]!.id}&identifier=V100`)).toHaveLength(1);
+    const again = await importAgain(first.path);
+    expect(again.resources).toMatchObject({ created: 0, updated: 0, deleted: 0 });
+  }, 60_000);
+
+  it('with an embedded PDF is read, and keeps both', async () => {
+    await importOf({ 'u.xml': nonXml('application/pdf', pdfOf([[WORDS]])).replace('DOC1', 'DOC2') });
+    const [document] = await found('DocumentReference?identifier=DOC2');
+    const attachments = (document!.content as { attachment: Record<string, string> }[]).map(
+      (c) => c.attachment,
+    );
+    expect(attachments.map(({ contentType }) => contentType)).toEqual([
+      'text/plain; charset=utf-8',
+      'application/pdf',
+      'application/xml',
+    ]);
+    expect(Buffer.from(attachments[0]!.data!, 'base64').toString()).toBe(WORDS);
   });
 });
