@@ -39,8 +39,11 @@ describe('values that a living person can have', () => {
     ['T 37.2, HR 500, RR 16', ['t=37.2 Cel', 'rr=16 /min']],
     ['Vitals: HR 72, BP 120/800', ['hr=72 /min']],
     ['Blood pressure 132/84 mmHg', ['blood pressure=132/84 mm[Hg]']],
-    ['Vitals: HR 72, RR 14-16, SpO2 97% RA', ['hr=72 /min', 'rr=14-16 /min', 'spo2=97 %']],
-    ['Vitals: HR 72, RR 14-160', ['hr=72 /min']],
+    [
+      'Vitals: HR 72, respiratory rate 14-16, SpO2 97% RA',
+      ['hr=72 /min', 'respiratory rate=14-16 /min', 'spo2=97 %'],
+    ],
+    ['Vitals: HR 72, respiratory rate 14-160', ['hr=72 /min']],
   ])('%s', (text, values) => expect(valuesIn(text)).toEqual(values));
 
   it('reads room air beside a saturation as no disease', () => {
