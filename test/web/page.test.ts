@@ -143,9 +143,12 @@ describe.skipIf(!CHROMIUM)('the page', () => {
     await shot('timeline');
   });
 
-  it('goes from a fact to the words of its note', async () => {
+  it('lets a person confirm a fact, and goes from it to the words of its note', async () => {
     await page.locator('.events button:has(.badge)').first().click();
     await page.waitForSelector('.detail .sources a');
+    await page.fill('.review input', 'seen in clinic');
+    await page.click('.review button:has-text("Confirm")');
+    await page.waitForSelector('.review strong:has-text("confirmed")');
     await shot('fact');
     const words = (await page.locator('.detail .sources a').first().textContent())!.replace(/[“”]/g, '');
     await page.locator('.detail .sources a').first().click();

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { type Bundle, type Resource, request, resources } from './api.js';
 import type { Event } from './events.js';
 import { Show, useLoad } from './load.js';
+import { Review } from './review.js';
 import { conceptText, systemName } from './words.js';
 
 /** One event: what it is, whose words say so, the resource and its versions. */
@@ -68,6 +69,7 @@ export function EventDetail({ event, onClose }: { event: Event; onClose: () => v
           <a href={`#/note/${resource.id}`}>Read the note</a>
         </p>
       )}
+      {event.derived && <Review resource={resource} />}
       <Versions resource={resource} />
     </aside>
   );
