@@ -35,7 +35,7 @@ export const SETTINGS = [
     example: 'structure',
     default: 'strict',
     meaning:
-      'How strictly the API checks what is written where a request says nothing (X-Cenote-Validation): strict, structure or minimal.',
+      'How strictly what is written is checked where neither the request (X-Cenote-Validation, import --validation) nor its tenant says: strict, structure or minimal.',
   },
   {
     name: 'CENOTE_CORS_ORIGINS',

@@ -25,7 +25,7 @@ interface ImportCommandOptions extends SharedOptions {
   author?: string;
   encounter?: string;
   column?: Partial<Record<keyof Note, string>>;
-  validation: ValidationLevel;
+  validation?: ValidationLevel;
 }
 
 const FIELDS: readonly (keyof Note)[] = ['id', 'text', 'patient', 'date', 'type', 'author', 'encounter'];
@@ -47,9 +47,10 @@ export function register(program: Command): void {
     .option('--report <file>', 'write the report as JSON')
     .option('--strict', 'exit with 1 if anything was rejected')
     .addOption(
-      new Option('--validation <level>', 'how strictly resources are checked')
-        .choices(VALIDATION_LEVELS)
-        .default('strict'),
+      new Option(
+        '--validation <level>',
+        'how strictly resources are checked; as the tenant or else the server is set where not given',
+      ).choices(VALIDATION_LEVELS),
     )
     .option('--quiet', 'no progress, only the report')
     .option('--patient <ref>', 'patient of notes that do not say: Patient/ID, an id, or system|identifier')
@@ -75,7 +76,7 @@ Ctrl-C stops it; cenote job resume JOB goes on where it stood.`,
           folder: process.cwd(),
           defaults: { patient, date, type, author, encounter },
           columns: options.column ?? {},
-          validation: options.validation,
+          validation: options.validation ?? tenant.record.validation ?? system.config.validation,
         });
         const report = await importWithProgress(system, tenant, job.id, { signal, quiet: options.quiet });
         await showReport(report, options);

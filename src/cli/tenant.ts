@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { Fault } from '../core/fault.js';
+import { VALIDATION_LEVELS, type ValidationLevel } from '../fhir/validate.js';
 import type { RotationLevel } from '../tenancy/key-rotation.js';
 import type { TenantRecord } from '../tenancy/tenant.js';
 import { print, type SharedOptions, withDataDir, withSystem } from './shell.js';
@@ -9,15 +10,62 @@ interface ListOptions extends SharedOptions {
   json?: true;
 }
 
+interface CreateOptions extends ListOptions {
+  validation?: ValidationLevel;
+  integrity?: true;
+}
+
+interface SetOptions extends ListOptions {
+  validation?: ValidationLevel | 'server';
+  integrity?: boolean;
+}
+
 export function register(program: Command): void {
   const tenant = program.command('tenant').description('create, list and manage tenants');
 
   withDataDir(tenant.command('create <name>'))
     .description('make a tenant with its own database, role and keys')
+    .addOption(
+      new Option('--validation <level>', 'how strictly what is written is checked').choices(
+        VALIDATION_LEVELS,
+      ),
+    )
+    .option('--integrity', 'refuse references to what is not here, and deletion of what is referred to')
     .option('--json', 'print the record as JSON')
-    .action((name: string, options: ListOptions) =>
-      withSystem(options, async ({ tenants }) => show(await tenants.create(name), options)),
+    .action((name: string, options: CreateOptions) =>
+      withSystem(options, async ({ tenants }) => {
+        const { validation, integrity } = options;
+        show(await tenants.create(name, { validation, integrity }), options);
+      }),
     );
+
+  withDataDir(tenant.command('set <name>'))
+    .description('change what a tenant asks of what is written to it from now on')
+    .addOption(
+      new Option(
+        '--validation <level>',
+        'how strictly what is written is checked; server: as the server is set',
+      ).choices([...VALIDATION_LEVELS, 'server']),
+    )
+    .option('--integrity', 'refuse references to what is not here, and deletion of what is referred to')
+    .option('--no-integrity', 'let references point to what is not here')
+    .option('--json', 'print the record as JSON')
+    .addHelpText(
+      'after',
+      `
+What is stored already is not looked at. A request (X-Cenote-Validation) and an import (--validation) may still choose
+another level; integrity they cannot choose.`,
+    )
+    .action((name: string, options: SetOptions) => {
+      const { validation, integrity } = options;
+      if (validation === undefined && integrity === undefined)
+        throw new Fault('invalid', 'Nothing to set was given.', {
+          remedy: 'Give --validation LEVEL, --integrity or --no-integrity.',
+        });
+      return withSystem(options, async ({ tenants }) =>
+        show(await tenants.setDefaults(name, { validation, integrity }), options),
+      );
+    });
 
   withDataDir(tenant.command('list'))
     .description('list the tenants')
@@ -108,9 +156,9 @@ function columns(record: TenantRecord): string[] {
 const created = (record: TenantRecord): string => new Date(record.createdAt).toISOString();
 
 function shown(record: TenantRecord, bytes?: bigint): Record<string, unknown> {
-  const { id, name, state, epoch, database } = record;
+  const { id, name, state, epoch, database, validation = 'as the server', integrity = false } = record;
   const size = bytes === undefined ? {} : { databaseBytes: Number(bytes) };
-  return { id, name, state, epoch, database, created: created(record), ...size };
+  return { id, name, state, epoch, database, created: created(record), validation, integrity, ...size };
 }
 
 function show(record: TenantRecord, options: ListOptions, bytes?: bigint): void {

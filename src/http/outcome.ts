@@ -47,7 +47,8 @@ export class HttpFault extends Fault {
 /** Status of a fault in HTTP's language. */
 export function statusOf(fault: Fault): number {
   if (fault instanceof HttpFault) return fault.status;
-  if (fault.category === 'invalid' && fault.issueCode && UNPROCESSABLE.has(fault.issueCode)) return 422;
+  const ofInput = fault.category === 'invalid' || fault.category === 'precondition';
+  if (ofInput && fault.issueCode && UNPROCESSABLE.has(fault.issueCode)) return 422;
   // Legal FHIR that is not done here, in an otherwise served interaction, is the caller's to change.
   if (fault.category === 'unsupported' && fault.at) return 400;
   return STATUS[fault.category];

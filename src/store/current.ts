@@ -20,9 +20,11 @@ const CLAIM = `insert into locator (rtype, rid, chk, part)
   select * from unnest($1::smallint[], $2::bigint[], $3::int[], $4::int[]) order by 1, 2
   on conflict (rtype, rid) do nothing returning rtype, rid`;
 
-const LOCK = `select l.rtype, l.rid, l.chk, l.part, l.former from locator l
+/** Writers exclude each other by either lock; only `update`, for deletions, excludes those who write references too. */
+const lockStatement = (strength: 'update' | 'no key update') =>
+  `select l.rtype, l.rid, l.chk, l.part, l.former from locator l
   join unnest($1::smallint[], $2::bigint[]) as k (rtype, rid) on l.rtype = k.rtype and l.rid = k.rid
-  order by l.rtype, l.rid for update of l`;
+  order by l.rtype, l.rid for ${strength} of l`;
 
 const CURRENT = `select r.rtype, r.rid, r.ver, r.lu, r.deleted, r.digest from resource r
   join unnest($1::int[], $2::smallint[], $3::bigint[]) as k (part, rtype, rid)
@@ -94,11 +96,12 @@ export async function lockCurrent(
   const found = new Map<string, Current>();
   if (others.length === 0) return found;
   const located = new Map<string, LocatorRow>();
+  const strength = others.some((w) => w.op === 'delete') ? 'update' : 'no key update';
   const locked = await run<LocatorRow>(
     db,
-    LOCK,
+    lockStatement(strength),
     [intArray(others.map((w) => w.rtype)), intArray(others.map((w) => w.rid))],
-    'store-lock',
+    `store-lock ${strength}`,
   );
   if (locked.length === 0) return found;
   for (const row of locked) located.set(rowKey(row.rtype, row.rid), row);

@@ -4,6 +4,8 @@ import type { Tenant } from '../tenancy/tenant.js';
 import { resourceOf, resourceText } from './content.js';
 import type { Actor, Store } from './contract.js';
 import { faultOf } from './database.js';
+import { erase } from './erase.js';
+import { needsIntegrity } from './integrity.js';
 import { createTenantParameters, type KnownParameters } from './parameters.js';
 import { prepareWrites } from './prepare.js';
 import { history, readCurrent, readMany, readRows, readVersion } from './read.js';
@@ -20,8 +22,12 @@ export interface StoreSettings {
   readonly base: string;
 }
 
+function baseOf({ base }: StoreSettings, tenant: Tenant): string {
+  return `${base}/${tenant.record.name}`;
+}
+
 function indexContext(settings: StoreSettings, tenant: Tenant, { indexed }: KnownParameters): IndexContext {
-  return { blind: tenant.keys.blind, base: `${settings.base}/${tenant.record.name}`, registry: indexed };
+  return { blind: tenant.keys.blind, base: baseOf(settings, tenant), registry: indexed };
 }
 
 export function createStore(settings: StoreSettings): Store {
@@ -44,7 +50,10 @@ export function createStore(settings: StoreSettings): Store {
       if (writes.length === 0) return [];
       const known = parameters.assumed(tenant);
       const prepared = await prepareWrites(tenant.keys, indexContext(settings, tenant, known), writes);
-      if (prepared.length === 1) {
+      const alone =
+        prepared.length === 1 &&
+        !(tenant.record.integrity && needsIntegrity(prepared[0]!, baseOf(settings, tenant)));
+      if (alone) {
         const result = await singleWrite(tenant, prepared[0]!, actor, clock.now(), known.epoch);
         if (result) return [result];
       }
@@ -60,6 +69,11 @@ export function createStore(settings: StoreSettings): Store {
         types,
         parts,
       ),
+    erase: (tenant, request, actor) =>
+      inTransaction(tenant, async (client, epoch) => {
+        const context = indexContext(settings, tenant, await parameters.ofEpoch(tenant, epoch, client));
+        return erase(tenant, client, actor, context, clock.now(), request);
+      }),
     transact: (tenant, actor, work) => transaction(tenant, actor, (tx) => work(tx)),
     read: (tenant, type, id) => asFault(readCurrent(tenant, tenant.pool, type, id)),
     readVersion: (tenant, type, id, version) => asFault(readVersion(tenant, tenant.pool, type, id, version)),

@@ -21,9 +21,10 @@ import type {
 import { copyWrite } from './copy-write.js';
 import { lockCurrent, rowKey } from './current.js';
 import { intArray, run } from './database.js';
-import { decide } from './decide.js';
+import { type Decision, decide } from './decide.js';
 import { isReviewed } from './derived-group.js';
 import { documentState, WITHDRAWN } from './document-state.js';
+import { checkIntegrity } from './integrity.js';
 import { type PreparedWrite, prepareWrites } from './prepare.js';
 import { readCurrent, readMany, readRows } from './read.js';
 import { smallWrite } from './small-write.js';
@@ -73,8 +74,23 @@ export class WriteTransaction implements StoreTransaction {
     return this.writePrepared(await prepareWrites(this.tenant.keys, this.context, writes));
   }
 
-  /** Locks, decides, seals and writes. A document that is deleted or marked as an error takes its facts with it. */
+  /**
+   * Locks, decides, seals and writes. A document that is deleted or marked as an error takes its facts with it. Then
+   * looks whether references hold, where the tenant asks for that.
+   */
   async writePrepared(prepared: readonly PreparedWrite[]): Promise<WriteResult[]> {
+    const decisions = await this.apply(prepared);
+    if (this.tenant.record.integrity)
+      await checkIntegrity(
+        this.tenant.keys,
+        this.client,
+        this.context.base,
+        decisions.filter((d) => d.outcome !== 'unchanged'),
+      );
+    return decisions.map((d) => new Written(d));
+  }
+
+  private async apply(prepared: readonly PreparedWrite[]): Promise<Decision[]> {
     if (prepared.length === 0) return [];
     if (prepared.length >= COPY_FROM_WRITES)
       await this.client.query(`set local lock_timeout = '${BULK_LOCK_TIMEOUT_MS}ms'`);
@@ -93,7 +109,7 @@ export class WriteTransaction implements StoreTransaction {
       )
       .map(({ write }) => ({ documentId: write.id, resources: [] }));
     if (withdrawn.length > 0) await this.replaceDerivedGroups(withdrawn);
-    return decisions.map((d) => new Written(d));
+    return decisions;
   }
 
   async replaceDerivedGroup(documentId: string, resources: readonly Resource[]): Promise<ReplacedGroup> {
@@ -104,7 +120,7 @@ export class WriteTransaction implements StoreTransaction {
   /**
    * See `Store.replaceDerivedGroup`, for several documents at once: a batch costs as many round trips as one. The
    * documents' locator rows are locked first and in order, so that two replacements of one group come one after the
-   * other.
+   * other. Referential integrity is not asked of them: what a note no longer says is withdrawn whoever refers to it.
    */
   async replaceDerivedGroups(groups: readonly DerivedGroup[]): Promise<ReplacedGroup[]> {
     const { keys } = this.tenant;
@@ -148,8 +164,8 @@ export class WriteTransaction implements StoreTransaction {
       for (const { resourceType } of resources) byType[resourceType] = (byType[resourceType] ?? 0) + 1;
       counts.push({ created: 0, updated: 0, deleted: 0, unchanged: kept.size, byType });
     });
-    const results = await this.write(writes);
-    results.forEach(({ outcome }, k) => {
+    const decisions = await this.apply(await prepareWrites(this.tenant.keys, this.context, writes));
+    decisions.forEach(({ outcome }, k) => {
       const count = counts[ownerOf[k]!]! as { -readonly [K in keyof ReplacedGroup]: ReplacedGroup[K] };
       count[outcome] += 1;
     });

@@ -9,6 +9,7 @@ import { type Criteria, parseCriteria } from './bundle-criteria.js';
 import { basicCheck, type Check, entriesOf, isObject, moved, parseEntry } from './bundle-entry.js';
 import { severalMatches } from './bundle-match.js';
 import type { BundleDeps, BundleResult, ImportOptions } from './bundle-options.js';
+import { placedFault } from './bundle-place.js';
 import { lockName, type Pending, resolveReferences } from './bundle-resolve.js';
 import { type BundleCounts, countWrite, type EntryError, noCounts } from './bundle-result.js';
 
@@ -52,7 +53,7 @@ export async function importBundle(
   const errors: EntryError[] = [];
   const counts = noCounts();
   const items = itemsOf(bundle, options, errors);
-  if (atomic && errors.length > 0) return refuseAll(items, errors);
+  if (atomic && errors.length > 0) return refuseAll(items.length + errors.length, errors);
   const targets = new Map<string, string>();
   for (const item of items) if (item.fullUrl) targets.set(item.fullUrl, `${item.type}/${item.id}`);
   for (const wave of waves(items, atomic)) {
@@ -60,7 +61,7 @@ export async function importBundle(
       await writeWave(deps, tenant, wave, targets, options, atomic, counts, errors);
     } catch (error) {
       if (!atomic || !isFault(error) || !isInput(error)) throw error;
-      return refuseAll(items, [{ entry: entryOf(error), fault: error }]);
+      return refuseAll(items.length, errorsOf(error));
     }
   }
   counts.rejected = errors.length;
@@ -74,10 +75,19 @@ function isInput(fault: Fault): boolean {
   );
 }
 
-function refuseAll(items: readonly Item[], errors: EntryError[]): BundleResult {
+function refuseAll(entries: number, errors: EntryError[]): BundleResult {
   const counts = noCounts();
-  counts.rejected = Math.max(items.length + errors.length, 1);
+  counts.rejected = Math.max(entries, 1);
   return { counts, errors };
+}
+
+/** One error for each entry that a fault tells of. */
+function errorsOf(fault: Fault): EntryError[] {
+  const own = entryOf(fault);
+  if (fault.also.every((other) => entryOf(other) === own)) return [{ entry: own, fault }];
+  const { category, message, at, remedy, log, issueCode, cause } = fault;
+  const alone = new Fault(category, message, { at, remedy, log, issueCode, cause });
+  return [alone, ...fault.also].map((one) => ({ entry: entryOf(one), fault: one }));
 }
 
 function entryOf(fault: Fault): number {
@@ -230,15 +240,19 @@ async function writeWave(
   for (let refused = 0; ; refused++) {
     try {
       const { results, unresolved } = await writeOnce(deps, tenant, rest, targets, options, atomic);
-      for (const result of results) countWrite(counts, result);
+      for (const result of results) {
+        countWrite(counts, result);
+        if ('id' in result) options.written?.(result);
+      }
       errors.push(...unresolved);
       return;
     } catch (error) {
       if (atomic || !isFault(error) || !isInput(error) || refused >= MAX_REFUSED_PER_COMMIT) throw error;
-      const entry = entryOf(error);
-      if (!rest.some((item) => item.index === entry)) throw error;
-      errors.push({ entry, fault: error });
-      rest = rest.filter((item) => item.index !== entry);
+      const found = errorsOf(error);
+      const refusedNow = new Set(found.map(({ entry }) => entry));
+      if (!rest.some((item) => refusedNow.has(item.index))) throw error;
+      errors.push(...found);
+      rest = rest.filter((item) => !refusedNow.has(item.index));
     }
   }
 }
@@ -351,10 +365,7 @@ async function placed<T>(items: readonly Item[], write: () => Promise<T>): Promi
   try {
     return await write();
   } catch (error) {
-    const position = isFault(error) ? /^writes\[(\d+)\]/.exec(error.at ?? '')?.[1] : undefined;
-    const item = position === undefined ? undefined : items[Number(position)];
-    if (!item || !isFault(error)) throw error;
-    const { category, message, remedy, log, issueCode, cause } = error;
-    throw new Fault(category, message, { at: item.at, remedy, log, issueCode, cause });
+    if (!isFault(error)) throw error;
+    throw placedFault(error, (write) => items[write]?.at);
   }
 }

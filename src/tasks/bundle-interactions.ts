@@ -2,9 +2,11 @@ import { Fault, isFault } from '../core/fault.js';
 import { isFhirId, newId } from '../core/ids.js';
 import type { Resource, StoredResource } from '../core/resource.js';
 import type { Actor, Store, StoreTransaction, WriteResult } from '../store/contract.js';
+import { isDangling } from '../store/integrity.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import type { Criteria } from './bundle-criteria.js';
 import { type FindMatches, oneMatch } from './bundle-match.js';
+import { placedFault } from './bundle-place.js';
 import { lockName } from './bundle-resolve.js';
 import { inTurn } from './bundle-turn.js';
 
@@ -33,7 +35,7 @@ export async function createResource(
   const id = newId();
   const type = resource.resourceType;
   const write = { op: 'create', type, id, resource: { ...resource, id } } as const;
-  if (!ifNoneExist) return first(await deps.store.commit(tenant, [write], actor));
+  if (!ifNoneExist) return alone(type, deps.store.commit(tenant, [write], actor));
   // Most conditional creates find their match: answer those without a lock.
   const known = await oneMatch(deps.find, tenant, ifNoneExist, 'If-None-Exist');
   if (known) return existing(known);
@@ -44,7 +46,7 @@ export async function createResource(
     return deps.store.transact(tenant, actor, async (tx) => {
       await tx.lock(lockName(ifNoneExist));
       const match = await oneMatch(deps.find, tenant, ifNoneExist, 'If-None-Exist', tx);
-      return match ? existing(match) : first(await tx.write([write]));
+      return match ? existing(match) : alone(type, tx.write([write]));
     });
   });
 }
@@ -58,12 +60,9 @@ export async function updateResource(
   ifMatch?: number,
 ): Promise<WriteResult> {
   const type = resource.resourceType;
-  return first(
-    await deps.store.commit(
-      tenant,
-      [{ op: 'update', type, id, resource: { ...resource, id }, ifMatch }],
-      actor,
-    ),
+  return alone(
+    type,
+    deps.store.commit(tenant, [{ op: 'update', type, id, resource: { ...resource, id }, ifMatch }], actor),
   );
 }
 
@@ -84,7 +83,7 @@ export async function updateWhere(
       const match = await oneMatch(deps.find, tenant, criteria, undefined, tx);
       const id = conditionalUpdateId(resource, match);
       const type = resource.resourceType;
-      return first(await tx.write([{ op: 'update', type, id, resource: { ...resource, id }, ifMatch }]));
+      return alone(type, tx.write([{ op: 'update', type, id, resource: { ...resource, id }, ifMatch }]));
     }),
   );
 }
@@ -192,10 +191,11 @@ export async function patchResource(
     const resource = patch(current.resource);
     try {
       const write = { op: 'update', type, id, resource, ifMatch: ifMatch ?? current.version } as const;
-      return first(await deps.store.commit(tenant, [write], actor));
+      return await alone(type, deps.store.commit(tenant, [write], actor));
     } catch (error) {
       if (ifMatch !== undefined || race >= MAX_RACES || !isFault(error)) throw error;
-      if (error.category !== 'precondition' && error.category !== 'conflict') throw error;
+      if (isDangling(error) || (error.category !== 'precondition' && error.category !== 'conflict'))
+        throw error;
     }
   }
 }
@@ -210,6 +210,15 @@ export function existing(match: StoredResource): WriteResult {
     lastUpdated: Date.parse(match.meta.lastUpdated),
     resource: match,
   };
+}
+
+/** The one write of an interaction: what the store says of `writes[0].subject` is of `Observation.subject`. */
+async function alone(type: string, work: Promise<readonly WriteResult[]>): Promise<WriteResult> {
+  try {
+    return first(await work);
+  } catch (error) {
+    throw isFault(error) && /^writes\[0\]./.test(error.at ?? '') ? placedFault(error, () => type) : error;
+  }
 }
 
 function first(results: readonly WriteResult[]): WriteResult {

@@ -1,6 +1,6 @@
 import type { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
-import type { Actor } from '../store/contract.js';
+import type { Actor, WriteResult } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import type { Criteria } from './bundle-criteria.js';
 import type { Check, Entry } from './bundle-entry.js';
@@ -61,6 +61,8 @@ export interface ImportOptions extends CommonOptions {
   readonly mode: 'import';
   /** Shared by the bundles of one job. */
   readonly cache?: ResolvedReferences;
+  /** Told of each resource that was written or found unchanged, once that is committed. */
+  readonly written?: (result: WriteResult) => void;
 }
 
 export interface BundleResult {

@@ -7,6 +7,7 @@ import { conditionalDeleteMatches, conditionalUpdateId, existing } from './bundl
 import { severalMatches } from './bundle-match.js';
 import type { BundleDeps, BundleScope } from './bundle-options.js';
 import { patchOf } from './bundle-patch.js';
+import { placedFault } from './bundle-place.js';
 import { lockName, type Pending, resolveReferences } from './bundle-resolve.js';
 import type { EntryResult } from './bundle-result.js';
 
@@ -301,8 +302,6 @@ async function readInside(entry: Entry, tx: StoreTransaction): Promise<EntryResu
   return { kind: 'read', read: { status: 200, resource, version, lastUpdated } };
 }
 
-const WRITE_PLACE = /^writes\[(\d+)\]/;
-
 /** Writes everything at once; the store's fault names a write, the caller's an entry. */
 async function writeAll(
   deps: BundleDeps,
@@ -315,15 +314,7 @@ async function writeAll(
   try {
     return tx ? await tx.write(writes) : await deps.store.commit(tenant, writes, actor);
   } catch (error) {
-    const position = isFault(error) && error.at ? WRITE_PLACE.exec(error.at)?.[1] : undefined;
-    const entry = position === undefined ? undefined : planned[Number(position)]?.entry;
-    if (!entry || !isFault(error)) throw error;
-    throw new Fault(error.category, error.message, {
-      at: entry.at,
-      remedy: error.remedy,
-      log: error.log,
-      issueCode: error.issueCode,
-      cause: error.cause,
-    });
+    if (!isFault(error)) throw error;
+    throw placedFault(error, (write) => planned[write]?.entry.at);
   }
 }

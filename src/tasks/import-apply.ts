@@ -2,11 +2,13 @@ import type { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
 import type { NoteColumns } from '../ingest/note-table.js';
 import type { Actor } from '../store/contract.js';
+import { isDangling } from '../store/integrity.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { applyBundle, type BundleDeps, type ResolvedReferences } from './bundle.js';
 import type { Check } from './bundle-entry.js';
 import type { FileState } from './import-ledger.js';
 import type { NoteDefaults } from './import-notes.js';
+import type { Postponed } from './import-postponed.js';
 import { addCounts, importError, MAX_ERRORS_PER_FILE } from './import-report.js';
 
 export interface FileImport {
@@ -20,6 +22,8 @@ export interface FileImport {
   readonly check: Check;
   /** On the last attempt a reference that cannot be resolved is an error; before, the file is put off. */
   readonly lastAttempt: boolean;
+  /** Takes resources whose references point to what is not here yet. */
+  readonly postponed: Postponed;
   readonly signal: AbortSignal | undefined;
   /** Called after each commit, when the state has moved on; writes the ledger. */
   readonly committed: (state: FileState) => Promise<void>;
@@ -48,7 +52,9 @@ export async function applied(
   });
   if (!run.lastAttempt && errors.some(({ fault }) => isUnresolved(fault))) {
     const nothingWritten = counts.created + counts.updated + counts.deleted + counts.unchanged === 0;
-    if (nothingWritten) return false;
+    // A bundle's own entries may refer to each other by fullUrl: it waits as a whole, and is written again as a whole.
+    if (nothingWritten || errors.some(({ entry, fault }) => isDangling(fault) && lineOf(entry) === undefined))
+      return false;
   }
   const { byType, ...numbers } = counts;
   addCounts(state.counts.byType, byType);
@@ -60,12 +66,17 @@ export async function applied(
   state.counts.documents += byType.DocumentReference ?? 0;
   const perEntry = Math.max(counts.rejected - errors.length, 0);
   state.counts.rejected += perEntry;
-  for (const { entry, fault } of errors) reject(state, lineOf(entry), fault, lineOf(entry) !== undefined);
+  const entries = (bundle.entry as { resource?: Resource }[] | undefined) ?? [];
+  for (const { entry, fault } of errors) {
+    const line = lineOf(entry);
+    if (!run.postponed.take(state, line, entries[entry]?.resource, fault))
+      reject(state, line, fault, line !== undefined);
+  }
   return true;
 }
 
 export function isUnresolved(fault: Fault): boolean {
-  return fault.category === 'precondition' && fault.issueCode === 'not-found';
+  return isDangling(fault) || (fault.category === 'precondition' && fault.issueCode === 'not-found');
 }
 
 /** Notes what was refused. Within a line the place is the resource's own, not that of the batch it was sent in. */

@@ -34,6 +34,19 @@ export function noFileCounts(): FileCounts {
   };
 }
 
+/** Counts one resource that was accepted. */
+export function countOutcome(
+  counts: FileCounts,
+  outcome: 'created' | 'updated' | 'deleted' | 'unchanged',
+  type: string,
+): void {
+  counts[outcome]++;
+  if (outcome === 'deleted') return;
+  counts.resources++;
+  if (type === 'DocumentReference') counts.documents++;
+  counts.byType[type] = (counts.byType[type] ?? 0) + 1;
+}
+
 /** One rejected line or entry. Never a value of it. */
 export interface ImportError {
   readonly file: string;

@@ -9,10 +9,18 @@ import type { Jobs } from '../jobs/jobs.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type BundleDeps, ResolvedReferences } from './bundle.js';
 import { checkAt } from './bundle-entry.js';
+import { type FileImport, reject } from './import-apply.js';
 import { importFile } from './import-file.js';
 import { type FileState, loadLedger, newFileState, saveFileState } from './import-ledger.js';
 import type { NoteDefaults } from './import-notes.js';
-import { type DerivedCounts, type ImportReport, importReport, noDerivedCounts } from './import-report.js';
+import { Postponed } from './import-postponed.js';
+import {
+  countOutcome,
+  type DerivedCounts,
+  type ImportReport,
+  importReport,
+  noDerivedCounts,
+} from './import-report.js';
 
 /** Files read side by side: while one waits for its commit the next is parsed. */
 const FILES_AT_ONCE = 2;
@@ -26,7 +34,7 @@ export interface ImportParams {
   readonly folder: string;
   readonly defaults: NoteDefaults;
   readonly columns: NoteColumns;
-  /** How strictly resources are checked; `strict` where not given. */
+  /** How strictly resources are checked; as the tenant asks where not given, else `strict`. */
   readonly validation?: ValidationLevel;
 }
 
@@ -138,9 +146,23 @@ async function importAll(
   report: () => void,
 ): Promise<void> {
   const cache = new ResolvedReferences();
+  const postponed = new Postponed();
   const committed = async (state: FileState) => {
-    await saveFileState(tenant, job, state);
+    if (!postponed.has(state)) await saveFileState(tenant, job, state);
     report();
+  };
+  const common: Omit<FileImport, 'lastAttempt'> = {
+    deps: deps.bundle,
+    tenant,
+    actor: { id: job.id, kind: 'job' },
+    base: run.base,
+    cache,
+    defaults: params.defaults,
+    columns: params.columns,
+    check: checkAt(params.validation ?? tenant.record.validation ?? 'strict'),
+    postponed,
+    signal,
+    committed,
   };
   let open = files.map((_, i) => i).filter((i) => !states[i]!.done);
   for (let round = 1; open.length > 0; round++) {
@@ -153,19 +175,7 @@ async function importAll(
       for (let i = queue.shift(); i !== undefined; i = queue.shift()) {
         signal.throwIfAborted();
         const state = states[i]!;
-        const outcome = await importFile(files[i]!, state, {
-          deps: deps.bundle,
-          tenant,
-          actor: { id: job.id, kind: 'job' },
-          base: run.base,
-          cache,
-          defaults: params.defaults,
-          columns: params.columns,
-          check: checkAt(params.validation ?? 'strict'),
-          lastAttempt,
-          signal,
-          committed,
-        });
+        const outcome = await importFile(files[i]!, state, { ...common, lastAttempt });
         if (outcome === 'deferred') deferred.push(i);
         else {
           state.done = true;
@@ -183,6 +193,13 @@ async function importAll(
     // Without progress another ordinary round would only repeat the last.
     if (deferred.length === before) round = Math.max(round, MAX_ROUNDS - 1);
   }
+  signal.throwIfAborted();
+  const settled = await postponed.settle(
+    { ...common, lastAttempt: true },
+    (state, outcome, type) => countOutcome(state.counts, outcome, type),
+    (state, line, fault) => reject(state, line, fault, true),
+  );
+  for (const state of settled) await committed(state);
 }
 
 /** Searches choose between walking and fetching by the planner's statistics, which a large import leaves far behind. */

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
 import type { ServerAddress } from './postgres/embedded.js';
-import type { KeyProvider, TenantRecord, TenantState } from './tenant.js';
+import type { KeyProvider, TenantDefaults, TenantRecord, TenantState } from './tenant.js';
 
 /** What the parts of the catalog work with. */
 export interface CatalogContext {
@@ -25,10 +25,12 @@ export interface CatalogRow {
   readonly key_ref: string;
   readonly role: string | null;
   readonly role_secret: Buffer | null;
+  readonly validation: TenantDefaults['validation'] | null;
+  readonly integrity: boolean;
 }
 
 export const COLUMNS =
-  'id, name, database, state, epoch, created_at, key_provider, key_ref, role, role_secret';
+  'id, name, database, state, epoch, created_at, key_provider, key_ref, role, role_secret, validation, integrity';
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
@@ -84,5 +86,7 @@ export function recordOf(row: CatalogRow): TenantRecord {
     state: row.state,
     epoch: row.epoch,
     createdAt: Number(row.created_at),
+    ...(row.validation ? { validation: row.validation } : {}),
+    ...(row.integrity ? { integrity: true } : {}),
   };
 }

@@ -17,7 +17,7 @@ import { KEY_CACHE_MS, openTenantKeys } from './key-rows.js';
 import { migrateDatabase, pendingMigrations } from './migrate.js';
 import { connectionBudget, controlPool, tenantPool } from './pools.js';
 import type { ServerAddress } from './postgres/embedded.js';
-import type { KeyProvider, Tenant, TenantRecord, TenantState, Tenants } from './tenant.js';
+import type { KeyProvider, Tenant, TenantDefaults, TenantRecord, TenantState, Tenants } from './tenant.js';
 import { grantTenantRole, schemaStateOf } from './tenant-database.js';
 import { createTenant, removeTenant, type Shredded, shredTenant } from './tenant-life.js';
 
@@ -43,6 +43,11 @@ export interface Catalog extends Tenants {
   readonly server: ServerAddress;
   /** Suspends a tenant or lets it work again; other processes follow within a second. */
   setState(name: string, state: Exclude<TenantState, 'shredded'>): Promise<TenantRecord>;
+  /**
+   * Changes what a tenant asks of what is written to it; what is not named stays, and `server` forgets the tenant's own
+   * level of validation. Other processes follow within a second. What is stored already is not looked at.
+   */
+  setDefaults(name: string, defaults: DefaultsChange): Promise<TenantRecord>;
   /** Changes one of a tenant's keys while it is in use. */
   rotateKey(name: string, level: RotationLevel): Promise<Rotation>;
   /** Erases a tenant for good by destroying its key; see `shredTenant`. */
@@ -55,6 +60,11 @@ export interface Catalog extends Tenants {
   remove(name: string): Promise<void>;
   /** Removes every tenant. For tests. */
   removeAll(): Promise<void>;
+}
+
+export interface DefaultsChange {
+  readonly validation?: TenantDefaults['validation'] | 'server';
+  readonly integrity?: boolean;
 }
 
 interface OpenTenant {
@@ -132,6 +142,8 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       const { keys: tenantKeys } = await openKeys(found);
       entry.tenant = { record: recordOf(found), pool: entry.tenant.pool, keys: tenantKeys };
       entry.keysOpenedAt = now;
+    } else if (!sameDefaults(recordOf(found), entry.tenant.record)) {
+      entry.tenant = { ...entry.tenant, record: recordOf(found) };
     }
     entry.stateCheckedAt = now;
   }
@@ -191,8 +203,8 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     control,
     server,
 
-    async create(name) {
-      return recordOf(await createTenant(context, name));
+    async create(name, defaults) {
+      return recordOf(await createTenant(context, name, defaults));
     },
 
     async list() {
@@ -225,6 +237,19 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       );
       if (!rows[0]) throw noSuchTenant();
       if (state === 'suspended') await forget(name);
+      return recordOf(rows[0]);
+    },
+
+    async setDefaults(name, { validation, integrity }) {
+      const { rows } = await control.query<CatalogRow>(
+        `update tenant set validation = case when $2 = 'server' then null else coalesce($2, validation) end,
+           integrity = coalesce($3, integrity)
+         where name = $1 and state <> 'shredded' returning ${COLUMNS}`,
+        [name, validation ?? null, integrity ?? null],
+      );
+      if (!rows[0]) throw noSuchTenant();
+      const opened = await open.get(name)?.catch(() => undefined);
+      if (opened) opened.stateCheckedAt = Number.NEGATIVE_INFINITY;
       return recordOf(rows[0]);
     },
 
@@ -274,4 +299,8 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       await control.end();
     },
   };
+}
+
+function sameDefaults(one: TenantRecord, other: TenantRecord): boolean {
+  return one.validation === other.validation && one.integrity === other.integrity;
 }

@@ -9,13 +9,18 @@ import {
   noSuchTenant,
 } from './catalog-rows.js';
 import { insertKeyRows, makeTenantKeys } from './key-rows.js';
+import type { TenantDefaults } from './tenant.js';
 import { createTenantDatabase, dropTenantDatabase, newTenantPlace } from './tenant-database.js';
 
 /**
  * Makes a tenant: its customer key, its wrapped keys, its role and database, and last its row, which makes it real.
  * @throws Fault `invalid` for the name, `conflict` where it is taken. What was made before a failure is removed.
  */
-export async function createTenant(context: CatalogContext, name: string): Promise<CatalogRow> {
+export async function createTenant(
+  context: CatalogContext,
+  name: string,
+  defaults: TenantDefaults = {},
+): Promise<CatalogRow> {
   checkTenantName(name);
   const { control, keys, server, clock } = context;
   const id = randomUUID();
@@ -36,9 +41,21 @@ export async function createTenant(context: CatalogContext, name: string): Promi
     await createTenantDatabase(server, place);
     const now = clock.now();
     const { rows } = await client.query<CatalogRow>(
-      `insert into tenant (id, name, database, state, key_provider, key_ref, role, role_secret, created_at)
-       values ($1, $2, $3, 'active', $4, $5, $6, $7, $8) returning ${COLUMNS}`,
-      [id, name, place.database, keys.kind, keyRef, place.role, made.roleSecret, now],
+      `insert into tenant (id, name, database, state, key_provider, key_ref, role, role_secret, created_at,
+         validation, integrity)
+       values ($1, $2, $3, 'active', $4, $5, $6, $7, $8, $9, $10) returning ${COLUMNS}`,
+      [
+        id,
+        name,
+        place.database,
+        keys.kind,
+        keyRef,
+        place.role,
+        made.roleSecret,
+        now,
+        defaults.validation ?? null,
+        defaults.integrity ?? false,
+      ],
     );
     await insertKeyRows(client, id, made.rows, now);
     committing = true;

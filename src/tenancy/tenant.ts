@@ -3,8 +3,19 @@ import type { Blind } from '../core/blind.js';
 
 export type TenantState = 'active' | 'suspended' | 'shredded';
 
+/** What a tenant asks of what is written to it, where a request says nothing. */
+export interface TenantDefaults {
+  /** How strictly resources are checked; as the server is set where absent. */
+  readonly validation?: 'strict' | 'structure' | 'minimal';
+  /**
+   * Whether a literal reference must name a resource that is here, and a resource that others refer to cannot be
+   * deleted; neither where absent.
+   */
+  readonly integrity?: boolean;
+}
+
 /** A row of the catalog. */
-export interface TenantRecord {
+export interface TenantRecord extends TenantDefaults {
   /** UUID, never reused; bound into every sealed body. */
   readonly id: string;
   /** 1 to 40 of a-z 0-9 -, starting with a letter; the segment in `/fhir/{tenant}`. */
@@ -48,7 +59,7 @@ export interface Tenant {
 
 /** The catalog of tenants: opens them, bounded and cached, and closes them. */
 export interface Tenants {
-  create(name: string): Promise<TenantRecord>;
+  create(name: string, defaults?: TenantDefaults): Promise<TenantRecord>;
   list(): Promise<TenantRecord[]>;
   find(name: string): Promise<TenantRecord | undefined>;
   /**
