@@ -22,6 +22,7 @@ import { cohortRoute } from './cohort.js';
 import { cors } from './cors.js';
 import { documentRoutes } from './document.js';
 import { annotationRoute, withAnnotationStatus } from './document-reference.js';
+import { eraseRoute } from './erase.js';
 import { everythingRoutes } from './everything.js';
 import { oneParam } from './exchange.js';
 import { authorise, createFhirEndpoint, type Seen } from './fhir-endpoint.js';
@@ -253,6 +254,8 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
         date: started,
         secured: !options.dev,
         multipleDelete,
+        validation: request.recognised?.record.validation ?? options.validation ?? 'strict',
+        integrity: request.recognised?.record.integrity ?? false,
         registry: request.recognised && (await system.store.parameters.current(request.recognised)).live,
       };
       const mode = oneParam(request, 'mode') ?? 'full';
@@ -274,6 +277,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
       cohortRoute(system.cohorts),
       annotateRoute(async () => (await system.annotation()).reader),
       reviewRoute(system, basicCheck),
+      eraseRoute(system.store),
     ],
   });
   const router = createRouter(routes);

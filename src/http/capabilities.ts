@@ -2,6 +2,7 @@ import type { Resource } from '../core/resource.js';
 import { type ParameterRegistry, searchParametersOf, standardRegistry } from '../fhir/registry.js';
 import { requiredCodes } from '../fhir/required-codes.js';
 import { RESOURCE_TYPES } from '../fhir/resource-types.js';
+import type { ValidationLevel } from '../fhir/validate.js';
 import type { Route } from './router.js';
 
 /** What the statement says beyond what routes and tables do. */
@@ -12,6 +13,9 @@ export interface CapabilitySettings {
   readonly date: number;
   readonly secured: boolean;
   readonly multipleDelete: boolean;
+  /** How strictly what is written is checked, and whether references must hold; of the tenant where it is known. */
+  readonly validation: ValidationLevel;
+  readonly integrity: boolean;
   /** The tenant's search parameters, its own among them; R4's alone for callers who may not know of it. */
   readonly registry?: ParameterRegistry | undefined;
 }
@@ -62,7 +66,7 @@ export function capabilityStatement(routes: readonly Route[], settings: Capabili
     rest: [
       {
         mode: 'server',
-        documentation: `Served like the types of R4, though R4 does not know them: ${OWN_TYPES.join(', ')}.`,
+        documentation: documentation(settings),
         security: security(settings.secured),
         resource: R4_TYPES.map((type) => resourceOf(type, typeCodes, routes, settings)),
         interaction: SYSTEM_INTERACTIONS.filter((code) => systemCodes.has(code)).map((code) => ({ code })),
@@ -100,6 +104,16 @@ export function terminologyCapabilities({ base, version, date }: CapabilitySetti
   };
 }
 
+function documentation({ validation, integrity }: CapabilitySettings): string {
+  return [
+    `Served like the types of R4, though R4 does not know them: ${OWN_TYPES.join(', ')}.`,
+    `What is written is checked at the level "${validation}" unless X-Cenote-Validation names another.`,
+    ...(integrity
+      ? ['References must name resources that are here; what others refer to cannot be deleted.']
+      : []),
+  ].join(' ');
+}
+
 function security(secured: boolean): Record<string, unknown> {
   if (!secured)
     return { description: 'Development mode: no token is asked for, and only this machine is served.' };
@@ -125,7 +139,7 @@ function resourceOf(
   type: string,
   codes: ReadonlySet<string>,
   routes: readonly Route[],
-  { multipleDelete, registry = standardRegistry }: CapabilitySettings,
+  { multipleDelete, integrity, registry = standardRegistry }: CapabilitySettings,
 ): Record<string, unknown> {
   const parameters = registry.parametersOf(type).filter(({ code }) => code !== '_type' && code !== '_has');
   const references = parameters.filter((parameter) => parameter.type === 'reference');
@@ -142,7 +156,7 @@ function resourceOf(
     conditionalRead: 'full-support',
     conditionalUpdate: codes.has('update'),
     conditionalDelete: multipleDelete ? 'multiple' : 'single',
-    referencePolicy: ['literal', 'logical', 'local'],
+    referencePolicy: ['literal', 'logical', 'local', ...(integrity ? ['enforced'] : [])],
     searchInclude: ['*', ...references.map(({ code }) => `${type}:${code}`)],
     ...(pointing.length > 0 ? { searchRevInclude: pointing } : {}),
     searchParam: parameters.map(({ code, type: kind, url }) => ({ name: code, type: kind, definition: url })),

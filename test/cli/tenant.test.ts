@@ -54,6 +54,15 @@ describe('with DATABASE_URL', () => {
     });
     expect((await cenote(['tenant', 'suspend', 'real'], env)).out).toContain('suspended');
     expect((await cenote(['tenant', 'resume', 'real'], env)).out).toContain('active');
+    await cenote(['tenant', 'create', 'strictly', '--validation', 'minimal', '--integrity'], env);
+    const set = async (...args: string[]) =>
+      JSON.parse((await cenote(['tenant', 'set', 'strictly', ...args, '--json'], env)).out);
+    expect(await set('--no-integrity')).toMatchObject({ validation: 'minimal', integrity: false });
+    expect(await set('--integrity')).toMatchObject({ validation: 'minimal', integrity: true });
+    expect(await set('--validation', 'server')).toMatchObject({
+      validation: 'as the server',
+      integrity: true,
+    });
     // The embedded server is not needed, so none was made.
     expect(existsSync(join(dir, 'postgres.json'))).toBe(false);
   });
@@ -63,6 +72,8 @@ describe('with DATABASE_URL', () => {
     ['tenant', 'create', 'real'],
     ['tenant', 'show', 'nobody'],
     ['tenant', 'suspend', 'nobody'],
+    ['tenant', 'set', 'real'],
+    ['tenant', 'set', 'nobody', '--integrity'],
     ['token', '--tenant', 'nobody', '--scope', 'system/*.rs'],
     ['token', '--tenant', 'real', '--scope', 'nonsense'],
     ['token', '--tenant', 'real', '--scope', 'system/*.rs', '--expires', 'soon'],

@@ -19,7 +19,7 @@ const AREAS = [
   ['Conditions, batch, transaction', ['test/http/conditional', 'test/tasks/bundle-http']],
   ['Patch', ['test/fhir/patch']],
   ['Search', ['test/search', 'test/indexing']],
-  ['Validation', ['test/http/validation', 'test/fhir/validate', 'test/fhir/check']],
+  ['Validation', ['test/http/validation', 'test/http/integrity', 'test/fhir/validate', 'test/fhir/check']],
   ['Operations', ['test/http/r4-operations', 'test/http/operations', 'test/http/terminology']],
   ['Capabilities', ['test/http/capabilities']],
   ['Access', ['test/http/access']],

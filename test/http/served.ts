@@ -10,6 +10,7 @@ import { type TestSystem, testSystem } from '../support/system.js';
 export interface Served {
   readonly app: App;
   readonly rooms: Rooms;
+  readonly system: TestSystem;
   readonly base: string;
   readonly tenant: Tenant;
   /** A request to the FHIR base of the tenant, as development mode serves it. */
@@ -39,6 +40,7 @@ export async function serve(
   return {
     app,
     rooms,
+    system,
     base: `${baseUrl}${BASE}`,
     tenant: await system.tenant(TENANT),
     http: () => supertest(app.express),
