@@ -32,7 +32,8 @@ export function dateTime(text: string | undefined, sender: Sender): string | und
   if (Number.isNaN(checked.getTime()) || checked.toISOString().slice(0, 10) !== day) return undefined;
   const offset = zone ? `${zone.slice(0, 3)}:${zone.slice(3)}` : sender.zone;
   if (!h || !offset || Number(h) > 23 || Number(min) > 59 || Number(s) > 59) return day;
-  if (Math.abs(Number(offset.slice(0, 3))) > 14 || Number(offset.slice(4)) > 59) return day;
+  if (offset !== 'Z' && (Math.abs(Number(offset.slice(0, 3))) > 14 || Number(offset.slice(4)) > 59))
+    return day;
   return `${day}T${h}:${min}:${s}${fraction}${offset}`;
 }
 

@@ -1,5 +1,6 @@
 import type { Resource } from '../core/resource.js';
 import { mapReferences } from '../fhir/references.js';
+import { extensionUrl } from '../mapping/document.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import type { BundleDeps } from './bundle.js';
 import { type Criteria, parseCriteria } from './bundle-criteria.js';
@@ -10,6 +11,8 @@ export interface Linkable {
   readonly resources: readonly Resource[];
   /** Whether it is about the person and the visit, so that what it says of them replaces what is known. */
   readonly authoritative: boolean;
+  /** When it was said; absent where that is not known. */
+  readonly saidAt?: string | undefined;
 }
 
 /** A resource ready to be written, and where it came from. */
@@ -62,14 +65,14 @@ export async function linked(
   });
   const lineOf = new Map<string, number | undefined>();
   const others: Linked[] = [];
-  for (const { line, resources, authoritative } of moved) {
+  for (const { line, resources, authoritative, saidAt } of moved) {
     for (const resource of resources) {
       const key = `${resource.resourceType}/${resource.id}`;
       if (!mentioned.has(key)) {
         others.push({ line, resource });
         continue;
       }
-      mentioned.set(key, merged(mentioned.get(key), resource, authoritative));
+      mentioned.set(key, said(mentioned.get(key), resource, authoritative, saidAt));
       lineOf.set(key, line);
     }
   }
@@ -168,6 +171,42 @@ function withoutVersion(resource: Resource): Resource {
   return Object.keys(meta).length > 0 ? { ...rest, meta } : (rest as Resource);
 }
 
+const MESSAGE_TIME = extensionUrl('message-time');
+
+interface Timed {
+  url?: string;
+  valueDateTime?: string;
+}
+
+function timeOf(resource: Resource | undefined): string | undefined {
+  const extensions = (resource?.meta?.extension as Timed[] | undefined) ?? [];
+  return extensions.find(({ url }) => url === MESSAGE_TIME)?.valueDateTime;
+}
+
+/**
+ * What is known with what is said added. Messages arrive in any order and more than once: one that is older than the
+ * last that replaced something only fills gaps.
+ */
+function said(
+  known: Resource | undefined,
+  news: Resource,
+  authoritative: boolean,
+  saidAt: string | undefined,
+): Resource {
+  const last = timeOf(known);
+  const replaces =
+    authoritative && (last === undefined || saidAt === undefined || Date.parse(saidAt) >= Date.parse(last));
+  const out = merged(known, news, replaces);
+  if (!replaces || saidAt === undefined) return out;
+  const others = ((out.meta?.extension as Timed[] | undefined) ?? []).filter(
+    ({ url }) => url !== MESSAGE_TIME,
+  );
+  return {
+    ...out,
+    meta: { ...out.meta, extension: [...others, { url: MESSAGE_TIME, valueDateTime: saidAt }] },
+  };
+}
+
 function merged(known: Resource | undefined, said: Resource, replaces: boolean): Resource {
   if (!known) return said;
   const out: Resource = { ...known };
@@ -175,7 +214,9 @@ function merged(known: Resource | undefined, said: Resource, replaces: boolean):
     if (element === 'resourceType' || element === 'id' || element === 'meta') continue;
     if (GATHERED.has(element)) out[element] = gathered(known[element], value);
     else if (!hasChoice(known, element) || replaces) {
-      for (const other of Object.keys(out)) if (sameChoice(other, element)) delete out[other];
+      // An element that is there keeps its place: another order would be another version.
+      for (const other of Object.keys(out))
+        if (other !== element && sameChoice(other, element)) delete out[other];
       out[element] =
         element === 'period' && replaces
           ? { ...(known.period as object | undefined), ...(value as object) }

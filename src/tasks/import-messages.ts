@@ -42,8 +42,13 @@ export async function importMessages(
     last = message.line;
     try {
       if ('fault' in message) throw message.fault;
-      const { resources, authoritative } = mapMessage(message);
-      groups.push({ line: message.line, resources: await withDocumentsKept(resources), authoritative });
+      const { resources, authoritative, saidAt } = mapMessage(message);
+      groups.push({
+        line: message.line,
+        resources: await withDocumentsKept(resources),
+        authoritative,
+        saidAt,
+      });
       size += resources.length;
     } catch (error) {
       if (!isFault(error)) throw error;

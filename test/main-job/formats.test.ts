@@ -185,6 +185,23 @@ describe('HL7 v2', () => {
   });
 });
 
+describe('messages out of order', () => {
+  it('leave what the latest said, and a second run of the files changes nothing', async () => {
+    const other = (text: string) => text.replaceAll('4711', '4713').replaceAll('V100', 'V300');
+    const files = { '1-discharge.hl7': other(DISCHARGE), '2-admission.hl7': other(ADMISSION) };
+    const first = (await importOf(files)) as ImportReport & { path: string };
+    const stay = async () => (await found('Encounter?identifier=V300'))[0];
+    expect(await stay()).toMatchObject({
+      status: 'finished',
+      period: { start: '2024-03-01T10:00:00-06:00', end: '2024-03-05T11:30:00-06:00' },
+      reasonCode: [{ text: 'Shortness of breath' }],
+    });
+    expect(await found('Patient?identifier=4713')).toMatchObject([{ address: [{ city: 'Springfield' }] }]);
+    const again = await importAgain(first.path);
+    expect(again.resources).toMatchObject({ created: 0, updated: 0, deleted: 0 });
+  });
+});
+
 describe('C-CDA', () => {
   it('joins the person messages brought, keeps the original, and a second run changes nothing', async () => {
     await importOf({ 'a.hl7': ADMISSION });

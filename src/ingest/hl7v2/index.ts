@@ -1,6 +1,6 @@
 import { Fault, invalid } from '../../core/fault.js';
 import type { Resource } from '../../core/resource.js';
-import type { Sender } from '../hl7-values.js';
+import { instant, type Sender } from '../hl7-values.js';
 import { identifier } from './datatypes.js';
 import { contents, document, reportDocument } from './document.js';
 import { encounter } from './encounter.js';
@@ -15,6 +15,8 @@ export interface MappedMessage {
   readonly resources: readonly Resource[];
   /** Whether the message is about the person and the visit, so that what it says of them replaces what is known. */
   readonly authoritative: boolean;
+  /** When the message was made (MSH-7), as a dateTime with an offset; UTC where it has none. */
+  readonly saidAt: string | undefined;
 }
 
 /** Events that end one record in favour of another; MRG names the one that ends. */
@@ -78,7 +80,12 @@ export function mapMessage({ header, segments }: Message): MappedMessage {
     }
   }
   addOrders(segments, subject, out);
-  return { resources: out.resources(), authoritative: type === 'ADT' };
+  return {
+    resources: out.resources(),
+    authoritative: type === 'ADT',
+    // Only compared with other messages of the same sender, so an offset that is assumed does no harm.
+    saidAt: instant(header.get(7), { ...sender, zone: sender.zone ?? 'Z' }),
+  };
 }
 
 /** The record that MRG-1 names, ended in favour of another. */
