@@ -10,7 +10,13 @@ export interface AuditEntry {
   readonly at: number;
   /** Versions written: operation, type, id, version. */
   readonly writes: readonly (readonly [op: WriteOp, type: string, id: string, version: number])[];
+  /** What was removed for good, with all versions in this part up to the one named. */
+  readonly erased?: readonly ErasedIdentity[];
+  /** Why it was. */
+  readonly reason?: string;
 }
+
+export type ErasedIdentity = readonly [type: string, id: string, version: number];
 
 export interface AuditRow {
   readonly part: number;
@@ -41,6 +47,16 @@ export function sealAudit(
     at,
     writes: decisions.map((d) => [d.write.op, d.write.type, d.write.id, d.version] as const),
   };
+  return sealEntry(keys, part, entry);
+}
+
+/** The row of an erasure: who, when and why, and the names of what is gone. */
+export function sealErasure(keys: TenantKeys, part: number, entry: AuditEntry): AuditRow {
+  return sealEntry(keys, part, entry);
+}
+
+function sealEntry(keys: TenantKeys, part: number, entry: AuditEntry): AuditRow {
+  const { at } = entry;
   const aid = randomUUID();
   const text = Buffer.from(JSON.stringify(entry), 'utf8');
   const plain =

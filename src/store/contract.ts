@@ -1,5 +1,6 @@
 import type { Resource, StoredResource } from '../core/resource.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import type { Erased, EraseRequest } from './erase.js';
 import type { TenantParameters } from './parameters.js';
 import type { ReindexCounts } from './reindex.js';
 import type { VerifyOptions, VerifyReport } from './verify-report.js';
@@ -190,6 +191,12 @@ export interface Store {
     types: readonly string[],
     parts: { readonly from: number; readonly to: number },
   ): Promise<ReindexCounts>;
+  /**
+   * Removes a resource, or a patient's whole compartment, with every version, index row and annotation, for good; an
+   * audit row keeps who, when and why. Writers of the tenant wait meanwhile.
+   * @throws Fault `not-found`
+   */
+  erase(tenant: Tenant, request: EraseRequest, actor: Actor): Promise<Erased>;
   /** Recomputes every index row from the sealed bodies, checks version chains and audit rows. Writers may go on. */
   verify(tenant: Tenant, options?: VerifyOptions): Promise<VerifyReport>;
 }

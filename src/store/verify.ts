@@ -7,6 +7,7 @@ import { addIndexRows } from './assemble.js';
 import { openAudit } from './audit.js';
 import { contentOf, resourceOf } from './content.js';
 import { faultOf, run } from './database.js';
+import { isBlank } from './erase.js';
 import { partOf } from './prepare.js';
 import { INDEX_TABLES, RowSet, TABLES, type TableKey } from './row-set.js';
 import { memberAt, openSegment, type SegmentMember } from './segment.js';
@@ -181,7 +182,8 @@ class Verifier {
       }
     }
     for (const [place, members] of segments)
-      for (const member of members) if (member) this.differ('unreferenced-body', `segment ${place}`);
+      for (const member of members)
+        if (member && !isBlank(member)) this.differ('unreferenced-body', `segment ${place}`);
     await this.current(from, to, newest, bodies);
     await this.audit(from, to, versions);
   }
@@ -325,6 +327,7 @@ class Verifier {
   private async audit(from: number, to: number, versions: readonly VersionRow[]): Promise<void> {
     const { keys } = this.tenant;
     const spoken = new Set<string>();
+    const erased = new Map<string, number>();
     const rows = await this.select<{ part: number; at: bigint; aid: string; sealed: Buffer }>(
       'part, at, aid, sealed',
       'audit',
@@ -337,6 +340,10 @@ class Verifier {
         const entry = openAudit(keys, { ...row, at: Number(row.at) });
         for (const [, type, id, version] of entry.writes)
           spoken.add(`${row.part}/${keys.rid(type, id)}/${version}`);
+        for (const [type, id, version] of entry.erased ?? []) {
+          const place = `${row.part}/${keys.rid(type, id)}`;
+          erased.set(place, Math.max(version, erased.get(place) ?? 0));
+        }
       } catch {
         this.differ('audit', `audit ${row.part}/${row.at}/${row.aid}`);
       }
@@ -345,7 +352,11 @@ class Verifier {
       if (!spoken.delete(`${row.part}/${row.rid}/${row.ver}`))
         this.differ('audit', `version ${row.part}/${typeName(row.rtype)}/${row.rid}/${row.ver}`);
     }
-    for (const place of spoken) this.differ('audit', `no version ${place}`);
+    for (const place of spoken) {
+      const slash = place.lastIndexOf('/');
+      const gone = erased.get(place.slice(0, slash)) ?? 0;
+      if (Number(place.slice(slash + 1)) > gone) this.differ('audit', `no version ${place}`);
+    }
   }
 }
 
