@@ -62,8 +62,9 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       `
-Reads files and folders of: FHIR bundles and resources (.json), bulk NDJSON (.ndjson), plain-text notes (.txt .md,
-with a JSON sidecar beside each: visit.txt.json), tables of notes (.csv .tsv .jsonl), any of them gzipped.
+Reads files, folders and archives (.zip .tar .tar.gz) of: FHIR bundles and resources (.json), bulk NDJSON (.ndjson),
+HL7 v2 messages and batches, C-CDA documents (.xml), notes (.txt .md .html .rtf .docx .pdf, with a JSON sidecar beside
+each: visit.pdf.json), tables of notes (.csv .tsv .jsonl); any of them gzipped, in any usual character set.
 A note's sidecar or columns: id, text, patient, date, type, author, encounter. "-" reads standard input.
 Ctrl-C stops it; cenote job resume JOB goes on where it stood.`,
     )
