@@ -80,6 +80,43 @@ export type MentionType =
   | 'social'
   | 'phi';
 
+/**
+ * What kind of personal data a mention of type `phi` is: the identifiers of the HIPAA Safe Harbor rule
+ * (45 CFR 164.514(b)(2)) that stand in words, and organisations. `age` is one over 89, `address` anything smaller
+ * than a state, `id` any number that no other kind names.
+ */
+export type PhiKind =
+  | 'name'
+  | 'date'
+  | 'age'
+  | 'phone'
+  | 'fax'
+  | 'email'
+  | 'url'
+  | 'ip'
+  | 'address'
+  | 'organisation'
+  | 'ssn'
+  | 'mrn'
+  | 'account'
+  | 'health-plan'
+  | 'license'
+  | 'vehicle'
+  | 'device'
+  | 'id';
+
+/** What is known of a person from elsewhere, to find it again in a note. All as written there. */
+export interface KnownIdentity {
+  /** Full names or parts of names. */
+  readonly names?: readonly string[];
+  /** Record numbers, insurance numbers, telephone numbers, e-mail addresses: whatever is said letter by letter. */
+  readonly identifiers?: readonly string[];
+  /** FHIR date. */
+  readonly birthDate?: string;
+  /** Lines, cities and postal codes. */
+  readonly addresses?: readonly string[];
+}
+
 export interface Assertion {
   readonly polarity: 'affirmed' | 'negated' | 'possible';
   readonly temporality: 'current' | 'past' | 'planned' | 'hypothetical' | 'conditional';
@@ -130,6 +167,8 @@ export interface Concept {
 export interface Mention extends Span {
   readonly text: string;
   readonly type: MentionType;
+  /** Of a mention of type `phi` only. */
+  readonly kind?: PhiKind;
   readonly assertion: Assertion;
   readonly attributes: readonly Attribute[];
   /** Ranked, best first; at most one per system is "best": the first of that system. Empty beats wrong. */
