@@ -2,6 +2,7 @@ import { Fault } from '../core/fault.js';
 import type { StoredResource } from '../core/resource.js';
 import type { RowKey, Store, StoreTransaction } from '../store/contract.js';
 import { faultOf } from '../store/database.js';
+import type { Snapshot } from '../store/snapshot.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import type { Statement } from './statement.js';
 
@@ -59,5 +60,16 @@ export function transactionReader(tenant: Tenant, tx: StoreTransaction): Reader 
       for (const { type, id } of keys) found.push((await tx.read(type, id))?.resource);
       return found;
     },
+  };
+}
+
+/** Reads everything as of one moment; as long as it takes. */
+export function snapshotReader(snapshot: Snapshot): Reader {
+  return {
+    checkTime: timeLimit(Number.POSITIVE_INFINITY),
+    tenant: snapshot.tenant,
+    query: ({ text, values }) => snapshot.query(text, values),
+    open: (rows) => (rows.length === 0 ? Promise.resolve([]) : snapshot.readRows(rows)),
+    resolve: (keys) => (keys.length === 0 ? Promise.resolve([]) : snapshot.readMany(keys)),
   };
 }

@@ -5,6 +5,7 @@ import { type ParameterRegistry, standardRegistry } from '../fhir/registry.js';
 import { RESOURCE_TYPES, typeNumber } from '../fhir/resource-types.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { Store, StoreTransaction } from '../store/contract.js';
+import type { Snapshot } from '../store/snapshot.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { sortedPage } from './body-sort.js';
 import { type CursorScope, openCursor, type Position, sealCursor } from './cursor.js';
@@ -14,7 +15,7 @@ import { includeFor } from './include.js';
 import { START } from './order.js';
 import { type ParsedSearch, parseSearch } from './parse-search.js';
 import { planSearch } from './plan.js';
-import { poolReader, type Reader, SEARCH_TIME_MS, transactionReader } from './reader.js';
+import { poolReader, type Reader, SEARCH_TIME_MS, snapshotReader, transactionReader } from './reader.js';
 import { recheckerOf } from './recheck.js';
 import type { Page, PageEntry, SearchRequest } from './request.js';
 import { mentionsCodes, resolveCodes } from './resolve-codes.js';
@@ -46,8 +47,11 @@ export interface Search {
     limit: number,
     base: string,
   ): Promise<StoredResource[]>;
-  /** All matches in row order, in batches of bounded size; `_count`, `_sort` and includes are not heeded. */
-  stream(tenant: Tenant, request: SearchRequest): AsyncGenerator<StoredResource[]>;
+  /**
+   * All matches in row order, in batches of bounded size; `_count`, `_sort` and includes are not heeded. Of one moment
+   * where a snapshot is given.
+   */
+  stream(tenant: Tenant, request: SearchRequest, within?: Snapshot): AsyncGenerator<StoredResource[]>;
   /**
    * What a search was understood as, without asking the database anything: R4's parameters alone are known to it.
    * @throws UnknownParameter; Fault `unsupported` for modifiers that need a value set or a hierarchy; `prepare` looks them up.
@@ -160,8 +164,8 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
       return [...matches];
     },
 
-    async *stream(tenant, request) {
-      const reader = poolReader(store, tenant);
+    async *stream(tenant, request, within) {
+      const reader = within ? snapshotReader(within) : poolReader(store, tenant);
       const { parsed, registry } = await understand(store, tenant, request);
       const { find, recheck } = await prepare(reader, parsed, request.base, registry);
       yield* streamMatches(reader, { ...find, order: { kind: 'row' } }, recheck);

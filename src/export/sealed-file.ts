@@ -1,0 +1,140 @@
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { Fault } from '../core/fault.js';
+import type { TenantKeys } from '../tenancy/tenant.js';
+
+const compress = promisify(gzip);
+const expand = promisify(gunzip);
+
+/**
+ * A file sealed under a tenant's export key, in pieces, so that neither who writes nor who reads ever holds more than
+ * one. Each piece is five bytes and a sealed gzip of at most PIECE_BYTES or one line:
+ *
+ * | bytes | what |
+ * |---|---|
+ * | 0 | 1 for the last piece, else 0 |
+ * | 1–4 | length of the sealed bytes, big-endian |
+ * | 5– | sealed; bound to the place, the number of the piece and whether it is the last |
+ *
+ * so a file that was cut, whose pieces were put in another order, or that stands under another name does not open.
+ */
+const PIECE_BYTES = 256 * 1024;
+const HEAD_BYTES = 5;
+/** One resource may be longer than a piece is meant to be. */
+const MAX_SEALED_BYTES = 256 * 1024 * 1024;
+
+/** What a sealed file is bound to, besides its tenant. */
+export type SealedPlace = readonly (string | number)[];
+
+const context = (place: SealedPlace, piece: number, last: boolean) => ({
+  purpose: 'export' as const,
+  bind: [...place, piece, last ? 1 : 0],
+});
+
+/** Writes lines to a hidden file, which gets its name when it is whole. */
+export class SealedFile {
+  private lines: string[] = [];
+  private size = 0;
+  private piece = 0;
+  count = 0;
+
+  private constructor(
+    private readonly keys: TenantKeys,
+    private readonly folder: string,
+    readonly name: string,
+    private readonly place: SealedPlace,
+    private readonly handle: FileHandle,
+  ) {}
+
+  static async create(
+    keys: TenantKeys,
+    folder: string,
+    name: string,
+    place: SealedPlace,
+  ): Promise<SealedFile> {
+    return new SealedFile(keys, folder, name, place, await open(join(folder, `.${name}.part`), 'w', 0o600));
+  }
+
+  /** Adds one line without its end. */
+  async add(line: string): Promise<void> {
+    this.lines.push(line, '\n');
+    this.size += line.length + 1;
+    this.count++;
+    if (this.size >= PIECE_BYTES) await this.write(false);
+  }
+
+  /** Gives the file its name; what it holds is on the disk by then. */
+  async finish(): Promise<void> {
+    await this.write(true);
+    await this.handle.sync();
+    await this.handle.close();
+    await rename(join(this.folder, `.${this.name}.part`), join(this.folder, this.name));
+  }
+
+  async abandon(): Promise<void> {
+    await this.handle.close().catch(() => undefined);
+    await unlink(join(this.folder, `.${this.name}.part`)).catch(() => undefined);
+  }
+
+  private async write(last: boolean): Promise<void> {
+    const packed = await compress(Buffer.from(this.lines.join(''), 'utf8'), { level: 1 });
+    this.lines = [];
+    this.size = 0;
+    const sealed = this.keys.seal(packed, context(this.place, this.piece++, last));
+    const head = Buffer.allocUnsafe(HEAD_BYTES);
+    head[0] = last ? 1 : 0;
+    head.writeUInt32BE(sealed.length, 1);
+    await this.handle.writeFile(Buffer.concat([head, sealed]));
+  }
+}
+
+/**
+ * Opens a file for reading, and then its plain bytes piece by piece. It may be removed meanwhile: who reads reads on.
+ * @throws Fault `not-found`; `integrity` while reading, where a piece is not what was written.
+ */
+export async function openSealedFile(
+  keys: TenantKeys,
+  folder: string,
+  name: string,
+  place: SealedPlace,
+): Promise<AsyncGenerator<Buffer>> {
+  let handle: FileHandle;
+  try {
+    handle = await open(join(folder, name), 'r');
+  } catch (cause) {
+    throw new Fault('not-found', 'The file is no longer here.', { remedy: 'Export again.', cause });
+  }
+  return pieces(handle, keys, place);
+}
+
+async function* pieces(handle: FileHandle, keys: TenantKeys, place: SealedPlace): AsyncGenerator<Buffer> {
+  try {
+    const head = Buffer.allocUnsafe(HEAD_BYTES);
+    for (let piece = 0, last = false; !last; piece++) {
+      await fill(handle, head);
+      last = head[0] === 1;
+      const length = head.readUInt32BE(1);
+      if (length > MAX_SEALED_BYTES) throw damaged();
+      const sealed = Buffer.allocUnsafe(length);
+      await fill(handle, sealed);
+      const plain = await expand(keys.open(sealed, context(place, piece, last)));
+      if (plain.length > 0) yield plain;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function fill(handle: FileHandle, buffer: Buffer): Promise<void> {
+  for (let at = 0; at < buffer.length; ) {
+    const { bytesRead } = await handle.read(buffer, at, buffer.length - at);
+    if (bytesRead === 0) throw damaged();
+    at += bytesRead;
+  }
+}
+
+function damaged(): Fault {
+  return new Fault('integrity', 'The exported file is damaged.', { remedy: 'Export again.' });
+}
