@@ -119,7 +119,7 @@ function unescaped(raw: string, separators: Separators): string {
     }
     out += raw.slice(at, open);
     if (known !== undefined) out += separators[known];
-    else if (code.startsWith('X')) out += decodeText(Buffer.from(code.slice(1), 'hex'));
+    else if (code.startsWith('X')) out += printable(decodeText(Buffer.from(code.slice(1), 'hex')));
     else if (/^\.(br|sp|ce)/.test(code))
       out += '\n'.repeat(Math.min(Number(/\d+$/.exec(code)?.[0] ?? 1) || 1, 8));
     else if (/^\.(in|ti|sk)/.test(code)) out += ' ';
@@ -135,12 +135,17 @@ const UNESCAPED: Readonly<Record<string, keyof Separators>> = {
   E: 'escape',
 };
 
+/** Text without control characters, which FHIR refuses, but for line ends and the marks that frame messages. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (c) => ('\t\n\r\v\x1c'.includes(c) ? c : ' '));
+}
+
 /** Decodes a file of messages by the character set MSH-18 names. */
 export function decodeMessages(bytes: Uint8Array): string {
   const head = Buffer.from(bytes.subarray(0, 4096)).toString('latin1');
   const header = /MSH([^\w\s])[^\r\n]*/.exec(head);
   const charset = header?.[0].split(header[1]!)[17]?.split(/[~^]/)[0];
-  return decodeText(bytes, charset?.trim() || undefined).replace(/^\ufeff/, '');
+  return printable(decodeText(bytes, charset?.trim() || undefined).replace(/^\ufeff/, ''));
 }
 
 /**
