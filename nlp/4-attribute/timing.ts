@@ -1,4 +1,4 @@
-import { NUMBER, numberOf, RANGE, rangeOf } from './numbers.js';
+import { numberOf, rangeOf } from './numbers.js';
 
 /** The part of FHIR Timing.repeat that directions state. */
 export interface TimingRepeat {

@@ -271,7 +271,6 @@ function codeDrug(
     const row = main.rows.find((each) => each.type === 'medication')!;
     const concept = row.concepts[0];
     if (concept) {
-      const { tables } = lexicon;
       const whole = main.firstToken === first && main.lastToken === last;
       const brand = concept.kind === 'BN' ? concept.display : undefined;
       const ingredients = ingredientsOf(lexicon, concept);

@@ -63,7 +63,13 @@ export interface ScoreRow {
 }
 
 /** A row from counts. */
-export function scoreRow(what: string, data: string, documents: number, rule: string, counts: Counts): ScoreRow {
+export function scoreRow(
+  what: string,
+  data: string,
+  documents: number,
+  rule: string,
+  counts: Counts,
+): ScoreRow {
   const { precision, recall, f1 } = scores(counts);
   return { what, data, documents, rule, precision, recall, value: f1 };
 }

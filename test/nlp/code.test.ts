@@ -90,10 +90,10 @@ describe('medications get RxNorm at the level of the words', () => {
     // Its products are in no release that may be stated here; a site that loads RxNorm has them.
     ['[hydrocodone-acetaminophen] 5-325 mg tablet', []],
     [
-      '[acetaminophen 325 mg / oxycodone hydrochloride 10 mg oral tablet [percocet'.replace(
+      `${'[acetaminophen 325 mg / oxycodone hydrochloride 10 mg oral tablet [percocet'.replace(
         '[percocet',
         'percocet',
-      ) + ']',
+      )}]`,
       ['rxn:1049635'],
     ],
     ['[statin]', []],
