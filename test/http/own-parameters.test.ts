@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/http/app.js';
 import { wireRooms } from '../../src/system.js';
 import { requestReindex, runReindex } from '../../src/tasks/reindex.js';
+import { startWorker } from '../../src/worker/worker.js';
 import { BASE, patient, type Served, serve } from './served.js';
 
 /** SearchParameter resources of a tenant extend its searches (R4 searchparameter.html). */
@@ -252,5 +253,32 @@ describe('a reindex', () => {
     await runReindex(watched, tenant, await rooms.jobs.claim(tenant, id));
     expect(froms[0]).toBe(first.partsDone);
     expect(await found('Patient?zone=harbour')).toEqual(['zoned', 'zoned2']);
+  });
+
+  it('is run by a worker that was woken', async () => {
+    const { rooms, tenant } = served;
+    await put(parameter('town', 'string', 'Patient.address.city')).expect(201);
+    await put(patient({ id: 'urban', address: [{ city: 'Weir' }] })).expect(201);
+    const worker = startWorker({
+      tenants: rooms.tenants,
+      annotate: () => rooms.annotation(),
+      reindex: rooms,
+    });
+    try {
+      worker.wake(tenant.record.name);
+      await expect
+        .poll(
+          async () =>
+            (await http().get(`${BASE}/Patient?town=weir`).set('Prefer', 'handling=strict')).body.entry?.[0]
+              ?.resource.id,
+          {
+            timeout: 15_000,
+          },
+        )
+        .toBe('urban');
+    } finally {
+      await worker.stop();
+    }
+    expect((await rooms.jobs.list(tenant, 'reindex')).every(({ state }) => state === 'done')).toBe(true);
   });
 });
