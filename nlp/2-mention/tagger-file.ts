@@ -24,13 +24,14 @@ export interface TaggerFile {
   readonly models: readonly PackedModel[];
   readonly columns: number;
   /**
-   * Open addressing: each entry is the feature (4 bytes; 0 where free) and its row of weights, so that a look-up
-   * touches one line of the cache. `keys` and `weights` are views of the same memory.
+   * Open addressing: each entry is the feature (0 where free) and its row of weights, in one line of the cache. Two
+   * weights share a number, each raised by `LANE_ZERO` and in 16 bits, so that one addition adds both.
    */
-  readonly keys: Int32Array;
-  readonly weights: Int8Array;
-  /** Bytes of an entry, a multiple of 32; entries are a power of two. */
+  readonly entries: Int32Array;
+  /** Numbers of an entry, a multiple of 8; entries are a power of two. */
   readonly stride: number;
+  /** Numbers of a row: half the columns, rounded up. */
+  readonly lanes: number;
   readonly words: WordTable;
   readonly gazetteer: Gazetteer;
   /** How the file came to be; shown by `--explain` and the model card. */
@@ -51,9 +52,10 @@ export interface TaggerParts {
   readonly about: Readonly<Record<string, unknown>>;
 }
 
-const KEY_BYTES = 4;
-/** Half a line of the cache. */
-const CACHE_PART_BYTES = 32;
+/** What weight 0 is stored as: makes every int8 weight positive. */
+export const LANE_ZERO = 128;
+/** Half a line of the cache, in numbers. */
+const CACHE_PART = 8;
 const MAGIC = 'CENOTE-TAGGER-1\n';
 const ARRAYS = ['features', 'rows', 'wordHashes', 'wordValues', 'phraseHashes', 'phraseKinds'] as const;
 const KINDS_OF_ARRAY = {
@@ -112,42 +114,43 @@ export function decodeTagger(file: Buffer): TaggerFile {
   const rows = take('rows');
   const words = buildWordTable(take('wordHashes'), take('wordValues'), header.wordWidth);
   const gazetteer = buildGazetteer(take('phraseHashes'), take('phraseKinds'));
-  const stride = Math.ceil((KEY_BYTES + header.columns) / CACHE_PART_BYTES) * CACHE_PART_BYTES;
+  const lanes = (header.columns + 1) >> 1;
+  const stride = Math.ceil((1 + lanes) / CACHE_PART) * CACHE_PART;
   let size = 1024;
   while (size < features.length * 1.5) size *= 2;
-  const memory = new ArrayBuffer(size * stride);
-  const keys = new Int32Array(memory);
-  const weights = new Int8Array(memory);
-  const step = stride / KEY_BYTES;
+  const entries = new Int32Array(size * stride);
   for (let i = 0; i < features.length; i++) {
     const feature = features[i]! | 0;
     let slot = feature & (size - 1);
-    while (keys[slot * step] !== 0) slot = (slot + 1) & (size - 1);
-    keys[slot * step] = feature;
-    weights.set(rows.subarray(i * header.columns, (i + 1) * header.columns), slot * stride + KEY_BYTES);
+    while (entries[slot * stride] !== 0) slot = (slot + 1) & (size - 1);
+    entries[slot * stride] = feature;
+    for (let column = 0; column < header.columns; column++) {
+      const at = slot * stride + 1 + (column >> 1);
+      const weight = rows[i * header.columns + column]! + LANE_ZERO;
+      entries[at] = entries[at]! | (weight << ((column & 1) << 4));
+    }
   }
   return {
     models: header.models,
     columns: header.columns,
-    keys,
-    weights,
+    entries,
     stride,
+    lanes,
     words,
     gazetteer,
     about: header.about,
   };
 }
 
-/** First index into `weights` of a feature's row, or -1. Features are hashes, so their low bits are the slot. */
+/** First number of a feature's row in `entries`, or -1. Features are hashes, so their low bits are the slot. */
 export function findRow(file: TaggerFile, feature: number): number {
-  const { keys } = file;
-  const step = file.stride >> 2;
-  const mask = keys.length / step - 1;
+  const { entries, stride } = file;
+  const mask = entries.length / stride - 1;
   const wanted = feature | 0;
   let slot = feature & mask;
   for (;;) {
-    const key = keys[slot * step]!;
-    if (key === wanted) return slot * file.stride + KEY_BYTES;
+    const key = entries[slot * stride]!;
+    if (key === wanted) return slot * stride + 1;
     if (key === 0) return -1;
     slot = (slot + 1) & mask;
   }

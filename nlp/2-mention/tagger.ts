@@ -3,7 +3,7 @@ import { readModel } from '../rules/load.js';
 import { Lattice, spansOf, type TaggedSpan } from './crf.js';
 import { contextFeatures, FeatureBuffer, hintFeatures, sentenceFeatures } from './features.js';
 import { hashString, mix } from './hash.js';
-import { decodeTagger, findRow, type TaggerFile } from './tagger-file.js';
+import { decodeTagger, findRow, LANE_ZERO, type TaggerFile } from './tagger-file.js';
 import { describeWord, findWord, foldDigits, OFFSETS, REACH, type Word, type WordTable } from './words.js';
 
 /** Words kept with their sums of weights. At the limit all are dropped; results do not depend on it. */
@@ -42,8 +42,8 @@ export interface Tagged {
 
 interface KnownWord {
   readonly word: Word;
-  /** Sum of the rows of the word's features: OFFSETS × columns. */
-  readonly sums: Int16Array;
+  /** Sum of the rows of the word's features, OFFSETS × lanes, each raised by `WORD_ZERO`. */
+  readonly sums: Int32Array;
 }
 
 /** Where the table of words has kinds of names and frequency, counted from the end of a word's numbers. */
@@ -98,11 +98,19 @@ export function hintsFrom(
   }
 }
 
+/**
+ * Lanes are 16 bits: five words of at most 2 × 4,095 and 96 rows of at most 255 are 65,435. A word's sum beyond the
+ * limit is cut; no word of the trained sets comes near it. Rows beyond the maximum are left out.
+ */
+const WORD_LIMIT = 4_095;
+const WORD_ZERO = 4_096;
+const ROWS_MAX = 96;
+
 /** A model this sure that a token is nothing gives no hint. */
 const HINT_SILENCE = 0.95;
 
 export function openTagger(file: TaggerFile): Tagger {
-  const { columns, weights, models } = file;
+  const { columns, entries, lanes, models } = file;
   const lattices = models.map(
     (model) => new Lattice(2 * model.types.length + 1, model.transitions, model.start),
   );
@@ -113,12 +121,21 @@ export function openTagger(file: TaggerFile): Tagger {
     let known = cache.get(token.text);
     if (known) return known;
     const word = describeTagged(token, file.words);
-    const sums = new Int16Array(OFFSETS * columns);
+    const sums = new Int32Array(OFFSETS * lanes);
+    const exact = new Int32Array(columns);
     for (let o = 0; o < OFFSETS; o++) {
+      exact.fill(0);
       for (const feature of word.features[o]!) {
         const row = findRow(file, feature);
         if (row < 0) continue;
-        for (let c = 0; c < columns; c++) sums[o * columns + c] = sums[o * columns + c]! + weights[row + c]!;
+        for (let c = 0; c < columns; c++) {
+          exact[c] = exact[c]! + ((entries[row + (c >> 1)]! >>> ((c & 1) << 4)) & 0xffff) - LANE_ZERO;
+        }
+      }
+      for (let c = 0; c < columns; c++) {
+        const kept = Math.max(-WORD_LIMIT, Math.min(WORD_LIMIT, exact[c]!)) + WORD_ZERO;
+        const at = o * lanes + (c >> 1);
+        sums[at] = sums[at]! | (kept << ((c & 1) << 4));
       }
     }
     known = { word: { ...word, features: [] }, sums };
@@ -128,22 +145,32 @@ export function openTagger(file: TaggerFile): Tagger {
   };
 
   let sums = new Int32Array(0);
+  /** What the lanes of each token hold too much by the zeros raised above nothing. */
+  let raised = new Int32Array(0);
+  let rowCount = new Int32Array(0);
   const buffer = new FeatureBuffer();
   const hints: number[][] = [];
 
-  /** Fills `sums` (tokens × columns) with the weights of all features; hints for the last model only if wanted. */
+  /** Fills `sums` (tokens × lanes) with the weights of all features; with the hints of earlier models if wanted. */
   const score = (sentence: TaggerSentence, withHints: boolean): void => {
     const { tokens } = sentence;
     const length = tokens.length;
-    if (sums.length < length * columns) sums = new Int32Array(length * columns * 2);
-    const common = new Int32Array(columns);
+    if (raised.length < length) {
+      sums = new Int32Array(length * lanes * 2);
+      raised = new Int32Array(length * 2);
+      rowCount = new Int32Array(length * 2);
+    }
+    const common = new Int32Array(lanes);
+    let commonRows = 0;
     for (const feature of sentenceFeatures(sentence.section, sentence.listItem)) {
       const row = findRow(file, feature);
-      if (row >= 0) for (let c = 0; c < columns; c++) common[c] = common[c]! + weights[row + c]!;
+      if (row < 0) continue;
+      commonRows++;
+      for (let l = 0; l < lanes; l++) common[l] = common[l]! + entries[row + l]!;
     }
     const words: Word[] = [];
     const norms: string[] = [];
-    const ofWords: Int16Array[] = [];
+    const ofWords: Int32Array[] = [];
     for (let t = 0; t < length; t++) {
       const token = tokens[t]!;
       const known = know(token);
@@ -152,22 +179,24 @@ export function openTagger(file: TaggerFile): Tagger {
       norms.push(token.norm);
     }
     for (let t = 0; t < length; t++) {
-      const to = t * columns;
-      for (let c = 0; c < columns; c++) sums[to + c] = common[c]!;
+      const to = t * lanes;
+      for (let l = 0; l < lanes; l++) sums[to + l] = common[l]!;
       const low = Math.max(0, t - REACH);
       const high = Math.min(length - 1, t + REACH);
       for (let other = low; other <= high; other++) {
-        const from = (other - t + REACH) * columns;
+        const from = (other - t + REACH) * lanes;
         const add = ofWords[other]!;
-        for (let c = 0; c < columns; c++) sums[to + c] = sums[to + c]! + add[from + c]!;
+        for (let l = 0; l < lanes; l++) sums[to + l] = sums[to + l]! + add[from + l]!;
       }
+      rowCount[t] = commonRows;
+      raised[t] = (high - low + 1) * WORD_ZERO + commonRows * LANE_ZERO;
     }
     contextFeatures(
       { words, norms, section: sentence.section, listItem: sentence.listItem },
       file.gazetteer,
       buffer,
     );
-    addFeatures(0, columns);
+    addFeatures();
     if (!withHints) return;
     for (let t = 0; t < length; t++) {
       if (hints.length <= t) hints.push([]);
@@ -180,18 +209,23 @@ export function openTagger(file: TaggerFile): Tagger {
       hintsFrom(m, lattice.probabilities, lattice.labels, length, hints);
     }
     hintFeatures(hints, length, buffer);
-    addFeatures(models[last]!.column, columns);
+    addFeatures();
   };
 
-  const addFeatures = (from: number, to: number): void => {
+  const addFeatures = (): void => {
     for (let t = 0; t < buffer.tokens; t++) {
-      const base = t * columns;
+      const base = t * lanes;
       const end = buffer.starts[t + 1]!;
-      for (let i = buffer.starts[t]!; i < end; i++) {
+      let count = rowCount[t]!;
+      const before = count;
+      for (let i = buffer.starts[t]!; i < end && count < ROWS_MAX; i++) {
         const row = findRow(file, buffer.values[i]!);
         if (row < 0) continue;
-        for (let c = from; c < to; c++) sums[base + c] = sums[base + c]! + weights[row + c]!;
+        count++;
+        for (let l = 0; l < lanes; l++) sums[base + l] = sums[base + l]! + entries[row + l]!;
       }
+      rowCount[t] = count;
+      raised[t] = raised[t]! + (count - before) * LANE_ZERO;
     }
   };
 
@@ -199,12 +233,15 @@ export function openTagger(file: TaggerFile): Tagger {
     const model = models[m]!;
     const lattice = lattices[m]!;
     const { labels } = lattice;
+    const { column, unit, bias } = model;
     lattice.reset(length);
     for (let t = 0; t < length; t++) {
-      const from = t * columns + model.column;
-      lattice.emissions[t * labels] = sums[from]! * model.unit;
-      for (let y = 1; y < labels; y++) {
-        lattice.emissions[t * labels + y] = sums[from + y]! * model.unit + model.bias[(y - 1) >> 1]!;
+      const from = t * lanes;
+      const zero = raised[t]!;
+      for (let y = 0; y < labels; y++) {
+        const c = column + y;
+        const lane = (sums[from + (c >> 1)]! >>> ((c & 1) << 4)) & 0xffff;
+        lattice.emissions[t * labels + y] = (lane - zero) * unit + (y === 0 ? 0 : bias[(y - 1) >> 1]!);
       }
     }
   };

@@ -5,7 +5,7 @@ import { agreeOnAbbreviations } from '../../nlp/2-mention/agreement.js';
 import { Lattice, mayFollow, spansOf } from '../../nlp/2-mention/crf.js';
 import { findMentions } from '../../nlp/2-mention/index.js';
 import { loadTagger, sectionHash } from '../../nlp/2-mention/tagger.js';
-import { decodeTagger, encodeTagger, findRow } from '../../nlp/2-mention/tagger-file.js';
+import { decodeTagger, encodeTagger, findRow, LANE_ZERO } from '../../nlp/2-mention/tagger-file.js';
 import { seededRandom } from '../../nlp/train/random.js';
 
 /** Every legal label path with its score, by trying all. */
@@ -100,9 +100,10 @@ describe('weights file', () => {
         about: { set: 'none' },
       }),
     );
-    const row = (feature: number) => [
-      ...file.weights.subarray(findRow(file, feature), findRow(file, feature) + 3),
-    ];
+    const row = (feature: number) =>
+      [0, 1, 2].map(
+        (c) => ((file.entries[findRow(file, feature) + (c >> 1)]! >>> ((c & 1) << 4)) & 0xffff) - LANE_ZERO,
+      );
     expect(row(7)).toEqual([1, -2, 3]);
     expect(row(4_000_000_000)).toEqual([4, 5, -6]);
     expect(findRow(file, 8)).toBe(-1);
