@@ -32,7 +32,11 @@ const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const run = spawnSync(
   process.execPath,
   [vitest, 'run', ...AREAS.flatMap(([, tests]) => tests), '--reporter=json', `--outputFile=${report}`],
-  { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] },
+  {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { CENOTE_PROPERTY_CASES: '10000', ...process.env },
+  },
 );
 const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
 rmSync(folder, { recursive: true });

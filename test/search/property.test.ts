@@ -14,8 +14,15 @@ import type { Tenant } from '../../src/tenancy/tenant.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 import { naiveSearch } from './model.js';
 
-/** Cases per property; the conformance run of the project does far more. */
+/** Cases of the properties that walk pages and compare statements, several round trips each. */
 const RUNS = 150;
+/** Cases of search against looking at every resource: `CENOTE_PROPERTY_CASES`, and never fewer than 10,000 in CI. */
+const CASES = Number(process.env.CENOTE_PROPERTY_CASES ?? (process.env.CI ? 10_000 : 1_000));
+/** A seed of its own each time, printed, so that a run can be repeated with `CENOTE_PROPERTY_SEED`. */
+const SEED = Number(process.env.CENOTE_PROPERTY_SEED ?? Date.now() % 2 ** 31);
+/** Cases asked for at once, and cases between two sets of resources. */
+const AT_ONCE = 25;
+const PER_SET = 500;
 const actor = { id: 'test', kind: 'job' as const };
 
 let system: TestSystem;
@@ -238,18 +245,20 @@ beforeAll(async () => {
   tenant = await system.tenant('a');
   base = rooms.baseOf(tenant);
   all = fc.sample(resources, { numRuns: 1, seed: 20 })[0] as Resource[];
-  const write = (list: readonly Resource[]) =>
-    store.commit(
-      tenant,
-      list.map((resource) => ({ op: 'update', type: resource.resourceType, id: resource.id!, resource })),
-      actor,
-    );
   // Everything was something else before, so that stale index rows would show.
   await write(fc.sample(resources, { numRuns: 1, seed: 7 })[0] as Resource[]);
   await write(all);
 });
 
 afterAll(() => system.close());
+
+function write(list: readonly Resource[]): Promise<unknown> {
+  return store.commit(
+    tenant,
+    list.map((resource) => ({ op: 'update', type: resource.resourceType, id: resource.id!, resource })),
+    actor,
+  );
+}
 
 async function walkAll(type: string, params: readonly Param[], size: number): Promise<string[]> {
   const ids: string[] = [];
@@ -279,6 +288,40 @@ test('search finds exactly what looking at every resource finds, in pages of any
     { numRuns: RUNS, seed: 1 },
   );
 });
+
+test(`${CASES} random searches over random resources find what looking at every resource finds`, async () => {
+  console.info(`property of search: ${CASES} cases, CENOTE_PROPERTY_SEED=${SEED}`);
+  const context = { blind: tenant.keys.blind, base };
+  const before = all;
+  let tried = 0;
+  let matched = 0;
+  for (let set = 0; tried < CASES; set++) {
+    const seed = SEED + set;
+    const [records] = fc.sample(resources, { numRuns: 1, seed }) as [Resource[]];
+    await write(records);
+    const questions = fc.sample(question, { numRuns: Math.min(PER_SET, CASES - tried), seed });
+    for (let i = 0; i < questions.length; i += AT_ONCE) {
+      const batch = questions.slice(i, i + AT_ONCE);
+      const pages = await Promise.all(
+        batch.map(([type, params]) =>
+          search.search(tenant, { type, params: [...params, ['_count', '100']], strict: true, base }),
+        ),
+      );
+      pages.forEach((page, k) => {
+        const [type, params] = batch[k]!;
+        const expected = naiveSearch(records, type, params, context);
+        const text = `${type}?${params.map((p) => p.join('=')).join('&')}`;
+        const found = page.entries.map((e) => e.resource.id!).sort();
+        expect({ seed, text, found }).toEqual({ seed, text, found: expected });
+        if (expected.length > 0) matched++;
+      });
+    }
+    tried += questions.length;
+  }
+  await write(before);
+  // The generators must not drift into searches that never find anything.
+  expect(matched / tried).toBeGreaterThan(0.2);
+}, 600_000);
 
 test('walking an ordered index and fetching by the most selective one give the same rows in the same order', async () => {
   const reader = poolReader(store, tenant);
