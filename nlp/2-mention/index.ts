@@ -9,12 +9,14 @@ import type {
 } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
 import { tagDocument } from './agreement.js';
+import type { Candidate } from './candidate.js';
+import { chooseRow } from './choose-row.js';
 import { ContextJudge } from './context.js';
 import type { TaggedSpan } from './crf.js';
 import type { LexiconHit } from './lexicon.js';
 import { matchLexicon } from './lexicon.js';
 import { TITLE_ENDS } from './mention-words.js';
-import { type Candidate, chooseRow, mergeCandidates } from './merge.js';
+import { mergeCandidates } from './merge.js';
 import { loadTagger, SENTENCE_MAX_TOKENS, sectionHash, type Tagger, type TaggerSentence } from './tagger.js';
 
 const TITLE_MAX_TOKENS = 12;

@@ -1,0 +1,58 @@
+import type { Candidate } from './candidate.js';
+import type { ContextJudge } from './context.js';
+import { LEADING, NUMBERED, TRAILING, UNITS } from './mention-words.js';
+
+/** Marks that no name of the tagger's spans across. */
+const SEPARATOR = /^(?:[|;:=•→>&#]|\|+)$/;
+const EDGE_MARK = /^[^\p{L}]+$/u;
+
+/** The parts of a tagged span between separators, without what does not belong to a name at their edges. */
+export function partsOf(candidate: Candidate, context: ContextJudge): Candidate[] {
+  const parts: Candidate[] = [];
+  let first = candidate.first;
+  for (let t = candidate.first; t <= candidate.last; t++) {
+    if (t < candidate.last && !separates(context, t)) continue;
+    const part = t > first ? trim({ ...candidate, first, last: t }, context) : undefined;
+    if (part) parts.push(part);
+    first = t + 1;
+  }
+  return parts;
+}
+
+/** A separator, or a dash with white space around it: "Sulfa - hives". */
+function separates(context: ContextJudge, t: number): boolean {
+  const { tokens } = context;
+  const { norm } = tokens[t]!;
+  if (SEPARATOR.test(norm)) return true;
+  if (!/^[-–—]+$/.test(norm)) return false;
+  const before = tokens[t - 1];
+  const after = tokens[t + 1];
+  return (
+    before !== undefined &&
+    after !== undefined &&
+    before.end < tokens[t]!.start &&
+    tokens[t]!.end < after.start
+  );
+}
+
+function trim(candidate: Candidate, context: ContextJudge): Candidate | undefined {
+  let { first, last } = candidate;
+  const norm = (t: number): string => context.tokens[t]!.norm;
+  while (first < last && (LEADING.has(norm(first)) || EDGE_MARK.test(norm(first)))) first++;
+  while (last > first) {
+    const end = norm(last - 1);
+    const joinedNumber =
+      last - 2 >= first &&
+      (NUMBERED.has(norm(last - 2)) || context.tokens[last - 2]!.end === context.tokens[last - 1]!.start);
+    if (
+      TRAILING.has(end) ||
+      (UNITS.has(end) && last - first > 1) ||
+      (EDGE_MARK.test(end) && !(joinedNumber && /^\d/.test(end)))
+    )
+      last--;
+    else break;
+  }
+  if (first === last) return undefined;
+  if (!/\p{L}/u.test(context.words(first, last))) return undefined;
+  return { ...candidate, first, last };
+}
