@@ -9,7 +9,8 @@ import { decodeXml } from '../xml.js';
 import { type Element, parseXml } from './element.js';
 import { assigned, encompassingEncounter, listed, organization, patient, type Who } from './header.js';
 import { narrative, sectionsOf, wordsById } from './narrative.js';
-import { type Subject, statementsOf } from './statements.js';
+import type { Subject } from './statement.js';
+import { statementsOf } from './statements.js';
 import { type Context, concept, identifier, identifiers, interval, period, time } from './values.js';
 
 /** Largest C-CDA document, in bytes. */
