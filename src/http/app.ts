@@ -264,7 +264,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
         throw invalid('Not a mode of metadata.', 'mode', 'Use full, normative or terminology.');
       return { status: 200, resource: capabilityStatement(routes, settings) };
     },
-    batch: idempotentHandler(bundles, clock, (within) => batchHandler(within, batchOptions)),
+    batch: idempotentHandler(bundles, clock, (within, part) => batchHandler(within, batchOptions, part)),
     operations: [
       ...everythingRoutes({ store: system.store, search: find, decorate, parseInstant }),
       ...metaRoutes(bundles),

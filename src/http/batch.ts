@@ -3,6 +3,7 @@ import type { Resource } from '../core/resource.js';
 import { applyBundle, type BundleDeps } from '../tasks/bundle.js';
 import type { Criteria } from '../tasks/bundle-criteria.js';
 import type { Entry } from '../tasks/bundle-entry.js';
+import type { BundlePart } from '../tasks/bundle-options.js';
 import type { ReadAnswer } from '../tasks/bundle-result.js';
 import type { FhirRequest, FhirResponse, Handler } from './exchange.js';
 import { failure, HttpFault } from './outcome.js';
@@ -24,7 +25,7 @@ export interface BatchOptions {
 const PERMISSIONS: Readonly<Record<string, Permission>> = { POST: 'c', PUT: 'u', PATCH: 'u', DELETE: 'd' };
 
 /** R4 http.html#transaction: POST of a batch or transaction to the base. */
-export function batchHandler(deps: BundleDeps, options: BatchOptions): Handler {
+export function batchHandler(deps: BundleDeps, options: BatchOptions, part?: BundlePart): Handler {
   return async (request) => {
     const { json } = await request.body(['json']);
     if (
@@ -40,6 +41,7 @@ export function batchHandler(deps: BundleDeps, options: BatchOptions): Handler {
     }
     const { response } = await applyBundle(deps, request.tenant, json as Resource, {
       mode: 'http',
+      part,
       actor: request.actor,
       base: request.base,
       check: request.check,

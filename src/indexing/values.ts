@@ -36,7 +36,9 @@ export function splitEscaped(text: string, separator: '|' | '$'): string[] {
   let part = '';
   for (let i = 0; i < text.length; i++) {
     const c = text[i]!;
-    if (c === '\\' && (text[i + 1] === separator || text[i + 1] === '\\')) part += text[++i];
+    // `$` may be escaped where it separates nothing, too (R4 search.html#escaping).
+    if (c === '\\' && (text[i + 1] === separator || text[i + 1] === '\\' || text[i + 1] === '$'))
+      part += text[++i];
     else if (c === separator) {
       parts.push(part);
       part = '';

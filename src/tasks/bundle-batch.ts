@@ -13,7 +13,7 @@ import { oneMatch } from './bundle-match.js';
 import type { BundleDeps, BundleScope } from './bundle-options.js';
 import { patchOf } from './bundle-patch.js';
 import { resolveReferences } from './bundle-resolve.js';
-import type { EntryResult } from './bundle-result.js';
+import { type EntryResult, OTHER_PART } from './bundle-result.js';
 
 /**
  * One entry of a batch (R4 http.html#batch): on its own, as if it had come alone. References between entries of a
@@ -28,10 +28,12 @@ export async function runBatchEntry(
 ): Promise<EntryResult> {
   const { type, id, criteria, ifMatch } = entry;
   if (entry.method === 'GET' || entry.method === 'HEAD' || entry.url.includes('$')) {
+    if (scope.part !== undefined && scope.part !== 'reads') return OTHER_PART;
     if (!scope.read)
       throw new Fault('unsupported', 'Reads are not served here.', { at: `${entry.at}.request.method` });
     return { kind: 'read', read: await scope.read(entry, 'answer') };
   }
+  if (scope.part !== undefined && scope.part !== 'writes') return OTHER_PART;
   if (type === undefined) throw new Fault('internal', 'An entry that writes has no type.');
   switch (entry.method) {
     case 'POST': {

@@ -35,7 +35,15 @@ export interface BundleScope {
   readonly decorate?: (read: ReadAnswer) => Promise<ReadAnswer>;
   /** Whether a conditional delete may remove several. */
   readonly multipleDelete?: boolean;
+  readonly part?: BundlePart;
 }
+
+/**
+ * A part of a bundle, for callers that must keep what it wrote before they go on: `searches` only tries whether a
+ * transaction's searches can be answered, `writes` writes, `reads` reads what is committed. Entries of other parts are
+ * answered by an empty entry. All of it when absent.
+ */
+export type BundlePart = 'searches' | 'writes' | 'reads';
 
 interface CommonOptions {
   readonly actor: Actor;
@@ -52,6 +60,7 @@ export interface HttpOptions extends CommonOptions {
   readonly read: ReadEntry;
   readonly decorate?: BundleScope['decorate'];
   readonly multipleDelete?: boolean;
+  readonly part?: BundlePart;
   readonly returns: 'minimal' | 'representation' | 'OperationOutcome';
   readonly failure: (fault: Fault) => { status: number; outcome: Resource };
 }

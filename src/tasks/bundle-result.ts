@@ -11,6 +11,9 @@ export type EntryResult =
   | { readonly kind: 'read'; readonly read: ReadAnswer }
   | { readonly kind: 'failed'; readonly fault: Fault };
 
+/** Of an entry that belongs to the half of a bundle that is not asked for. */
+export const OTHER_PART: EntryResult = { kind: 'read', read: { status: 0 } };
+
 /** Answer of a GET inside a bundle. */
 export interface ReadAnswer {
   readonly status: number;

@@ -9,7 +9,7 @@ import type { BundleDeps, BundleScope } from './bundle-options.js';
 import { patchOf } from './bundle-patch.js';
 import { placedFault } from './bundle-place.js';
 import { lockName, type Pending, resolveReferences } from './bundle-resolve.js';
-import type { EntryResult } from './bundle-result.js';
+import { type EntryResult, OTHER_PART } from './bundle-result.js';
 
 /**
  * A transaction (R4 http.html#transaction): all entries or none, in the order DELETE, POST, PUT, PATCH, GET,
@@ -25,10 +25,14 @@ export async function runTransaction(
   const searches = entries.filter(isRead).filter((entry) => !instanceRead(entry));
   // A search cannot be undone by a transaction that fails after it, nor run inside one; so that a bad one stops
   // everything, it is tried before anything is written, and runs again on what was written.
-  for (const entry of searches) await readOrFail(scope, entry);
+  if (scope.part === 'reads') return readAfter(scope, entries);
+  if (scope.part !== 'writes') for (const entry of searches) await readOrFail(scope, entry);
+  if (scope.part === 'searches') return entries.map(() => OTHER_PART);
   const results = needsTransaction(entries)
     ? await deps.store.transact(scope.tenant, scope.actor, (tx) => execute(deps, scope, entries, tx))
     : await execute(deps, scope, entries, undefined);
+  if (scope.part === 'writes')
+    return entries.map((entry) => (isRead(entry) ? OTHER_PART : results[entry.index]!));
   for (const entry of searches) results[entry.index] = await readOrFail(scope, entry);
   // Only now, as it asks the database by another connection: held together, the two could exhaust the pool.
   for (const entry of entries) {
@@ -69,6 +73,16 @@ function refuseRepeatedFullUrls(entries: readonly Entry[]): void {
       throw invalid(`The entry has the same fullUrl as entry ${before.index}.`, `${entry.at}.fullUrl`);
     seen.set(entry.fullUrl, entry);
   }
+}
+
+/** The reads of a transaction that is committed: one that fails now has its own status and undoes nothing. */
+async function readAfter(scope: BundleScope, entries: readonly Entry[]): Promise<EntryResult[]> {
+  const results: EntryResult[] = [];
+  for (const entry of entries)
+    results.push(
+      isRead(entry) && scope.read ? { kind: 'read', read: await scope.read(entry, 'answer') } : OTHER_PART,
+    );
+  return results;
 }
 
 async function readOrFail(scope: BundleScope, entry: Entry): Promise<EntryResult> {

@@ -5,7 +5,14 @@ import { runBatchEntry } from './bundle-batch.js';
 import { basicCheck, type Entry, entriesOf, MAX_HTTP_ENTRIES, parseEntry } from './bundle-entry.js';
 import { importBundle } from './bundle-import.js';
 import type { BundleDeps, BundleResult, BundleScope, HttpOptions, ImportOptions } from './bundle-options.js';
-import { countWrite, type EntryError, type EntryResult, noCounts, responseEntry } from './bundle-result.js';
+import {
+  countWrite,
+  type EntryError,
+  type EntryResult,
+  noCounts,
+  OTHER_PART,
+  responseEntry,
+} from './bundle-result.js';
 import { runTransaction } from './bundle-transaction.js';
 
 export type { BundleDeps, BundleResult, HttpOptions, ImportOptions } from './bundle-options.js';
@@ -70,7 +77,7 @@ async function httpBundle(
     response: {
       resourceType: 'Bundle',
       type: `${type}-response`,
-      entry: results.map((r) => responseEntry(r, options)),
+      entry: results.map((r) => (r === OTHER_PART ? {} : responseEntry(r, options))),
     },
   };
 }

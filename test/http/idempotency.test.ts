@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Fault } from '../../src/core/fault.js';
 import { BASE, patient, type Served, serve } from './served.js';
 
 /** `Idempotency-Key` on POST: done once, answered as often as asked. */
@@ -70,6 +71,68 @@ describe('a POST under a key', () => {
     const name = (bundle.entry[0] as { resource: { name: { family: string }[] } }).resource.name[0]!.family;
     expect(await total(name)).toBe(1);
     if (bundle.entry.length > 1) expect(first.body.entry[1].resource.entry).toHaveLength(1);
+  });
+
+  it('of a batch keeps what its entries answered, failures and reads among them', async () => {
+    const entry = (method: string, url: string, resource?: object) => ({
+      ...(resource ? { resource } : {}),
+      request: { method, url },
+    });
+    const bundle = {
+      resourceType: 'Bundle',
+      type: 'batch',
+      entry: [
+        entry('POST', 'Patient', family('Mixed')),
+        entry('PUT', 'Patient/other', { ...family('Mixed'), id: 'another' }),
+        entry('GET', 'Patient?family=Mixed'),
+        entry('DELETE', 'Patient/none'),
+        entry('PATCH', 'Patient/none', { resourceType: 'Parameters', parameter: [] }),
+        entry('POST', 'Patient', family('Mixed')),
+      ],
+    };
+    const answers = await Promise.all(
+      Array.from({ length: 4 }, () => post('batch', bundle, BASE).expect(200)),
+    );
+    // Links of what was read name the address that each caller used; what was written is the same to the letter.
+    const responses = answers.map(({ body }) => body.entry.map((e: { response: unknown }) => e.response));
+    for (const one of responses) expect(one).toEqual(responses[0]);
+    const { entry: entries } = answers[0]!.body;
+    expect(entries.map((e: { response: { status: string } }) => e.response.status.slice(0, 3))).toEqual([
+      '201',
+      '400',
+      '200',
+      '204',
+      '404',
+      '201',
+    ]);
+    expect(entries[2].resource.entry).toHaveLength(2);
+    expect(await total('Mixed')).toBe(2);
+  });
+
+  it('reads again what could not be read, and writes nothing twice', async () => {
+    const bundle = transaction('Again', { request: { method: 'GET', url: 'Patient?family=Again' } });
+    const search = vi.spyOn(served.rooms.search, 'search');
+    // The first search is the trial before anything is written, the second the one that answers.
+    search.mockImplementationOnce(async () => ({ entries: [], self: '', warnings: [] }));
+    search.mockRejectedValueOnce(new Fault('unavailable', 'The database cannot be reached.'));
+    const first = await post('again', bundle, BASE).expect(200);
+    expect(first.body.entry[1].response.status).toMatch(/^503/);
+    search.mockRestore();
+    const second = await post('again', bundle, BASE).expect(200);
+    expect(second.body.entry[0]).toEqual(first.body.entry[0]);
+    expect(second.body.entry[1].resource.entry).toHaveLength(1);
+    expect(await total('Again')).toBe(1);
+  });
+
+  it('stores a Bundle that holds reads as any other resource, once', async () => {
+    const bundle = {
+      resourceType: 'Bundle',
+      type: 'batch',
+      entry: [{ request: { method: 'GET', url: 'Patient' } }],
+    };
+    const first = await post('bundle', bundle, `${BASE}/Bundle`).expect(201);
+    expect((await post('bundle', bundle, `${BASE}/Bundle`).expect(201)).body.id).toBe(first.body.id);
+    expect((await http().get(`${BASE}/Bundle?_summary=count`)).body.total).toBe(1);
   });
 
   it('that is no key is refused', async () => {
