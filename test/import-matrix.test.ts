@@ -12,7 +12,14 @@ const FHIR = [...CORE, 'src/fhir'];
 const STORE = [...FHIR, 'src/indexing', 'src/tenancy', 'src/store'];
 const SEARCH = [...STORE, 'src/search'];
 const RESULTS = [...SEARCH, 'src/timeline', 'src/cohort', 'src/export'];
-const NLP_STAGES = ['nlp/1-segment', 'nlp/2-mention', 'nlp/3-assertion', 'nlp/4-attribute', 'nlp/5-code'];
+const NLP_STAGES = [
+  'nlp/1-segment',
+  'nlp/2-mention',
+  'nlp/3-assertion',
+  'nlp/4-attribute',
+  'nlp/5-code',
+  'nlp/6-phi',
+];
 const NLP_BASE = ['nlp/model.ts', 'nlp/pipeline.ts', 'nlp/rules', 'nlp/models', 'nlp/package-root.ts'];
 const NLP = [...NLP_BASE, ...NLP_STAGES, 'nlp/index.ts'];
 const TASKS = [...RESULTS, ...NLP, 'nlp/terminology', 'src/ingest', 'src/mapping', 'src/jobs', 'src/tasks'];

@@ -68,7 +68,7 @@ function mark(text: string, mention: Mention): string {
 }
 
 function tooltip(mention: Mention): string {
-  const lines = [`${mention.type}, score ${mention.score}`];
+  const lines = [`${mention.type}${mention.kind ? ` ${mention.kind}` : ''}, score ${mention.score}`];
   const context = contextOf(mention);
   if (context) lines.push(context);
   for (const { type, text, normalized } of mention.attributes)
@@ -98,6 +98,7 @@ const HUES: Readonly<Partial<Record<Mention['type'], number>>> = {
   allergen: 0,
   device: 310,
   social: 90,
+  phi: 340,
 };
 
 const STYLE = `body{font:15px/1.55 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1b1f23}

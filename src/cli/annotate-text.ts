@@ -43,7 +43,7 @@ function lineOf(text: string, mention: Mention, paint: (code: string, words: str
   const shown = mention.accepted ? paint(colour, words) : paint(`${DIM}${STRUCK}`, words);
   const code = mention.concepts[0];
   const parts = [
-    `  ${mention.accepted ? '+' : '-'} ${paint(DIM, mention.type.padEnd(10))} ${shown}`,
+    `  ${mention.accepted ? '+' : '-'} ${paint(DIM, (mention.kind ?? mention.type).padEnd(10))} ${shown}`,
     ...mention.attributes.map(({ type, text: value, normalized }) =>
       paint(
         DIM,

@@ -21,6 +21,8 @@ interface AnnotateOptions {
   readonly jsonl?: boolean;
   readonly format?: Format;
   readonly explain?: boolean;
+  readonly phi?: boolean;
+  readonly redact?: boolean;
   readonly date?: string;
   readonly dataDir?: string;
 }
@@ -38,6 +40,8 @@ export function register(program: Command): void {
       `${FORMATS.join(', ')} (default: text on a terminal, else json; jsonl with --jsonl)`,
     )
     .option('--explain', 'add which rule, lexicon row or model decided each step')
+    .option('--phi', 'add personal data: names, dates, numbers, telephones, addresses')
+    .option('--redact', 'with --phi: print the text with [NAME], [DATE] … in place of personal data')
     .option('--data-dir <path>', 'folder whose loaded terminology is used, where there is one')
     .option('--date <date>', 'date of the notes, for words such as "yesterday"')
     .addHelpText('after', HELP_AFTER)
@@ -52,6 +56,7 @@ Offsets are UTF-16 code units, half-open. What was refused stays in the answer w
 
   echo "Tom is not prescribed Advil." | cenote annotate --format text
   cenote annotate note.txt --format html > note.html
+  cenote annotate note.txt --phi --redact > deidentified.txt
   cenote annotate notes.jsonl.gz --jsonl --explain > annotations.jsonl`;
 
 const DATE = /^\d{4}(?:-\d{2}(?:-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:\d{2})?)?)?)?$/;
@@ -72,12 +77,29 @@ async function annotate(files: readonly string[], options: AnnotateOptions): Pro
   if (options.date !== undefined && !DATE.test(options.date)) {
     throw new Fault('invalid', '--date is no date.', { at: '--date', remedy: 'Example: 2024-05-31' });
   }
+  if (options.redact && !options.phi) {
+    throw new Fault('invalid', '--redact needs --phi.', { at: '--redact', remedy: 'Give both.' });
+  }
+  if (options.redact && options.format !== undefined) {
+    throw new Fault('invalid', '--redact prints text and knows no format.', {
+      at: '--format',
+      remedy: 'Leave --format away; with --jsonl the answer is {"id","text"} lines.',
+    });
+  }
+  const { findPhi, redact } = await import('../../nlp/6-phi/index.js');
+  if (options.redact) return redactAll(files, options.jsonl === true, (text) => redact(text, findPhi(text)));
   // Loaded here, so that the help does not wait for the rules.
   const { createClinicalPipeline } = await import('../../nlp/index.js');
   const lexicon = siteLexicon(readConfig({ dataDir: options.dataDir }).dataDir);
   const pipeline = createClinicalPipeline({ lexicon });
   const read = (text: string, context: DocumentContext): Shown => {
-    const annotation = pipeline.annotate(text, context);
+    const found = pipeline.annotate(text, context);
+    const annotation = options.phi
+      ? {
+          ...found,
+          mentions: [...found.mentions, ...findPhi(text)].sort((a, b) => a.start - b.start || b.end - a.end),
+        }
+      : found;
     return { text, annotation: options.explain ? annotation : withoutReasons(annotation) };
   };
   const sources = files.length > 0 ? files : ['-'];
@@ -112,6 +134,33 @@ async function annotate(files: readonly string[], options: AnnotateOptions): Pro
     }
   }
   await writeAll(all, format, options.jsonl === true);
+  return status;
+}
+
+async function redactAll(
+  files: readonly string[],
+  many: boolean,
+  redacted: (text: string) => string,
+): Promise<number> {
+  let status: number = EXIT.ok;
+  for (const source of files.length > 0 ? files : ['-']) {
+    if (!many) {
+      await write(redacted(await textFrom(source)));
+      continue;
+    }
+    let number = 0;
+    for await (const line of linesFrom(source)) {
+      number++;
+      if (line.trim() === '') continue;
+      const note = parseNote(line);
+      if (!note) status = EXIT.foundWrong;
+      await write(
+        note
+          ? `${JSON.stringify({ id: note.id ?? `${number}`, text: redacted(note.text) })}\n`
+          : `${JSON.stringify({ line: number, error: 'not a JSON object with a "text" that is a string' })}\n`,
+      );
+    }
+  }
   return status;
 }
 

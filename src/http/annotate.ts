@@ -1,16 +1,24 @@
+import { findPhi } from '../../nlp/6-phi/index.js';
+import type { Span } from '../../nlp/model.js';
 import { invalid } from '../core/fault.js';
+import { COMPREHEND_FORMATS, type ComprehendFormat, comprehendAnswer } from '../mapping/comprehend.js';
 import type { TextReader } from '../tasks/annotate.js';
 import { isObject } from '../tasks/bundle-entry.js';
-import type { Handler } from './exchange.js';
+import { type Handler, oneParam } from './exchange.js';
 import type { Route } from './router.js';
 
-/** `POST $annotate`: what a text says, without storing anything. Body `{"text", "id"?, "date"?, "type"?}`. */
+/**
+ * `POST $annotate`: what a text says, without storing anything. Body `{"text", "id"?, "date"?, "type"?, "format"?}`
+ * or Parameters of these names; `format`, in the query or the body, asks for an answer in the shape of Amazon
+ * Comprehend Medical, whose own body `{"Text"}` is read too.
+ */
 export function annotateRoute(reader: () => Promise<TextReader>): Route {
   const handle: Handler = async (request) => {
     const { json } = await request.body(['json']);
     if (!isObject(json)) throw invalid('The body is not an object.', undefined, 'Send {"text": "…"}.');
     const values = json.resourceType === 'Parameters' ? fromParameters(json) : json;
-    const { text } = values;
+    const format = formatOf(oneParam(request, 'format') ?? values.format);
+    const text = values.text ?? values.Text;
     if (typeof text !== 'string') throw invalid('The body has no text.', 'text', 'Send {"text": "…"}.');
     const { annotate } = await reader();
     const annotation = await annotate(text, {
@@ -18,7 +26,12 @@ export function annotateRoute(reader: () => Promise<TextReader>): Route {
       date: textOf(values.date, 'date'),
       type: textOf(values.type, 'type'),
     });
-    return { status: 200, json: annotation };
+    if (format === undefined) return { status: 200, json: annotation };
+    const withPhi =
+      format === 'comprehend-entities'
+        ? { ...annotation, mentions: [...annotation.mentions, ...findPhi(text)].sort(byPlace) }
+        : annotation;
+    return { status: 200, json: comprehendAnswer(format, text, withPhi) };
   };
   return {
     method: 'POST',
@@ -32,6 +45,15 @@ export function annotateRoute(reader: () => Promise<TextReader>): Route {
     needs: 'each',
     handle,
   };
+}
+
+const byPlace = (a: Span, b: Span) => a.start - b.start || a.end - b.end;
+
+function formatOf(value: unknown): ComprehendFormat | undefined {
+  if (value === undefined || value === 'json') return undefined;
+  const format = COMPREHEND_FORMATS.find((each) => each === value);
+  if (format) return format;
+  throw invalid('There is no such format.', 'format', `There are: json, ${COMPREHEND_FORMATS.join(', ')}.`);
 }
 
 function fromParameters(json: Record<string, unknown>): Record<string, unknown> {

@@ -1,0 +1,255 @@
+import { tokenize } from '../1-segment/tokens.js';
+import { loadLexicon } from '../2-mention/lexicon.js';
+import { alternation, FAMILY, type Found, GIVEN, ORDINARY, phiRules, wordSet } from './rules.js';
+
+interface Word {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+  readonly lower: string;
+  readonly capital: boolean;
+  readonly initial: boolean;
+}
+
+const WORD = /\p{L}[\p{L}\p{M}]{0,40}(?:['’-]\p{L}[\p{L}\p{M}]{0,40}){0,3}/gu;
+const POSSESSIVE = /['’][sS]$/;
+const notNames = wordSet(phiRules.notNames);
+const particles = wordSet(phiRules.particles);
+const titles = new Set(phiRules.titles.flatMap((row) => row.words.split(' ')));
+const relations = wordSet(phiRules.relations);
+const labelWords = phiRules.nameLabels.flatMap((row) => row.words.split('|'));
+const LABEL = new RegExp(
+  `(?<![A-Za-z])(?:${alternation(labelWords)})[ \\t]{0,2}(?:name)?[ \\t]{0,2}(?::|=|\\t)[ \\t]{0,8}`,
+  'gi',
+);
+/** Labels that stand without a colon too, since nothing but a person can follow. */
+const BARE_LABEL =
+  /\b(?:electronically signed by|e-signed by|signed by|dictated by|transcribed by|authored by|Sincerely,|Regards,|Dear)[ \t\n\r]{1,4}/gi;
+const CREDENTIAL = new RegExp(
+  `(?<=[\\p{L}.],?[ ])(?:${alternation(phiRules.credentials)})(?![A-Za-z])`,
+  'gu',
+);
+const MAX_NAME_WORDS = 5;
+
+/** Names of people: after titles, labels and relations, before credentials, by known given names, and again where found. */
+export function* nameFinds(text: string): Generator<Found> {
+  const words = wordsOf(text);
+  const clinical = clinicalSpans(text);
+  const strong: Found[] = [];
+  const take = (range: readonly [number, number] | undefined, rule: string, score: number): boolean => {
+    if (!range) return false;
+    strong.push({ start: words[range[0]]!.start, end: words[range[1]]!.end, kind: 'name', score, rule });
+    return true;
+  };
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]!;
+    const dotted = text[word.end] === '.' ? `${word.text}.` : word.text;
+    if (
+      (titles.has(word.text) || titles.has(dotted)) &&
+      at + 1 < words.length &&
+      isGap(text, word.end, words[at + 1]!.start, /^\.?[ ]{1,2}$/)
+    ) {
+      const range = nameFrom(text, words, at + 1, false);
+      if (
+        range &&
+        (word.text.length > 2 ||
+          word.text !== word.text.toUpperCase() ||
+          dotted.endsWith('.') ||
+          FAMILY.has(words[at + 1]!.lower))
+      )
+        take(range, `title:${word.text}`, 0.95);
+      continue;
+    }
+    if (
+      relations.has(word.lower) &&
+      at + 1 < words.length &&
+      isGap(text, word.end, words[at + 1]!.start, /^(?:,? |[ ]\()$/)
+    ) {
+      const next = words[at + 1]!;
+      const sure = word.lower === 'named' || word.lower === 'called' || GIVEN.has(next.lower);
+      if (next.capital && sure && !notNames.has(next.lower))
+        take(nameFrom(text, words, at + 1, false), `relation:${word.lower}`, 0.85);
+      continue;
+    }
+    if (!word.capital || !GIVEN.has(word.lower) || inside(clinical, word)) continue;
+    const range = nameFrom(text, words, at, false);
+    if (range && range[1] > range[0]) {
+      const last = words[range[1]]!;
+      const known = FAMILY.has(last.lower) || (!ORDINARY.has(word.lower) && !ORDINARY.has(last.lower));
+      if (known && !inside(clinical, last)) {
+        take(range, 'given-family', 0.85);
+        at = range[1];
+        continue;
+      }
+    }
+    if (!ORDINARY.has(word.lower) && word.text !== word.text.toUpperCase() && !FAMILY.has(word.lower))
+      take([at, at], 'given', 0.7);
+  }
+  const index = new Map(words.map((word, at) => [word.start, at]));
+  const startAt = (offset: number): number | undefined => index.get(offset);
+  for (const expression of [LABEL, BARE_LABEL]) {
+    expression.lastIndex = 0;
+    for (let match = expression.exec(text); match; match = expression.exec(text)) {
+      const at = startAt(match.index + match[0].length);
+      if (at === undefined) continue;
+      const skip = titles.has(words[at]!.text) || titles.has(`${words[at]!.text}.`) ? at + 1 : at;
+      if (skip < words.length) take(nameFrom(text, words, skip, true), 'label', 0.95);
+    }
+  }
+  CREDENTIAL.lastIndex = 0;
+  const ends = new Map(words.map((word, at) => [word.end, at]));
+  for (let match = CREDENTIAL.exec(text); match; match = CREDENTIAL.exec(text)) {
+    let end = match.index - 1;
+    if (text[end - 1] === ',') end--;
+    else if (
+      /^(?:PA|NP|DO)$/.test(match[0]) &&
+      !/^[\s,.;)]|^$/.test(text.slice(match.index + match[0].length, match.index + match[0].length + 1))
+    )
+      continue;
+    const at = ends.get(end);
+    if (at !== undefined) take(nameBefore(text, words, at), `credential:${match[0]}`, 0.93);
+  }
+  yield* strong;
+  yield* again(words, strong, clinical);
+}
+
+/** Parts of the names found for sure, wherever they stand again. */
+function* again(
+  words: readonly Word[],
+  strong: readonly Found[],
+  clinical: readonly Found[],
+): Generator<Found> {
+  const parts = new Set<string>();
+  for (const found of strong) {
+    if (found.score < 0.85) continue;
+    for (let at = firstFrom(words, found.start); at < words.length && words[at]!.start < found.end; at++) {
+      const word = words[at]!;
+      if (word.lower.length > 2 && word.capital && !ORDINARY.has(word.lower) && !particles.has(word.lower))
+        parts.add(word.lower);
+    }
+  }
+  for (const word of words)
+    if (word.capital && parts.has(word.lower) && !inside(clinical, word))
+      yield { start: word.start, end: word.end, kind: 'name', score: 0.8, rule: 'again' };
+}
+
+function firstFrom(words: readonly { start: number }[], offset: number): number {
+  let low = 0;
+  let high = words.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (words[middle]!.start < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function wordsOf(text: string): Word[] {
+  const words: Word[] = [];
+  WORD.lastIndex = 0;
+  for (let match = WORD.exec(text); match; match = WORD.exec(text)) {
+    const written = match[0].replace(POSSESSIVE, '');
+    words.push({
+      start: match.index,
+      end: match.index + written.length,
+      text: written,
+      lower: written.toLowerCase().replaceAll('’', "'"),
+      capital: /^\p{Lu}/u.test(written),
+      initial: written.length === 1 && /^\p{Lu}/u.test(written),
+    });
+  }
+  return words;
+}
+
+function isGap(text: string, from: number, to: number, shape: RegExp): boolean {
+  return to - from <= 6 && shape.test(text.slice(from, to));
+}
+
+function isNameWord(word: Word): boolean {
+  return word.capital && !notNames.has(word.lower);
+}
+
+/**
+ * The words of a name from one on, as indices, both inclusive: capitalised words, initials and particles between
+ * single blanks, and after a label `Family, Given M.` too.
+ */
+function nameFrom(
+  text: string,
+  words: readonly Word[],
+  from: number,
+  comma: boolean,
+): [number, number] | undefined {
+  const first = words[from]!;
+  const next = words[from + 1];
+  const nameFollows = next !== undefined && isNameWord(next);
+  const isFirst =
+    isNameWord(first) ||
+    (first.initial && text[first.end] === '.') ||
+    // "Mr. Will Harker": a word of the notes, and a given name where a name follows.
+    (first.capital && GIVEN.has(first.lower) && nameFollows && text.slice(first.end, next.start) === ' ');
+  if (!isFirst && !(particles.has(first.lower) && next && (nameFollows || particles.has(next.lower))))
+    return undefined;
+  let last = isFirst ? from : -1;
+  let commas = 0;
+  for (let at = from + 1; at < words.length && at - from < MAX_NAME_WORDS; at++) {
+    const gap = text.slice(words[at - 1]!.end, Math.min(words[at]!.start, words[at - 1]!.end + 4));
+    const afterInitial = words[at - 1]!.initial && gap === '. ';
+    if (gap === ', ' || gap === ',') {
+      if (!comma || commas++ > 0) break;
+    } else if (gap !== ' ' && !afterInitial && !(words[at - 1]!.initial && gap === '.')) break;
+    const word = words[at]!;
+    // The name ends at its last capitalised word, so that a particle at its end is no part of it.
+    if (particles.has(word.lower) && !word.capital) continue;
+    if (!isNameWord(word)) break;
+    // After the family name an unknown word of ordinary make begins something else: "Dr. Okonkwo Cardiology".
+    if (
+      !comma &&
+      last >= 0 &&
+      !word.initial &&
+      !GIVEN.has(word.lower) &&
+      !FAMILY.has(word.lower) &&
+      isClinicalWord(word.lower)
+    )
+      break;
+    last = at;
+  }
+  return last < 0 ? undefined : [from, last];
+}
+
+function nameBefore(text: string, words: readonly Word[], last: number): [number, number] | undefined {
+  if (!isNameWord(words[last]!)) return undefined;
+  let first = last;
+  let commas = 0;
+  for (let at = last - 1; at >= 0 && last - at < MAX_NAME_WORDS; at--) {
+    const word = words[at]!;
+    const gap = text.slice(word.end, Math.min(words[at + 1]!.start, word.end + 4));
+    if (gap === ', ' ? commas++ > 0 : gap !== ' ' && !(word.initial && (gap === '. ' || gap === '.'))) break;
+    if (particles.has(word.lower) && !word.capital) continue;
+    if (!isNameWord(word) || titles.has(word.text) || titles.has(`${word.text}.`)) break;
+    first = at;
+  }
+  return first === last && words[last]!.initial ? undefined : [first, last];
+}
+
+function isClinicalWord(lower: string): boolean {
+  return loadLexicon().wordNumber(lower) >= 0;
+}
+
+/** Phrases of the lexicon of more than one word: "Foley catheter" and "Parkinson's disease" hold no person. */
+function clinicalSpans(text: string): Found[] {
+  const tokens = tokenize(text);
+  return loadLexicon()
+    .match(tokens)
+    .map((hit) => ({
+      start: tokens[hit.firstToken]!.start,
+      end: tokens[hit.lastToken - 1]!.end,
+      kind: 'name' as const,
+      score: 0,
+      rule: 'lexicon',
+    }));
+}
+
+function inside(spans: readonly Found[], word: Word): boolean {
+  const at = firstFrom(spans, word.start + 1) - 1;
+  return at >= 0 && spans[at]!.end >= word.end;
+}
