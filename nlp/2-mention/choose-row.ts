@@ -2,7 +2,7 @@ import type { MentionType } from '../model.js';
 import type { Candidate } from './candidate.js';
 import type { ContextJudge } from './context.js';
 import { FLAG, type LexiconHit, type LexiconRow } from './lexicon.js';
-import { RELEASE_FORMS, SOCIAL_WORDS } from './mention-words.js';
+import { HOUSEHOLD, RELEASE_FORMS } from './mention-words.js';
 
 /** A lexicon row that is also an ordinary word needs this much support where its section does not vouch for it. */
 const ORDINARY_WORD_SUPPORT = 0.4;
@@ -25,7 +25,7 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
     const support = context.support(hit.firstToken, hit.lastToken, row.type);
     const short = isShortForm(row, hit, context);
     if (short && isTitleCase(hit, context)) continue;
-    if (row.type === 'social' && !someWordOf(SOCIAL_WORDS, hit, context)) continue;
+    if (row.type === 'social' && someWordOf(HOUSEHOLD, hit, context)) continue;
     if (row.type === 'diagnosis' && context.isPerson(hit.firstToken, hit.lastToken)) continue;
     const home = context.atHome(row.type) || (row.type === 'vaccine' && context.aboutVaccines);
     const hinted = hintedByNumbers(row.type, hit, context);

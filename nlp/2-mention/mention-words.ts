@@ -15,7 +15,7 @@ export interface MentionWordRow {
     | 'test-head'
     | 'person'
     | 'release-form'
-    | 'social-word'
+    | 'household'
     | 'sentence-word'
     | 'own-predicate';
   /** Norms, separated by spaces. */
@@ -59,5 +59,5 @@ export const TEST_HEADS = wordsOf('test-head');
 export const PERSONS = wordsOf('person');
 /** Words of the release form after a substance, an attribute and no part of its name. */
 export const RELEASE_FORMS = wordsOf('release-form');
-/** Social facts are of tobacco, alcohol and drugs only. */
-export const SOCIAL_WORDS = wordsOf('social-word');
+/** Who lives with whom, and blood groups, are no social facts. */
+export const HOUSEHOLD = wordsOf('household');
