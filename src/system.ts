@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type Cohorts, createCohorts } from './cohort/cohort.js';
 import type { Config, KeyProviderSettings } from './config.js';
 import { type Clock, systemClock } from './core/clock.js';
@@ -7,6 +8,7 @@ import { createSearch, type Search } from './search/search.js';
 import type { Store } from './store/contract.js';
 import { createStore } from './store/index.js';
 import type { AnnotateDeps } from './tasks/annotate.js';
+import { type BulkExports, createBulkExports } from './tasks/bulk-exports.js';
 import type { BundleDeps } from './tasks/bundle.js';
 import { bundleDeps } from './tasks/bundle-deps.js';
 import type { NlpPool } from './tasks/nlp-pool.js';
@@ -50,6 +52,8 @@ export interface Rooms {
   readonly search: Search;
   readonly timeline: Timeline;
   readonly cohorts: Cohorts;
+  /** Exports that clients ask for; undefined without a data folder. */
+  readonly exports: BulkExports | undefined;
   readonly jobs: Jobs;
   readonly bundles: BundleDeps;
   /** FHIR base of a tenant, absolute, without trailing slash. */
@@ -67,14 +71,19 @@ export interface Foundation {
   readonly baseUrl: string;
   /** The site’s own lexicon for reading notes, where `terminology load` made one. */
   readonly lexicon?: string | undefined;
+  /** Where files of ours are kept. */
+  readonly dataDir?: string | undefined;
 }
 
 /** Builds the rooms; what they open on demand, `closeRooms` closes. */
-export function wireRooms({ clock, tenants, baseUrl, lexicon }: Foundation): Rooms {
+export function wireRooms({ clock, tenants, baseUrl, lexicon, dataDir }: Foundation): Rooms {
   const base = `${baseUrl}/fhir`;
   const baseOf = (tenant: Tenant) => `${base}/${tenant.record.name}`;
   const store = createStore({ clock, base });
   const search = createSearch({ store, clock });
+  const jobs = createJobs({ control: tenants.control, clock });
+  const cohorts = createCohorts({ store, search, clock });
+  const directory = dataDir && join(dataDir, 'exports');
   let pool: Promise<NlpPool> | undefined;
   return {
     clock,
@@ -82,8 +91,9 @@ export function wireRooms({ clock, tenants, baseUrl, lexicon }: Foundation): Roo
     store,
     search,
     timeline: createTimeline({ store, clock }),
-    cohorts: createCohorts({ store, search, clock }),
-    jobs: createJobs({ control: tenants.control, clock }),
+    cohorts,
+    exports: directory ? createBulkExports({ clock, jobs, search, cohorts, baseOf, directory }) : undefined,
+    jobs,
     bundles: bundleDeps(store, search, baseOf),
     baseOf,
     async annotation() {
@@ -115,6 +125,7 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
       tenants,
       baseUrl: config.baseUrl,
       lexicon: siteLexicon(config.dataDir),
+      dataDir: config.dataDir,
     });
     let closing: Promise<void> | undefined;
     return {
@@ -184,10 +195,19 @@ async function serve(
 
 async function work(rooms: Rooms, onError?: (category: string) => void): Promise<Worker> {
   const { startWorker } = await import('./worker/worker.js');
-  return startWorker({
+  const worker = startWorker({
     tenants: rooms.tenants,
     annotate: () => rooms.annotation(),
     reindex: rooms,
     onError,
   });
+  if (!rooms.exports) return worker;
+  const { startExportWorker } = await import('./worker/exports.js');
+  const exporter = startExportWorker({ tenants: rooms.tenants, exports: rooms.exports, onError });
+  return {
+    wake: (tenant) => worker.wake(tenant),
+    stop: async () => {
+      await Promise.all([worker.stop(), exporter.stop()]);
+    },
+  };
 }

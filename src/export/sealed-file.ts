@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { access, type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
@@ -91,7 +91,7 @@ export class SealedFile {
 }
 
 /**
- * Opens a file for reading, and then its plain bytes piece by piece. It may be removed meanwhile: who reads reads on.
+ * Finds a file, and then gives its plain bytes piece by piece. It may be removed meanwhile: who reads reads on.
  * @throws Fault `not-found`; `integrity` while reading, where a piece is not what was written.
  */
 export async function openSealedFile(
@@ -100,16 +100,16 @@ export async function openSealedFile(
   name: string,
   place: SealedPlace,
 ): Promise<AsyncGenerator<Buffer>> {
-  let handle: FileHandle;
   try {
-    handle = await open(join(folder, name), 'r');
+    await access(join(folder, name));
   } catch (cause) {
     throw new Fault('not-found', 'The file is no longer here.', { remedy: 'Export again.', cause });
   }
-  return pieces(handle, keys, place);
+  return pieces(join(folder, name), keys, place);
 }
 
-async function* pieces(handle: FileHandle, keys: TenantKeys, place: SealedPlace): AsyncGenerator<Buffer> {
+async function* pieces(path: string, keys: TenantKeys, place: SealedPlace): AsyncGenerator<Buffer> {
+  const handle = await open(path, 'r');
   try {
     const head = Buffer.allocUnsafe(HEAD_BYTES);
     for (let piece = 0, last = false; !last; piece++) {

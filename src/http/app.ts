@@ -8,6 +8,7 @@ import type { ValidationLevel } from '../fhir/validate.js';
 import type { Search } from '../search/search.js';
 import type { Store } from '../store/contract.js';
 import type { AnnotateDeps } from '../tasks/annotate.js';
+import type { BulkExports } from '../tasks/bulk-exports.js';
 import type { BundleDeps } from '../tasks/bundle.js';
 import { basicCheck, checkAt } from '../tasks/bundle-entry.js';
 import { createTenantProfiles } from '../tasks/profiles.js';
@@ -17,6 +18,7 @@ import { createAdmission } from './admission.js';
 import { annotateRoute } from './annotate.js';
 import type { VerifyToken } from './auth.js';
 import { type BatchOptions, batchHandler } from './batch.js';
+import { bulkExportRoutes } from './bulk-export.js';
 import { capabilityStatement, terminologyCapabilities } from './capabilities.js';
 import { cohortRoute } from './cohort.js';
 import { cors } from './cors.js';
@@ -53,6 +55,8 @@ export interface HttpSystem {
   readonly bundles: BundleDeps;
   readonly timeline: Timeline;
   readonly cohorts: Cohorts;
+  /** Absent where there is no folder for them: then they are not served. */
+  readonly exports?: BulkExports | undefined;
   /** Starts what reads texts, at the first call. */
   annotation(): Promise<AnnotateDeps>;
   /** The base the index knows references to ourselves by: the configured one, whatever address a caller used. */
@@ -274,6 +278,9 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
       ...terminologyRoutes({ store: system.store, search, baseOf: (tenant) => system.baseOf(tenant) }),
       annotationRoute,
       ...timelineRoutes(system.timeline),
+      ...(system.exports
+        ? bulkExportRoutes({ exports: system.exports, store: system.store, secured: !options.dev })
+        : []),
       cohortRoute(system.cohorts),
       annotateRoute(async () => (await system.annotation()).reader),
       reviewRoute(system, basicCheck),

@@ -39,6 +39,8 @@ const TYPE_INTERACTIONS = [
   'create',
   'search-type',
 ];
+/** What a server says that serves Bulk Data Access. */
+const BULK_DATA = 'http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data';
 const SYSTEM_INTERACTIONS = ['transaction', 'batch', 'search-system', 'history-system'];
 
 /**
@@ -58,6 +60,9 @@ export function capabilityStatement(routes: readonly Route[], settings: Capabili
     kind: 'instance',
     software: { name: 'Cenote', version: settings.version },
     implementation: { description: 'Cenote FHIR R4 data lake', url: settings.base },
+    ...(routes.some(({ claim }) => claim.kind === 'operation' && claim.name === 'export')
+      ? { instantiates: [BULK_DATA] }
+      : {}),
     fhirVersion: '4.0.1',
     format: ['application/fhir+json', 'json'],
     ...(typeCodes.has('patch')

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
 import type { Resource, StoredResource } from '../core/resource.js';
@@ -39,6 +40,8 @@ export interface FhirResponse {
   readonly resource?: Resource;
   /** An answer that is no resource, sent as plain JSON. */
   readonly json?: unknown;
+  /** An answer too large to hold; its Content-Type is among the headers. */
+  readonly stream?: Readable;
   /** ETag and Last-Modified of a versioned answer; `lastUpdated` in ms. */
   readonly version?: number;
   readonly lastUpdated?: number;

@@ -66,7 +66,7 @@ export function createFhirEndpoint(options: FhirEndpointOptions): FhirEndpoint {
     try {
       context = {
         ...context,
-        contentType: responseType(request.headers, params),
+        contentType: responseType(request.headers, params, path.startsWith('/$export')),
         pretty: params.some(([name, value]) => name === '_pretty' && value === 'true'),
         prefer: parsePrefer(request.headers.prefer),
       };

@@ -30,6 +30,7 @@ const PLAIN_JSON = 'application/json; charset=utf-8';
 const notAcceptable = (remedy: string) =>
   new HttpFault(406, 'The representation asked for is not available.', { remedy });
 
+const NDJSON = new Set(['application/fhir+ndjson', 'application/ndjson', 'application/x-ndjson']);
 const VERSIONS = new Set(['4.0', '4.0.0', '4.0.1']);
 
 interface MediaRange {
@@ -57,9 +58,10 @@ function parseAccept(text: string): MediaRange[] {
 
 /**
  * Content type of the answer: `_format` outweighs `Accept` (R4 http.html#mime-type).
+ * With `ndjson` a request for lines of JSON is as good: only a refusal is then of this type.
  * @throws HttpFault 406 for XML and anything else that is not JSON of R4.
  */
-export function responseType(headers: IncomingHttpHeaders, params: readonly Pair[]): string {
+export function responseType(headers: IncomingHttpHeaders, params: readonly Pair[], ndjson = false): string {
   const format = params.find(([name]) => name === '_format')?.[1];
   if (format !== undefined) {
     // A `+` in a query string may have been read as a space.
@@ -89,6 +91,7 @@ export function responseType(headers: IncomingHttpHeaders, params: readonly Pair
     if (ranges.some(({ type }) => type.endsWith('/json') || type === '*/*')) return PLAIN_JSON;
   }
   if (ranges.some(({ type }) => type === '*/*' || type === 'application/*')) return FHIR_JSON;
+  if (ndjson && ranges.some(({ type }) => NDJSON.has(type))) return FHIR_JSON;
   throw wrongVersion
     ? notAcceptable('Ask for FHIR version 4.0.')
     : notAcceptable('Send "Accept: application/fhir+json": JSON is the only format of this server.');

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { stringifyJson } from '../core/json.js';
@@ -47,6 +48,15 @@ export async function respond(
   if (answer.location !== undefined) {
     headers.Location = answer.location;
     headers['Content-Location'] = answer.location;
+  }
+  if (answer.stream) {
+    to.writeHead(answer.status, headers);
+    if (context.head) {
+      answer.stream.destroy();
+      to.end();
+      // A failure on the way ends the connection, so that nobody takes a part for the whole.
+    } else await pipeline(answer.stream, to);
+    return;
   }
   const content = answer.json ?? bodyOf(answer, context.prefer);
   if (content === undefined) {

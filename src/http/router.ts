@@ -23,7 +23,7 @@ export type Claim =
 /**
  * One row of the interface: what is served is what is claimed and what is authorised, as all three are read from
  * here. `path` is relative to `/fhir/{tenant}`; `:type`, `:id` and `:vid` match a resource type, an id, a version id, and
- * `:member` a type of a compartment or `*`.
+ * `:member` a type of a compartment or `*`, `:file` the name of an exported file.
  */
 export interface Route {
   readonly method: Method;
@@ -114,7 +114,7 @@ function align(segments: readonly string[], given: readonly string[]): Record<st
     } else if (segment === ':member') {
       if (value !== '*' && !isResourceType(value)) return undefined;
       at.member = value;
-    } else if (segment === ':id' || segment === ':vid') {
+    } else if (segment === ':id' || segment === ':vid' || segment === ':file') {
       if (!isFhirId(value)) return undefined;
       at[segment.slice(1)] = value;
     } else if (segment !== value) return undefined;

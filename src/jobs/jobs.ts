@@ -35,6 +35,10 @@ export interface Jobs {
   /** Gives the job back, to be resumed later. */
   release(job: Job, progress: JobProgress): Promise<void>;
   cancel(tenant: Tenant, id: string): Promise<void>;
+  /** Forgets a job, whatever its state: a worker that holds it has lost it. */
+  remove(id: string): Promise<void>;
+  /** Jobs of a kind, of all tenants, that ended before a time (ms); at most MAX_LISTED. */
+  endedBefore(kind: JobKind, before: number): Promise<{ id: string; tenantId: string }[]>;
   /** A queued job of these kinds, or one whose worker died; undefined where there is none. */
   next(kinds: readonly JobKind[]): Promise<{ id: string; tenant: string } | undefined>;
 }
@@ -156,6 +160,19 @@ export function createJobs(deps: { control: pg.Pool; clock: Clock }): Jobs {
           where id = $1 and tenant_id = $2 and state in ('queued', 'running', 'failed')`,
         [id, tenant.record.id, clock.now()],
       );
+    },
+
+    async remove(id) {
+      await control.query('delete from job where id = $1', [id]);
+    },
+
+    async endedBefore(kind, before) {
+      const found = await control.query(
+        `select id, tenant_id from job where kind = $1 and ended_at < $2
+          and state in ('done', 'failed', 'cancelled') order by ended_at limit ${MAX_LISTED}`,
+        [kind, before],
+      );
+      return found.rows.map((r: { id: string; tenant_id: string }) => ({ id: r.id, tenantId: r.tenant_id }));
     },
 
     async next(kinds) {
