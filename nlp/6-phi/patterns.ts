@@ -267,6 +267,7 @@ const PATTERNS: readonly Pattern[] = [
     ),
     holds: (words) =>
       !stateNames.has(words.toLowerCase()) &&
+      words !== words.toUpperCase() &&
       !words.split(' ').some((word) => notNames.has(word.toLowerCase())),
   },
   {

@@ -35,6 +35,23 @@ describe('cenote annotate', () => {
     expect(advil).not.toHaveProperty('because');
   });
 
+  it('adds personal data with --phi, and hides it with --redact', async () => {
+    const own = join(folder, 'phi.txt');
+    writeFileSync(own, 'Dr. Okonkwo, MRN: 48219, seen 3/4/2020 for gout.\n');
+    const { stdout } = await cenote(own, '--phi');
+    const found = JSON.parse(stdout).mentions;
+    expect(
+      found.filter((m: { type: string }) => m.type === 'phi').map((m: { kind: string }) => m.kind),
+    ).toEqual(['name', 'mrn', 'date']);
+    expect(found.some((m: { text: string; accepted: boolean }) => m.text === 'gout' && m.accepted)).toBe(
+      true,
+    );
+    expect((await cenote(own, '--phi', '--redact')).stdout).toBe(
+      'Dr. [NAME], MRN: [MRN], seen [DATE] for gout.\n',
+    );
+    await expect(cenote(own, '--redact')).rejects.toMatchObject({ stderr: expect.stringContaining('--phi') });
+  });
+
   it('adds the deciding rules with --explain', async () => {
     const { stdout } = await cenote(note, '--explain');
     for (const mention of JSON.parse(stdout).mentions) expect(mention.because).toHaveProperty('gate');

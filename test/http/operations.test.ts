@@ -188,4 +188,41 @@ describe('$annotate', () => {
     expect(body.mentions.some((m: { type: string }) => m.type === 'medication')).toBe(true);
     await http().post(`${BASE}/$annotate`).send({ note: 'x' }).expect(400);
   });
+
+  it('answers in the shapes of Comprehend Medical, by query or body, and reads its request', async () => {
+    const text = '\u{1F48A} Mr. Okonkwo takes metformin 500 mg. No diabetes.';
+    const of = (body: { Entities: Record<string, unknown>[] }) =>
+      body.Entities.map((e) => [e.Text, e.Type, e.BeginOffset]);
+    const entities = await http()
+      .post(`${BASE}/$annotate?format=comprehend-entities`)
+      .send({ Text: text })
+      .expect(200);
+    expect(of(entities.body)).toEqual([
+      ['Okonkwo', 'NAME', 6],
+      ['metformin', 'GENERIC_NAME', 20],
+      ['diabetes', 'DX_NAME', 41],
+    ]);
+    expect(entities.body.Entities[2].Traits.map((t: { Name: string }) => t.Name)).toEqual([
+      'DIAGNOSIS',
+      'NEGATION',
+    ]);
+    const drugs = await http()
+      .post(`${BASE}/$annotate`)
+      .send({ text, format: 'comprehend-rxnorm' })
+      .expect(200);
+    expect(drugs.body.Entities).toHaveLength(1);
+    expect(drugs.body.Entities[0].RxNormConcepts.length).toBeGreaterThan(0);
+    const conditions = await http()
+      .post(`${BASE}/$annotate`)
+      .send({
+        resourceType: 'Parameters',
+        parameter: [
+          { name: 'text', valueString: text },
+          { name: 'format', valueCode: 'comprehend-icd10cm' },
+        ],
+      })
+      .expect(200);
+    expect(conditions.body.Entities[0].ICD10CMConcepts[0].Code).toMatch(/^E1/);
+    await http().post(`${BASE}/$annotate?format=nonsense`).send({ text }).expect(400);
+  });
 });

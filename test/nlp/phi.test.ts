@@ -128,6 +128,7 @@ describe('clinical words are left alone', () => {
     'Attending present throughout.',
     'History of MI in 2014, stent 2016.',
     'Lives in Texas.',
+    'Transferred from ICU; seen in Pediatric Urology Clinic and Spine Clinic.',
     'Case discussed with the resident. Call if worse. Home O2 2 L.',
     'Visit 3. ID consult. Group therapy 5 times.',
     'June bug allergy? Dawn phenomenon. Crystal arthropathy.',
