@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { Client } from 'fhir-kit-client';
 import supertest from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/core/clock.js';
-import { type AppOptions, createApp } from '../../src/http/app.js';
+import { type App, type AppOptions, createApp } from '../../src/http/app.js';
+import { listen } from '../../src/http/server.js';
 import { LEASE_MS } from '../../src/jobs/job.js';
 import { type Rooms, wireRooms } from '../../src/system.js';
 import { runBulkExport } from '../../src/tasks/bulk-export.js';
@@ -38,7 +40,7 @@ let secured: ReturnType<typeof app>;
 let worker: { stop(): Promise<void> };
 const secret = randomBytes(32);
 
-function app(options: Partial<AppOptions>) {
+function build(options: Partial<AppOptions>): App {
   return createApp(rooms, {
     baseUrl: BASE_URL,
     version: '0.0.0',
@@ -46,8 +48,9 @@ function app(options: Partial<AppOptions>) {
     verify: (token, tenant) => verifyToken(secret, clock, token, tenant),
     validation: 'minimal',
     ...options,
-  }).express;
+  });
 }
+const app = (options: Partial<AppOptions>) => build(options).express;
 
 const observation = (id: string, patients: string[], over: Any = {}) => ({
   resourceType: 'Observation',
@@ -394,6 +397,29 @@ describe('a chain of exports', () => {
     const next = await exported('$export', { _type: 'Basic', _since: first.manifest.transactionTime });
     expect(next.ids).toEqual(['Basic/slow']);
     await rooms.store.commit(tenant, [{ op: 'delete', type: 'Basic', id: 'slow' }], ACTOR);
+  });
+});
+
+describe('fhir-kit-client', () => {
+  it('kicks an export off, follows it to its manifest and deletes it', async () => {
+    const server = await listen(build({}), { host: '127.0.0.1', port: 0, dev: true });
+    try {
+      const client = new Client({ baseUrl: `http://127.0.0.1:${server.port}${BASE}` });
+      const started = await client.operation({
+        name: 'export',
+        resourceType: 'Patient',
+        method: 'GET',
+        input: { _type: 'Encounter' },
+        options: { headers: { Prefer: 'respond-async' } },
+      } as never);
+      const at = Client.httpFor(started).response!.headers.get('content-location')!;
+      const manifest = await finished(at);
+      expect(manifest.output.map((f) => f.count)).toEqual([1]);
+      const gone = await client.request(at, { method: 'DELETE' } as never);
+      expect(Client.httpFor(gone).response!.status).toBe(202);
+    } finally {
+      await server.stop();
+    }
   });
 });
 
