@@ -111,7 +111,10 @@ describe('with DATABASE_URL', () => {
 
   test('migrate says what it did and may be repeated', async () => {
     const { status, out } = await cenote(['migrate'], env);
-    expect({ status, out }).toEqual({ status: 0, out: 'control database: current\ntenant real: current\n' });
+    expect({ status, out }).toEqual({
+      status: 0,
+      out: 'control database: current\ntenant real: current\ntenant strictly: current\n',
+    });
   });
 
   test('a tenant\u2019s key is rotated, and the tenant is shredded only when its name is repeated', async () => {
