@@ -51,7 +51,7 @@ test('a lock row left by a migration that was killed does not stop the next', as
   await asAdmin(address, async (c) => {
     await c.query('update schema_migration_lock set is_locked = 1');
     await c.query(`delete from schema_migration where name = '${names('control').at(-1)}'`);
-    await c.query('alter table tenant drop column role, drop column role_secret');
+    await c.query('alter table tenant drop column validation, drop column integrity');
   });
   expect(await migrateDatabase(address, 'control')).toEqual(names('control').slice(-1));
 });
