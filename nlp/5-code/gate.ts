@@ -98,6 +98,7 @@ function refuse(reason: RefusalReason, rule: string = reason): Refusal {
 function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   const section = mention.section === undefined ? undefined : input.sections[mention.section];
   if (mention.type === 'phi') return refuse('not-a-fact', 'phi');
+  if (mention.type === 'social' && !isSubstanceUse(mention)) return refuse('not-a-fact', 'social');
   if (section && mention.start < section.bodyStart && exactTitle(section.title))
     return refuse('not-a-fact', 'header');
   const { polarity, temporality, experiencer } = mention.assertion;
@@ -116,6 +117,15 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   if (mention.score < (mention.concepts.length > 0 ? CODED_MIN_SCORE : UNCODED_MIN_SCORE))
     return refuse('low-score');
   return undefined;
+}
+
+const useWords = new Set(
+  readRules<{ words: string }[]>('social-use.json').flatMap(({ words }) => words.split(' ')),
+);
+
+/** Of social findings only the use of tobacco, alcohol and drugs is a fact; how and with whom one lives is not. */
+function isSubstanceUse(mention: Mention): boolean {
+  return tokenize(mention.text).some(({ norm }) => useWords.has(norm));
 }
 
 function besideRule(mention: Mention, tokens: readonly Token[]): Refusal | undefined {
