@@ -34,11 +34,18 @@ function faulty(
 ): { tenant: Tenant; ran: () => number; committed: () => boolean } {
   let ran = 0;
   let committed = false;
+  // With a callback or with a promise, as node-postgres has it.
+  const connect =
+    (pool: pg.Pool) => async (done?: (error: Error | undefined, client?: pg.PoolClient) => void) => {
+      const client = wrap(await pool.connect());
+      done?.(undefined, client);
+      return client;
+    };
   const wrap = <C extends pg.Pool | pg.PoolClient>(target: C): C =>
     new Proxy(target, {
       get(object, name) {
         const value = Reflect.get(object, name);
-        if (name === 'connect') return async () => wrap(await (object as pg.Pool).connect());
+        if (name === 'connect') return connect(object as pg.Pool);
         if (name !== 'query' || typeof value !== 'function')
           return typeof value === 'function' ? value.bind(object) : value;
         return (...args: unknown[]) => {
