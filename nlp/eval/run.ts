@@ -36,18 +36,25 @@ for (const name of names.length > 0 ? names : EVALUATIONS) {
     missing.push(name);
     continue;
   }
-  const { evaluate } = (await import(pathToFileURL(file).href)) as { evaluate: Evaluation };
-  for (const row of await evaluate(folder)) {
-    rows.push(row);
-    process.stdout.write(`${scoreCells(row).filter(Boolean).join('  ')}\n`);
+  try {
+    const { evaluate } = (await import(pathToFileURL(file).href)) as { evaluate: Evaluation };
+    for (const row of await evaluate(folder)) {
+      rows.push(row);
+      process.stdout.write(`${scoreCells(row).filter(Boolean).join('  ')}\n`);
+    }
+  } catch (error) {
+    // One broken evaluation must not lose the minutes of the others; the page is then not written.
+    process.stderr.write(`${name} failed: ${error instanceof Error ? error.message : String(error)}\n`);
+    missing.push(name);
+    process.exitCode = 1;
   }
 }
-if (missing.length > 0) process.stderr.write(`no such evaluation: ${missing.join(', ')}\n`);
+if (missing.length > 0) process.stderr.write(`not measured: ${missing.join(', ')}\n`);
 const file = join(nlpRoot(), 'SCORES.md');
 const worse = existsSync(file) ? regressions(readFileSync(file, 'utf8'), rows) : [];
 for (const one of worse) process.stderr.write(`worse than SCORES.md: ${one}\n`);
 if (worse.length > 0 && !accept) process.exitCode = 1;
-else if (names.length === 0) {
+else if (names.length === 0 && missing.length === 0) {
   writeFileSync(file, scoreTable(rows));
   process.stdout.write(`written: ${file}\n`);
 }
