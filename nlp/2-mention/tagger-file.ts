@@ -117,7 +117,7 @@ export function decodeTagger(file: Buffer): TaggerFile {
   const lanes = (header.columns + 1) >> 1;
   const stride = Math.ceil((1 + lanes) / CACHE_PART) * CACHE_PART;
   let size = 1024;
-  while (size < features.length * 1.5) size *= 2;
+  while (size < features.length * 1.4) size *= 2;
   const entries = new Int32Array(size * stride);
   for (let i = 0; i < features.length; i++) {
     const feature = features[i]! | 0;
