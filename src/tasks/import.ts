@@ -125,7 +125,8 @@ export async function runImport(
         cause: error,
       });
     }
-    const text = isFault(error) ? `${error.category}: ${error.message}` : 'internal';
+    // The category alone: the row is not sealed, and a message may name a file, which may name a patient.
+    const text = isFault(error) ? error.category : 'internal';
     await deps.jobs.finish(tenant, job, 'failed', { ...progress }, undefined, text).catch(() => undefined);
     throw error;
   } finally {

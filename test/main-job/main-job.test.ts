@@ -166,6 +166,19 @@ describe('import', () => {
     expect(await total('Basic')).toBe(480);
   });
 
+  it('keeps no name of a file in the unsealed row of a job that failed', async () => {
+    const { rooms, tenant } = served;
+    const paths = [join(folder, 'Canary_Name.json')];
+    const job = await rooms.jobs.create(tenant, 'import', {
+      paths,
+      folder: process.cwd(),
+      defaults: {},
+      columns: {},
+    });
+    await expect(runJob(paths, {}, job.id)).rejects.toMatchObject({ category: 'not-found' });
+    expect(await rooms.jobs.get(tenant, job.id)).toMatchObject({ state: 'failed', error: 'not-found' });
+  });
+
   it('reads what a file refers to first, whatever the order of the names', async () => {
     const order = join(folder, 'order');
     mkdirSync(order);
