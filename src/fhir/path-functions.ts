@@ -23,7 +23,7 @@ export interface Call {
   ) => (value: unknown, resource: Resource) => boolean;
 }
 
-type Compile = (call: Call) => Emit;
+export type Compile = (call: Call) => Emit;
 
 type Pair = readonly [after: Emit, value: unknown];
 
@@ -46,11 +46,11 @@ export function selected(
 }
 
 /** All values of the expression a function is called on. */
-function source(call: Call): Emit {
+export function source(call: Call): Emit {
   return call.build(call.of, call.type, call.root, () => PUSH);
 }
 
-function argument(call: Call, i = 0): PathNode {
+export function argument(call: Call, i = 0): PathNode {
   const arg = call.args[i];
   if (arg) return arg;
   throw new Fault('invalid', `The function ${call.name}() needs an argument.`, { at: 'expression' });
@@ -214,9 +214,10 @@ export const FUNCTIONS: Readonly<Record<string, Compile>> = {
     // The condition is asked of what it is called on, also where that is nothing.
     const collect = source(call);
     const subject = (value: unknown, resource: Resource) => collected(collect, value, resource)[0];
-    const holds = call.condition(argument(call), ANY, call.root);
-    const yes = call.build(argument(call, 1), ANY, call.root, call.next);
-    const no = call.args[2] ? call.build(call.args[2], ANY, call.root, call.next) : undefined;
+    const type = call.of.kind === 'this' ? call.type : ANY;
+    const holds = call.condition(argument(call), type, call.root);
+    const yes = call.build(argument(call, 1), type, call.root, call.next);
+    const no = call.args[2] ? call.build(call.args[2], type, call.root, call.next) : undefined;
     return (value, resource, out) => {
       const of = subject(value, resource);
       if (holds(of, resource)) yes(of, resource, out);

@@ -4,7 +4,9 @@ import { Fault } from '../core/fault.js';
 export type PathNode =
   | { readonly kind: 'this' }
   | { readonly kind: 'resource' }
-  | { readonly kind: 'literal'; readonly value: string | number | boolean }
+  | { readonly kind: 'literal'; readonly value: string | number | boolean; readonly type?: string }
+  /** A variable whose value only the run knows (`%rowIndex`); undefined is nothing. */
+  | { readonly kind: 'cell'; readonly read: () => unknown; readonly type: string }
   | { readonly kind: 'empty' }
   | { readonly kind: 'member'; readonly of: PathNode | undefined; readonly name: string }
   | { readonly kind: 'index'; readonly of: PathNode; readonly index: number }
@@ -48,6 +50,8 @@ const SYMBOLS = [
   '+',
   '-',
   '&',
+  '*',
+  '/',
 ];
 
 /** Weakest first (FHIRPath N1, 6: operator precedence). `is` and `as` bind between inequality and union. */
@@ -61,12 +65,17 @@ const LEVELS: readonly (readonly string[])[] = [
   ['|'],
   ['is', 'as'],
   ['+', '-', '&'],
+  ['*', '/', 'div', 'mod'],
 ];
 
+/** What a variable such as `%name_use` stands for; undefined where there is none of that name. */
+export type Variables = (name: string) => PathNode | undefined;
+
 /**
- * Parses an expression. @throws Fault `invalid` with the offset where it cannot be understood.
+ * Parses an expression; `variables` are known besides those of FHIRPath itself.
+ * @throws Fault `invalid` with the offset where it cannot be understood.
  */
-export function parsePath(text: string): PathNode {
+export function parsePath(text: string, variables?: Variables): PathNode {
   if (text.length > MAX_EXPRESSION_UNITS) throw wrong('The expression is too long', MAX_EXPRESSION_UNITS);
   const tokens = tokenize(text);
   let i = 0;
@@ -120,11 +129,12 @@ export function parsePath(text: string): PathNode {
     for (;;) {
       if (take('.')) node = invocation(node);
       else if (take('[')) {
-        const token = peek();
-        if (token.kind !== 'number') throw wrong('An index is a number', token.at);
-        i++;
+        const { at } = peek();
+        const index = level(0);
+        if (index.kind !== 'literal' || typeof index.value !== 'number' || !Number.isInteger(index.value))
+          throw wrong('An index is a whole number', at);
         expect(']');
-        node = { kind: 'index', of: node, index: Number(token.text) };
+        node = { kind: 'index', of: node, index: index.value };
       } else return node;
     }
   }
@@ -171,8 +181,16 @@ export function parsePath(text: string): PathNode {
       i++;
       return { kind: 'literal', value: Number(token.text) };
     }
+    if (take('-')) {
+      const negated = postfix();
+      if (negated.kind === 'literal' && typeof negated.value === 'number')
+        return { kind: 'literal', value: -negated.value };
+      return { kind: 'binary', op: '-', left: { kind: 'literal', value: 0 }, right: negated };
+    }
     if (token.kind === 'variable') {
       i++;
+      const known = variables?.(token.text.slice(1));
+      if (known) return known;
       if (token.text === '$this') return { kind: 'this' };
       if (token.text === '%ucum') return { kind: 'literal', value: 'http://unitsofmeasure.org' };
       if (token.text === '%resource' || token.text === '%context' || token.text === '%rootResource')
@@ -218,6 +236,7 @@ function tokenize(text: string): Token[] {
     } else if (c === '@') {
       i++;
       while (i < text.length && (isNamePart(text[i]!) || '-:+.'.includes(text[i]!))) i++;
+      if (i === at + 1) throw wrong('A date needs digits', at);
       tokens.push({ kind: 'date', text: text.slice(at + 1, i), at });
     } else {
       const symbol = SYMBOLS.find((s) => text.startsWith(s, i));

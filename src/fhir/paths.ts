@@ -4,7 +4,8 @@ import { choiceName, type ElementRow, isKindOf, typeDefinition } from './element
 import { COMPARISONS } from './path-comparisons.js';
 import { ANY, all, collected, type Emit, type Next, NOTHING, PUSH, property } from './path-emit.js';
 import { FUNCTIONS, selected } from './path-functions.js';
-import { type PathNode, parsePath } from './path-parser.js';
+import { type PathNode, parsePath, type Variables } from './path-parser.js';
+import { calculated, VIEW_FUNCTIONS } from './path-view-functions.js';
 import { referenceTypeOf } from './reference-type.js';
 import { isResourceType } from './resource-types.js';
 
@@ -20,6 +21,8 @@ export interface PathFunction {
   readonly into: (resource: Resource, out: unknown[]) => void;
   /** From an element of the resource instead of its root; for the components of composite parameters. */
   readonly from: (element: unknown, resource: Resource) => unknown[];
+  /** As `from`, but adds to `out`: for loops that keep one array. */
+  readonly emit: Emit;
   readonly types: ReadonlySet<string>;
   /** The value sets that its values of type `code` are bound to (`administrative-gender`). */
   readonly bindings: ReadonlySet<string>;
@@ -38,9 +41,23 @@ export function compileExpression(expression: string, base: string): PathFunctio
   const key = `${base} ${expression}`;
   const known = compiled.get(key);
   if (known) return known;
+  const fn = compilePath(expression, { type: base, root: base });
+  if (compiled.size < MAX_COMPILED) compiled.set(key, fn);
+  return fn;
+}
+
+/** Where an expression is asked: from elements of `type` within resources of type `root`. */
+export interface PathScope {
+  readonly type: string;
+  readonly root: string;
+  readonly variables?: Variables;
+}
+
+/** As `compileExpression`, from an element's type and with variables; not kept. */
+export function compilePath(expression: string, { type: base, root, variables }: PathScope): PathFunction {
   const types = new Set<string>();
   const bindings = new Set<string>();
-  const emit = build(parsePath(expression), base, base, (type) => {
+  const emit = build(parsePath(expression, variables), base, root, (type) => {
     const [plain, binding] = type.split('#') as [string, string | undefined];
     types.add(plain);
     if (binding !== undefined) bindings.add(binding);
@@ -58,10 +75,10 @@ export function compileExpression(expression: string, base: string): PathFunctio
       emit(element, resource, out);
       return out;
     },
+    emit,
     types,
     bindings,
   });
-  if (compiled.size < MAX_COMPILED) compiled.set(key, fn);
   return fn;
 }
 
@@ -75,8 +92,15 @@ function build(node: PathNode, type: string, root: string, next: Next): Emit {
       return (_node, resource, out) => after(resource, resource, out);
     }
     case 'literal': {
-      const after = next(literalType(node.value));
+      const after = next(node.type ?? literalType(node.value));
       return (_node, resource, out) => after(node.value, resource, out);
+    }
+    case 'cell': {
+      const after = next(node.type);
+      return (_node, resource, out) => {
+        const value = node.read();
+        if (value !== undefined) after(value, resource, out);
+      };
     }
     case 'empty':
       return NOTHING;
@@ -95,15 +119,15 @@ function build(node: PathNode, type: string, root: string, next: Next): Emit {
         ? build(node.of, type, root, (t) => narrowed(t, node.type, next))
         : isType(node, type, root, next);
     case 'call':
-      return Object.hasOwn(FUNCTIONS, node.name)
-        ? FUNCTIONS[node.name]!({ ...node, of: node.of ?? THIS, type, root, next, build, condition })
-        : unknownFunction(node.name);
+      return functionNamed(node.name)({ ...node, of: node.of ?? THIS, type, root, next, build, condition });
     case 'binary':
       return binary(node, type, root, next);
   }
 }
 
-function unknownFunction(name: string): never {
+function functionNamed(name: string) {
+  if (Object.hasOwn(FUNCTIONS, name)) return FUNCTIONS[name]!;
+  if (Object.hasOwn(VIEW_FUNCTIONS, name)) return VIEW_FUNCTIONS[name]!;
   throw new Fault('unsupported', `The function ${name}() is not available in expressions here.`, {
     at: 'expression',
     remedy: 'Use paths, where, exists, as, ofType, is, resolve, extension, first, last and comparisons.',
@@ -275,7 +299,7 @@ function binary(node: PathNode & { kind: 'binary' }, type: string, root: string,
       if (answer !== undefined) after(answer, resource, out);
     };
   }
-  if (node.op === '&' || node.op === '+' || node.op === '-') return added(node, type, root, next);
+  if (ARITHMETIC.has(node.op)) return arithmetic(node, type, root, next);
   const left = build(node.left, type, root, () => PUSH);
   const right = build(node.right, type, root, () => PUSH);
   const compare = COMPARISONS[node.op];
@@ -291,17 +315,21 @@ function binary(node: PathNode & { kind: 'binary' }, type: string, root: string,
   };
 }
 
-/** `&` joins texts, nothing counting as an empty one; `+` and `-` do sums. */
-function added(node: PathNode & { kind: 'binary' }, type: string, root: string, next: Next): Emit {
+const ARITHMETIC = new Set(['&', '+', '-', '*', '/', 'div', 'mod']);
+
+/** `&` joins texts, nothing counting as an empty one; `+` joins texts or adds; the others calculate. */
+function arithmetic(node: PathNode & { kind: 'binary' }, type: string, root: string, next: Next): Emit {
   const left = build(node.left, type, root, () => PUSH);
   const right = build(node.right, type, root, () => PUSH);
-  const after = next(node.op === '&' ? 'string' : 'decimal');
+  const { op } = node;
+  const after = next(op === '&' ? 'string' : op === 'div' ? 'integer' : 'decimal');
   return (value, resource, out) => {
     const [a] = collected(left, value, resource);
     const [b] = collected(right, value, resource);
-    if (node.op === '&') after(`${a ?? ''}${b ?? ''}`, resource, out);
+    if (op === '&') after(`${a ?? ''}${b ?? ''}`, resource, out);
     else if (a !== undefined && b !== undefined) {
-      after(node.op === '+' ? Number(a) + Number(b) : Number(a) - Number(b), resource, out);
+      const result = calculated(op, a, b);
+      if (result !== undefined) after(result, resource, out);
     }
   };
 }
