@@ -48,6 +48,8 @@ export interface FhirResponse {
   /** Absolute. */
   readonly location?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Where the body of a request asks for another than its headers and address. */
+  readonly contentType?: string;
   /** True: the resource is the result of a write and `Prefer: return` decides whether it is sent. */
   readonly written?: boolean;
 }

@@ -67,7 +67,9 @@ export async function respond(
   const text = stringifyJson(content, context.pretty ? 2 : undefined);
   let bytes: Buffer = Buffer.from(text, 'utf8');
   headers['Content-Type'] =
-    answer.json === undefined ? context.contentType : 'application/json; charset=utf-8';
+    answer.json === undefined
+      ? (answer.contentType ?? context.contentType)
+      : 'application/json; charset=utf-8';
   headers.Vary = 'Accept, Accept-Encoding, Origin, Prefer';
   if (context.acceptsGzip && bytes.length >= MIN_GZIP_BYTES) {
     bytes = await compress(bytes, { level: 4 });

@@ -6,7 +6,7 @@ import { isResourceType } from '../fhir/resource-types.js';
 import type { Page, SearchRequest } from '../search/request.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type FhirRequest, type Handler, segment } from './exchange.js';
-import type { Pair } from './negotiate.js';
+import { type Pair, responseType } from './negotiate.js';
 import type { Decorate } from './read.js';
 import { requireSearchable } from './search-access.js';
 
@@ -20,7 +20,8 @@ export function searchHandler(search: Search, decorate: Decorate): Handler {
   return async (request) => {
     const params = await searchParams(request);
     const type = request.at.type;
-    return answer(search, decorate, request, params, { type, path: type ?? '' });
+    const found = await answer(search, decorate, request, params, { type, path: type ?? '' });
+    return { ...found, ...(await formatOfForm(request)) };
   };
 }
 
@@ -76,6 +77,14 @@ export async function searchParams(request: FhirRequest): Promise<Pair[]> {
   if (request.method !== 'POST') return own;
   const { text } = await request.body(['form']);
   return [...own, ...[...new URLSearchParams(text)].filter(([name]) => !FORM.has(name))];
+}
+
+/** `_format` in the form of a POST counts as it does in an address. @throws HttpFault 406 */
+async function formatOfForm(request: FhirRequest): Promise<{ contentType?: string }> {
+  if (request.method !== 'POST') return {};
+  const { text } = await request.body(['form']);
+  const format = [...new URLSearchParams(text)].filter(([name]) => name === '_format');
+  return format.length === 0 ? {} : { contentType: responseType({}, format) };
 }
 
 interface Where {

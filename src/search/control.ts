@@ -29,7 +29,8 @@ export interface Controls {
   readonly sort: readonly SortKey[];
   readonly summary: Summary;
   readonly elements: readonly string[];
-  readonly total: Total;
+  /** Undefined where nothing was asked: then a total is given where it costs nothing. */
+  readonly total: Total | undefined;
   readonly includes: readonly IncludeRule[];
 }
 
@@ -56,7 +57,7 @@ export class ControlReader {
   #sort: SortKey[] = [];
   #summary: Summary = 'false';
   #elements: string[] = [];
-  #total: Total = 'none';
+  #total: Total | undefined;
   #includes: IncludeRule[] = [];
 
   constructor(
@@ -81,7 +82,7 @@ export class ControlReader {
         this.#summary = oneOf(name, value, ['true', 'text', 'data', 'count', 'false']);
         return [name, value];
       case '_total':
-        this.#total = oneOf(name, value, ['none', 'estimate', 'accurate']);
+        this.#total = oneOf<Total>(name, value, ['none', 'estimate', 'accurate']);
         return [name, value];
       case '_elements':
         this.#elements.push(...elementsOf(value));

@@ -8,6 +8,7 @@ import type { Store, StoreTransaction } from '../store/contract.js';
 import type { Snapshot } from '../store/snapshot.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { sortedPage } from './body-sort.js';
+import type { Total } from './control.js';
 import { type CursorScope, openCursor, type Position, sealCursor } from './cursor.js';
 import { guess } from './estimate.js';
 import { fillPage, type Recheck, streamMatches } from './fill.js';
@@ -204,10 +205,12 @@ function entriesOf(
   parsed: ParsedSearch,
 ): PageEntry[] {
   const { summary, elements } = parsed.controls;
+  // "The list of elements does not apply to included resources" (R4 search.html#elements), unless it names their type.
+  const along = (type: string) => elements.filter((element) => element.startsWith(`${type}.`));
   const entry = (resource: Resource, mode: PageEntry['mode']): PageEntry => ({ resource, mode });
   return [
     ...matches.map((r) => entry(shape(r, summary, elements), 'match')),
-    ...included.map((r) => entry(shape(r, summary, elements), 'include')),
+    ...included.map((r) => entry(shape(r, summary, along(r.resourceType)), 'include')),
   ];
 }
 
@@ -216,7 +219,7 @@ async function totalOf(
   find: Find,
   exact: boolean,
   recheck: Recheck,
-  wanted: 'none' | 'estimate' | 'accurate',
+  wanted: Total | undefined,
   from: Position,
   page: { matches: readonly StoredResource[]; next: Position | undefined; total?: number },
 ): Promise<number | undefined> {
@@ -224,6 +227,7 @@ async function totalOf(
   if (page.total !== undefined) return page.total;
   // The first page holds them all: they are counted already.
   if (from === START && !page.next) return page.matches.length;
+  if (wanted === undefined) return undefined;
   return wanted === 'estimate' ? estimateTotal(reader, find) : countMatches(reader, find, exact, recheck);
 }
 
