@@ -3,7 +3,8 @@ import { readTable } from './tables.js';
 
 /**
  * The search parameters of R4, as data. `src/fhir/tables/search-parameters.json` is generated from the
- * official definitions by `src/fhir/generate-tables.mjs`; nothing here is listed by hand.
+ * official definitions by `src/fhir/generate-tables.mjs`; those of our own types (`own-search-parameters.json`), whose
+ * URLs are written out, are all that is listed by hand.
  */
 
 export type SearchParameterType =
@@ -74,7 +75,8 @@ const byType = new Map<string, Map<string, SearchParameter>>();
 function linesOf(base: string): readonly Line[] {
   if (!lines) {
     lines = new Map();
-    for (const line of [...readTable<Line[]>('search-parameters.json'), ...CONTROL]) {
+    const own = readTable<Line[]>('own-search-parameters.json');
+    for (const line of [...readTable<Line[]>('search-parameters.json'), ...own, ...CONTROL]) {
       const list = lines.get(line[1]);
       if (list) list.push(line);
       else lines.set(line[1], [line]);
@@ -86,7 +88,7 @@ function linesOf(base: string): readonly Line[] {
 function parameterOf(line: Line, type: string): SearchParameter {
   const [code, , kind, urlEnd, expression, targets, components, aliasOf, unionOf] = line;
   return Object.freeze({
-    url: URL_BASE + urlEnd,
+    url: urlEnd.startsWith('https:') ? urlEnd : URL_BASE + urlEnd,
     code,
     base: type,
     type: code === '_text' || code === '_content' ? 'special' : kind,

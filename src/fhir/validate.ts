@@ -7,6 +7,7 @@ import { narrativeFault } from './narrative.js';
 import { compileExpression } from './paths.js';
 import { requiredCodes } from './required-codes.js';
 import { readTable } from './tables.js';
+import { compileView } from './views/view.js';
 
 /**
  * How much is asked of a resource before it is written. `minimal`: that it is JSON with a known type; `structure`: the
@@ -24,6 +25,8 @@ export function validateResource(
   options: CheckOptions = {},
 ): Resource {
   const resource = checkResource(value, { ...options, minimal: level === 'minimal' });
+  // A view that cannot run is refused when it is written, not when somebody needs it.
+  if (resource.resourceType === 'ViewDefinition' && level !== 'minimal') compileView(resource);
   if (level !== 'strict') return resource;
   const [first, ...also] = ruleFaults(resource);
   if (!first) return resource;

@@ -109,9 +109,12 @@ export function terminologyCapabilities({ base, version, date }: CapabilitySetti
   };
 }
 
-function documentation({ validation, integrity }: CapabilitySettings): string {
+function documentation({ validation, integrity, registry }: CapabilitySettings): string {
   return [
-    `Served like the types of R4, though R4 does not know them: ${OWN_TYPES.join(', ')}.`,
+    ...OWN_TYPES.map((type) => {
+      const codes = (registry ?? standardRegistry).parametersOf(type).map(({ code }) => code);
+      return `Served like the types of R4, though R4 does not know it: ${type}, searched by ${codes.join(', ')}.`;
+    }),
     `What is written is checked at the level "${validation}" unless X-Cenote-Validation names another.`,
     ...(integrity
       ? ['References must name resources that are here; what others refer to cannot be deleted.']

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../core/package-root.js';
 import type { Resource } from '../core/resource.js';
 import { searchParametersOf } from '../fhir/registry.js';
-import { R4_TYPES } from './capabilities.js';
+import { RESOURCE_TYPES } from '../fhir/resource-types.js';
 
 /** Folders of `fhir-profiles` that hold definitions; what lies beside them is examples. */
 const FOLDERS = ['operations', 'profiles', 'extensions', 'code-systems'];
@@ -43,7 +43,7 @@ const COMMON = /^(Resource|DomainResource)-/;
 /** One definition may serve several types: its expressions are put together again. */
 function searchParameters(): Map<string, Resource> {
   const found = new Map<string, Resource & { base: string[]; expression?: string; target?: string[] }>();
-  for (const type of R4_TYPES) {
+  for (const type of RESOURCE_TYPES) {
     for (const { url, code, type: kind, expression, targets } of searchParametersOf(type)) {
       const id = url.slice(url.lastIndexOf('/') + 1);
       const known = found.get(id);
