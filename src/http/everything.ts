@@ -7,6 +7,8 @@ import { type CursorScope, openCursor, sealCursor } from '../search/cursor.js';
 import type { Page, PageEntry } from '../search/request.js';
 import type { Store } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import { changedSince, referredTo } from './everything-along.js';
+import { encounterPage, inEncounter } from './everything-encounter.js';
 import { type FhirRequest, type Handler, segment } from './exchange.js';
 import type { Pair } from './negotiate.js';
 import { operationParams } from './operation-input.js';
@@ -29,6 +31,8 @@ interface Wanted {
   /** Types to give, undefined for all. */
   readonly types: readonly string[] | undefined;
   readonly since: string | undefined;
+  /** The same, ms. */
+  readonly sinceMs: number | undefined;
   /** Clinical dates, ms; resources without one are given all the same, as the specification says. */
   readonly start: number | undefined;
   readonly end: number | undefined;
@@ -84,14 +88,14 @@ function groupEverything(deps: EverythingDeps): Handler {
     const scope = { kind: 'everything', type: 'Group', compartment: id, caller: request.actor.id };
     const { params, position } = await resumed(request, scope);
     const wanted = read(params, request, deps);
-    const [turn = '0', inner] = position;
-    // A member added or removed meanwhile must not shift the others: the link names the patient, not its place.
-    const index = position.length === 0 ? 0 : patients.indexOf(turn);
+    const [turn = '', inner] = position;
+    // A member added or removed meanwhile must not shift the others: the link names the patient, not its place, and
+    // where that one is gone the next in order follows.
+    const index = position.length === 0 ? 0 : patients.findIndex((member) => member >= turn);
     const patient = patients[index];
+    const within = inner === '' || patient !== turn ? undefined : inner;
     const page =
-      patient === undefined
-        ? EMPTY
-        : await compartmentPage(deps, request, patient, wanted, inner === '' ? undefined : inner);
+      patient === undefined ? EMPTY : await compartmentPage(deps, request, patient, wanted, within);
     const following = page.next === undefined ? patients[index + 1] : patient;
     const next =
       following === undefined
@@ -104,34 +108,33 @@ function groupEverything(deps: EverythingDeps): Handler {
   };
 }
 
-/** The encounter, what belongs to it, and what that refers to; one page, as an encounter is bounded. */
+/** The encounter, what belongs to it, and what that refers to. */
 function encounterEverything(deps: EverythingDeps): Handler {
   return async (request) => {
     const id = segment(request, 'id');
     const encounter = await require(deps.store, request.tenant, 'Encounter', id);
-    const wanted = read(await operationParams(request), request, deps);
-    const reverse = RESOURCE_TYPES.flatMap((type) =>
-      type === 'Encounter'
-        ? []
-        : compartmentParameters('Encounter', type).map((code): Pair => ['_revinclude', `${type}:${code}`]),
+    const scope = { kind: 'everything', type: 'Encounter', compartment: id, caller: request.actor.id };
+    const { params, position } = await resumed(request, scope);
+    const wanted = read(params, request, deps);
+    const { types, count } = wanted;
+    const page = await encounterPage(
+      deps.search,
+      request.tenant,
+      id,
+      { types: searched(types, 'Encounter') ? types : undefined, count, besides: sinceOf(wanted) },
+      position,
+      { base: request.base, caller: request.actor.id },
     );
-    const page = await deps.search(request.tenant, {
-      type: 'Encounter',
-      params: [['_id', id], ['_include', 'Encounter:*'], ['_include:iterate', '*'], ...reverse],
-      strict: false,
-      base: request.base,
-    });
+    const next = page.next && sealCursor(request.tenant.keys, scope, at(wanted, page.next));
+    const own = patientsOf(encounter, request.base);
+    // What is in the compartment comes as a match of its own page, not along as well.
+    const matched = (resource: Resource) => inEncounter(resource, id, request.base);
     return {
       status: 200,
-      resource: await bundle(
-        deps,
-        request,
-        `Encounter/${id}/$everything`,
-        wanted,
-        page,
-        undefined,
-        patientsOf(encounter, request.base),
-      ),
+      resource: await bundle(deps, request, `Encounter/${id}/$everything`, wanted, page, next, {
+        own,
+        matched,
+      }),
     };
   };
 }
@@ -152,7 +155,7 @@ function membersOf(group: Resource): string[] {
       member.inactive === true ? null : /^Patient\/([^/]+)$/.exec(String(member.entity?.reference ?? ''));
     return found ? [found[1]!] : [];
   });
-  return [...new Set(ids)];
+  return [...new Set(ids)].sort();
 }
 
 interface Resumed {
@@ -187,13 +190,13 @@ function read(params: readonly Pair[], { access }: FhirRequest, { parseInstant }
     throw invalid('_count is not a positive whole number.', '_count', `Send 1 to ${MAX_COUNT}.`);
   }
   const since = one('_since');
-  if (since !== undefined) parseInstant(since);
   const start = one('start');
   const end = one('end');
   const allowed = named.length > 0 ? named : access.allowsAll('r') ? undefined : RESOURCE_TYPES;
   return {
     types: allowed?.filter((type) => access.allows(type, 'r')),
     since,
+    sinceMs: since === undefined ? undefined : parseInstant(since).lo,
     start: start === undefined ? undefined : parseInstant(start).lo,
     end: end === undefined ? undefined : parseInstant(end).hi,
     count: Math.min(count === undefined ? DEFAULT_COUNT : Number(count), MAX_COUNT),
@@ -203,13 +206,18 @@ function read(params: readonly Pair[], { access }: FhirRequest, { parseInstant }
 
 const PARAMS = new Set(['_type', '_since', '_count', 'start', 'end']);
 
+function sinceOf({ since }: Wanted): Pair[] {
+  return since === undefined ? [] : [['_lastUpdated', `ge${since}`]];
+}
+
 async function compartmentPage(
   deps: EverythingDeps,
   request: FhirRequest,
   patient: string,
-  { types, since, count }: Wanted,
+  wanted: Wanted,
   cursor: string | undefined,
 ): Promise<Pick<Page, 'entries' | 'next'>> {
+  const { types, count } = wanted;
   if (types?.length === 0) return EMPTY;
   const params: Pair[] =
     cursor === undefined
@@ -217,8 +225,8 @@ async function compartmentPage(
           ['_count', String(count)],
           // What the record refers to outside of the compartment: practitioners, organisations, medications.
           ['_include', '*'],
-          ...(since === undefined ? [] : [['_lastUpdated', `ge${since}`] as Pair]),
-          ...(searched(types) ? [['_type', types!.join(',')] as Pair] : []),
+          ...sinceOf(wanted),
+          ...(searched(types, 'Patient') ? [['_type', types!.join(',')] as Pair] : []),
         ]
       : [...new URLSearchParams(cursor)];
   return deps.search(request.tenant, {
@@ -231,10 +239,17 @@ async function compartmentPage(
 }
 
 /** Types outside of every compartment only come along with others, so naming one rules out a search by type. */
-function searched(types: readonly string[] | undefined): boolean {
+function searched(types: readonly string[] | undefined, compartment: string): boolean {
   return (
-    types?.every((type) => type === 'Patient' || compartmentParameters('Patient', type).length > 0) ?? false
+    types?.every((type) => type === compartment || compartmentParameters(compartment, type).length > 0) ??
+    false
   );
+}
+
+/** What may come along: of `own` patients, and nothing that is a match of another page. */
+interface Along {
+  readonly own: readonly string[];
+  readonly matched?: (resource: Resource) => boolean;
 }
 
 async function bundle(
@@ -242,12 +257,13 @@ async function bundle(
   request: FhirRequest,
   path: string,
   wanted: Wanted,
-  page: Pick<Page, 'entries' | 'next'>,
+  { entries }: Pick<Page, 'entries'>,
   next: string | undefined,
-  own: readonly string[] = [],
+  along: Along = { own: [] },
 ): Promise<Resource> {
   const { base } = request;
-  const given = page.entries.filter((entry) => isWanted(entry, request, wanted, own));
+  const more = await referredTo(deps.store, request.tenant, base, entries);
+  const given = [...entries, ...more].filter((entry) => isWanted(entry, request, wanted, along));
   const resources = await deps.decorate(
     request.tenant,
     given.map(({ resource }) => resource),
@@ -278,10 +294,11 @@ async function bundle(
 function isWanted(
   { resource, mode }: PageEntry,
   { access, base }: FhirRequest,
-  { types, start, end }: Wanted,
-  own: readonly string[],
+  { types, start, end, sinceMs }: Wanted,
+  { own, matched }: Along,
 ): boolean {
   if (mode === 'include' && !patientsOf(resource, base).every((id) => own.includes(id))) return false;
+  if (mode === 'include' && (matched?.(resource) || !changedSince(resource, sinceMs))) return false;
   if (types ? !types.includes(resource.resourceType) : !access.allows(resource.resourceType, 'r'))
     return false;
   if (start === undefined && end === undefined) return true;

@@ -118,6 +118,138 @@ describe('Patient/$everything', () => {
   });
 });
 
+describe('$everything, whole', () => {
+  beforeAll(async () => {
+    await put({ resourceType: 'Organization', id: 'org', name: 'Ward' });
+    await put({ resourceType: 'Binary', id: 'scan', contentType: 'text/plain', data: 'eA==' });
+    await put(
+      patient({
+        id: 'w',
+        name: [{ family: 'Whole' }],
+        managingOrganization: { reference: 'Organization/org' },
+      }),
+    );
+    await put({
+      resourceType: 'Encounter',
+      id: 'we',
+      status: 'finished',
+      class: { code: 'AMB' },
+      subject: { reference: 'Patient/w' },
+      diagnosis: [{ condition: { reference: 'Condition/w0' } }],
+    });
+    for (let i = 0; i < 5; i++)
+      await put(condition(`w${i}`, 'w', i === 0 ? {} : { encounter: { reference: 'Encounter/we' } }));
+    await put(
+      observation('wo', '718-7', '2020-01-01', {
+        subject: { reference: 'Patient/w' },
+        encounter: { reference: 'Encounter/we' },
+      }),
+    );
+    await put({
+      resourceType: 'MedicationRequest',
+      id: 'wm',
+      status: 'active',
+      intent: 'order',
+      subject: { reference: 'Patient/w' },
+      encounter: { reference: 'Encounter/we' },
+      medicationCodeableConcept: { text: 'Aspirin' },
+      // No search parameter reads this one.
+      supportingInformation: [{ reference: 'Organization/org' }],
+      insurance: [{ reference: 'Coverage/elsewhere' }],
+    });
+    await put({
+      resourceType: 'DocumentReference',
+      id: 'wd',
+      status: 'current',
+      subject: { reference: 'Patient/w' },
+      context: { encounter: [{ reference: 'Encounter/we' }] },
+      content: [{ attachment: { contentType: 'application/octet-stream', url: 'Binary/scan' } }],
+    });
+  });
+  const ENCOUNTER = [
+    'Condition/w0',
+    'Condition/w1',
+    'Condition/w2',
+    'Condition/w3',
+    'Condition/w4',
+    'DocumentReference/wd',
+    'Encounter/we',
+    'MedicationRequest/wm',
+    'Observation/wo',
+    'Patient/w',
+  ];
+
+  it.each([1, 2, 3, 100])(
+    'of an Encounter comes in pages of %i matches, each resource of it once and what they refer to',
+    async (count) => {
+      const found = await walk(`${BASE}/Encounter/we/$everything?_count=${count}`);
+      expect([...new Set(found)].sort()).toEqual([...ENCOUNTER, 'Binary/scan', 'Organization/org'].sort());
+      const own = found.filter((n) => ENCOUNTER.includes(n) && n !== 'Patient/w' && n !== 'Condition/w0');
+      expect(own.sort()).toEqual(ENCOUNTER.filter((n) => n !== 'Patient/w' && n !== 'Condition/w0'));
+      const { body } = await http().get(`${BASE}/Encounter/we/$everything?_count=${count}`);
+      const matches = (body as Page).entry!.filter(({ search }) => search.mode === 'match');
+      expect(matches.length).toBeLessThanOrEqual(count);
+    },
+  );
+
+  it('of a Patient brings what no search parameter points at, and the Binary of an attachment', async () => {
+    for (const count of [1, 100])
+      expect([...new Set(await walk(`${BASE}/Patient/w/$everything?_count=${count}`))].sort()).toEqual(
+        [...ENCOUNTER, 'Binary/scan', 'Organization/org'].sort(),
+      );
+  });
+
+  it('of an Encounter takes _type and _since', async () => {
+    expect((await walk(`${BASE}/Encounter/we/$everything?_type=Condition&_count=2`)).sort()).toEqual([
+      'Condition/w1',
+      'Condition/w2',
+      'Condition/w3',
+      'Condition/w4',
+    ]);
+    expect(await walk(`${BASE}/Encounter/we/$everything?_type=Organization,Binary`)).toEqual(
+      expect.arrayContaining(['Organization/org', 'Binary/scan']),
+    );
+    expect(await walk(`${BASE}/Encounter/we/$everything?_since=2999-01-01T00:00:00Z`)).toEqual([]);
+  });
+
+  it('with _since leaves out what was not changed, along as well', async () => {
+    const since = new Date(Date.now() + 5).toISOString();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await http()
+      .put(`${BASE}/Condition/w1`)
+      .send(condition('w1', 'w', { encounter: { reference: 'Encounter/we' }, recordedDate: '2021' }))
+      .expect(200);
+    expect(await walk(`${BASE}/Patient/w/$everything?_since=${since}`)).toEqual(['Condition/w1']);
+    expect(await walk(`${BASE}/Encounter/we/$everything?_since=${since}`)).toEqual(['Condition/w1']);
+  });
+
+  it('goes on with the next member where one leaves the Group between two pages', async () => {
+    const group = (members: string[]) => ({
+      resourceType: 'Group',
+      id: 'g2',
+      type: 'person',
+      actual: true,
+      member: members.map((id) => ({ entity: { reference: `Patient/${id}` } })),
+    });
+    await put(group(['p1', 'p2', 'p3']));
+    const first = (await http().get(`${BASE}/Group/g2/$everything?_count=1000`).expect(200)).body as Page;
+    await http()
+      .put(`${BASE}/Group/g2`)
+      .send(group(['p1', 'p3']))
+      .expect(200);
+    const next = new URL(first.link.find(({ relation }) => relation === 'next')!.url);
+    expect(await walk(next.pathname + next.search)).toContain('Patient/p3');
+  });
+
+  it('takes a POST with Parameters', async () => {
+    const { body } = await http()
+      .post(`${BASE}/Encounter/we/$everything`)
+      .send({ resourceType: 'Parameters', parameter: [{ name: '_type', valueString: 'Observation' }] })
+      .expect(200);
+    expect(names(body)).toEqual(['Observation/wo']);
+  });
+});
+
 describe('Group/$everything and Encounter/$everything', () => {
   it('gives every member, patient by patient', async () => {
     const found = new Set(await walk(`${BASE}/Group/g1/$everything?_count=2`));
