@@ -120,6 +120,13 @@ export const SETTINGS = [
     meaning:
       'File with the secret that signs and checks local access tokens; made at the first use, mode 0600.',
   },
+  {
+    name: 'CENOTE_JWKS_ORIGINS',
+    example: 'https://keys.hospital.internal',
+    default: 'none',
+    meaning:
+      'Origins, separated by commas, whose key sets of clients are fetched though they stand on a private network or speak plain HTTP.',
+  },
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof SETTINGS)[number]['name'];
@@ -173,6 +180,7 @@ export interface Config {
   readonly keyDir: string;
   readonly keyProvider: KeyProviderSettings;
   readonly tokenSecretFile: string;
+  readonly jwksOrigins: readonly string[];
 }
 
 /** What a command's options say; undefined where they say nothing. */
@@ -206,7 +214,7 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
       'structure',
       'minimal',
     ] as const),
-    corsOrigins: originsOf(read('CENOTE_CORS_ORIGINS')),
+    corsOrigins: originsOf(read('CENOTE_CORS_ORIGINS'), 'CENOTE_CORS_ORIGINS'),
     conditionalDelete: oneOf(read('CENOTE_CONDITIONAL_DELETE') ?? 'single', 'CENOTE_CONDITIONAL_DELETE', [
       'single',
       'multiple',
@@ -215,6 +223,7 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
     keyDir,
     keyProvider: keyProviderOf(read, env, keyDir),
     tokenSecretFile: resolve(read('CENOTE_TOKEN_SECRET_FILE') ?? `${dataDir}/token.secret`),
+    jwksOrigins: originsOf(read('CENOTE_JWKS_ORIGINS'), 'CENOTE_JWKS_ORIGINS'),
   };
 }
 
@@ -279,7 +288,7 @@ function awsEnvironmentOf(env: NodeJS.ProcessEnv): AwsEnvironment {
   };
 }
 
-function originsOf(value: string | undefined): string[] {
+function originsOf(value: string | undefined, name: SettingName): string[] {
   const origins = (value ?? '')
     .split(',')
     .map((origin) => origin.trim())
@@ -287,8 +296,8 @@ function originsOf(value: string | undefined): string[] {
   for (const origin of origins) {
     const url = URL.canParse(origin) ? new URL(origin) : undefined;
     if (url?.origin !== origin || url.origin === 'null')
-      throw new Fault('invalid', 'CENOTE_CORS_ORIGINS holds what is no origin.', {
-        at: 'CENOTE_CORS_ORIGINS',
+      throw new Fault('invalid', `${name} holds what is no origin.`, {
+        at: name,
         remedy: 'Write each as scheme, host and port alone, such as https://app.example.org.',
       });
   }

@@ -14,11 +14,12 @@ import { bundleDeps } from './tasks/bundle-deps.js';
 import type { NlpPool } from './tasks/nlp-pool.js';
 import { siteLexicon } from './tasks/site-lexicon.js';
 import { type Catalog, openTenants } from './tenancy/catalog.js';
+import { type Authorization, createAuthorization } from './tenancy/clients-authorization.js';
 import { openKeyFiles } from './tenancy/key-file.js';
 import { makeDataDir } from './tenancy/postgres/place.js';
 import { embeddedServer, foreignServer } from './tenancy/server.js';
 import type { KeyProvider, Tenant } from './tenancy/tenant.js';
-import { openTokenSecret, type TokenTenant, verifyToken } from './tenancy/tokens.js';
+import { openTokenSecret } from './tenancy/tokens.js';
 import { createTimeline, type Timeline } from './timeline/timeline.js';
 import type { Worker } from './worker/worker.js';
 
@@ -167,6 +168,19 @@ export async function checkServe(config: Config, dev: boolean): Promise<void> {
   if (dev) requireLoopback(config.host);
 }
 
+/** Tokens and clients, with this data folder's secret; it is made at the first use. */
+export function authorizationOf(
+  config: Pick<Config, 'tokenSecretFile' | 'jwksOrigins'>,
+  { tenants, clock }: Pick<Rooms, 'tenants' | 'clock'>,
+): Authorization {
+  return createAuthorization({
+    control: tenants.control,
+    clock,
+    secret: openTokenSecret(config.tokenSecretFile),
+    trustedOrigins: new Set(config.jwksOrigins),
+  });
+}
+
 async function serve(
   config: Config,
   rooms: Rooms,
@@ -176,14 +190,12 @@ async function serve(
     import('./http/app.js'),
     import('./http/server.js'),
   ]);
-  const secret = dev ? undefined : openTokenSecret(config.tokenSecretFile);
-  const verify =
-    secret && ((token: string, tenant: TokenTenant) => verifyToken(secret, rooms.clock, token, tenant));
+  const authorization = dev ? undefined : authorizationOf(config, rooms);
   const app = createApp(rooms, {
     baseUrl: config.baseUrl,
     version,
     dev,
-    verify,
+    ...(authorization ? { authorization, verify: authorization.verify } : {}),
     log,
     wake,
     validation: config.validation,

@@ -12,6 +12,7 @@ import type { BulkExports } from '../tasks/bulk-exports.js';
 import type { BundleDeps } from '../tasks/bundle.js';
 import { basicCheck, checkAt } from '../tasks/bundle-entry.js';
 import { createTenantProfiles } from '../tasks/profiles.js';
+import type { Authorization } from '../tenancy/clients-authorization.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { createAdmission } from './admission.js';
@@ -28,12 +29,13 @@ import { eraseRoute } from './erase.js';
 import { everythingRoutes } from './everything.js';
 import { oneParam } from './exchange.js';
 import { authorise, createFhirEndpoint, type Seen } from './fhir-endpoint.js';
-import { isLoopback, parseHost, publicUrl } from './hosts.js';
+import { isLoopback, ownOrigin, parseHost, publicUrl } from './hosts.js';
 import { idempotentHandler } from './idempotency.js';
 import { interactionRoutes } from './interactions.js';
 import { lastnRoutes } from './lastn.js';
 import { metaRoutes } from './meta.js';
 import { createMetrics, type Metrics } from './metrics.js';
+import { createOAuth, oauthTenant } from './oauth.js';
 import { failure, HttpFault, logText } from './outcome.js';
 import { createReadiness } from './readiness.js';
 import { requestId } from './request-id.js';
@@ -71,6 +73,8 @@ export interface AppOptions {
   readonly dev: boolean;
   /** Absent in development mode alone. */
   readonly verify?: VerifyToken;
+  /** Issues tokens to registered clients; without it, or in development mode, none are issued here. */
+  readonly authorization?: Authorization;
   /** Takes finished log lines; nothing is logged without it. */
   readonly log?: (line: Readonly<Record<string, unknown>>) => void;
   /** Told of each tenant that may have a new document or search parameter, so that it is looked at at once. */
@@ -116,6 +120,14 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     bundleTimeoutMs: options.bundleTimeoutMs ?? BUNDLE_TIMEOUT_MS,
   });
 
+  const oauth =
+    options.authorization && !options.dev
+      ? createOAuth({
+          authorization: options.authorization,
+          tenants: system.tenants,
+          origin: (request) => ownOrigin(options.baseUrl, request.headers.host),
+        })
+      : undefined;
   const origins = new Set(options.corsOrigins);
   const admission = createAdmission(options.maxPerTenant, options.maxTotal);
   const app = express();
@@ -126,12 +138,13 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     const url = request.url ?? '/';
     const place = FHIR_PATH.exec(url);
     if (options.dev && !isOurHost(request)) return refuse(request, response, wrongHost());
-    if (!place) return next();
+    const issuing = oauth && oauthTenant(url);
+    if (!place && !issuing) return next();
     if (cors(request, response, origins)) return;
     const start = performance.now();
     let leave: () => void;
     try {
-      leave = admission.enter(place[1]!);
+      leave = admission.enter(issuing ?? place![1]!);
     } catch (error) {
       const { status } = failure(error);
       metrics.observe('refused', status, 0);
@@ -139,6 +152,13 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     }
     metrics.enter();
     try {
+      if (issuing) {
+        const { endpoint: name, status, reason } = await oauth(request, response);
+        metrics.observe(`oauth-${name}`, status, (performance.now() - start) / 1000);
+        options.log?.({ oauth: name, status, ...(reason === undefined ? {} : { reason }) });
+        return;
+      }
+      if (!place) return;
       const seen = await endpoint(request, response, place[1]!, place[2] ?? '', place[3] ?? '');
       record(metrics, options, seen, start);
       if (options.wake && bringsWork(seen)) options.wake(place[1]!);

@@ -7,7 +7,7 @@ import { HttpFault } from './outcome.js';
 import { type Access, accessOf, FULL_ACCESS } from './scopes.js';
 
 /** @throws Fault `unauthenticated` */
-export type VerifyToken = (token: string, tenant: TokenTenant) => AccessToken;
+export type VerifyToken = (token: string, tenant: TokenTenant) => AccessToken | Promise<AccessToken>;
 
 export interface Caller {
   readonly access: Access;
@@ -52,12 +52,12 @@ export function bearerToken(
  * Who calls, by the token.
  * @throws Fault `unauthenticated`; `forbidden` for a token that is good, but for another tenant.
  */
-export function authenticate(verify: VerifyToken, token: string, tenant: TokenTenant): Caller {
+export async function authenticate(verify: VerifyToken, token: string, tenant: TokenTenant): Promise<Caller> {
   let checked: AccessToken;
   try {
-    checked = verify(token, tenant);
+    checked = await verify(token, tenant);
   } catch (error) {
-    if (isFault(error) && isForAnother(verify, token, tenant)) {
+    if (isFault(error) && (await isForAnother(verify, token, tenant))) {
       throw new Fault('forbidden', 'The token is for another tenant.', {
         remedy: 'Use a token for this tenant.',
       });
@@ -77,13 +77,13 @@ export function authenticate(verify: VerifyToken, token: string, tenant: TokenTe
 const AUDIENCE = /^\/fhir\/([a-z][a-z0-9-]{0,39})#([0-9a-f-]{36})$/;
 
 /** Whether the token is wholly valid for the tenant that it names itself; its word alone is never taken. */
-function isForAnother(verify: VerifyToken, token: string, tenant: TokenTenant): boolean {
+async function isForAnother(verify: VerifyToken, token: string, tenant: TokenTenant): Promise<boolean> {
   const payload = jwt.decode(token, { json: true });
   const audience = typeof payload?.aud === 'string' ? AUDIENCE.exec(payload.aud) : null;
   const [, name, id] = audience ?? [];
   if (!name || !id || (name === tenant.name && id === tenant.id)) return false;
   try {
-    verify(token, { name, id });
+    await verify(token, { name, id });
     return true;
   } catch {
     return false;

@@ -117,7 +117,7 @@ async function handle(
   const token = options.verify && !open ? bearerToken(request, params) : undefined;
   // What needs no token is alike for every name, for the same reason.
   const tenant = open ? undefined : await options.tenants.open(tenantName);
-  const caller = tenant ? callerOf(options, token, tenant) : NOBODY;
+  const caller = tenant ? await callerOf(options, token, tenant) : NOBODY;
   authorise(caller, matched);
   return matched.route.handle({
     get tenant() {
@@ -152,7 +152,7 @@ async function recognised(
   try {
     const token = options.verify ? bearerToken(request, params) : undefined;
     const tenant = await options.tenants.open(tenantName);
-    callerOf(options, token, tenant);
+    await callerOf(options, token, tenant);
     return tenant;
   } catch (error) {
     if (error instanceof Fault) return undefined;
@@ -180,7 +180,11 @@ const CHECKS = {
   strict: checkAt('strict'),
 } as const satisfies Record<ValidationLevel, Check>;
 
-function callerOf(options: FhirEndpointOptions, token: string | undefined, tenant: Tenant): Caller {
+async function callerOf(
+  options: FhirEndpointOptions,
+  token: string | undefined,
+  tenant: Tenant,
+): Promise<Caller> {
   if (!options.verify) return DEV_CALLER;
   if (token === undefined) return NOBODY;
   return authenticate(options.verify, token, tenant.record);

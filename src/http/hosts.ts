@@ -27,3 +27,12 @@ export function publicUrl(configured: string, hostHeader: string | undefined): s
   if (!local || !parseHost(hostHeader)) return configured;
   return `${url.protocol}//${hostHeader}`;
 }
+
+/**
+ * How we may be named where a signature depends on it: as configured, or, where that is this very machine, by the
+ * loopback address the caller used. A name that only the caller gives us never counts.
+ */
+export function ownOrigin(configured: string, hostHeader: string | undefined): string {
+  const host = parseHost(hostHeader);
+  return host && isLoopback(host.name) ? publicUrl(configured, hostHeader) : configured;
+}

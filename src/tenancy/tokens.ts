@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import jwt from 'jsonwebtoken';
 import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
+import { parseScope } from './scope.js';
 import { createSecretFile, readSecretFile } from './secret-file.js';
 
 /** Longest life of a token we issue. */
@@ -20,9 +21,6 @@ const TYPE = 'at+jwt';
 const ISSUER = 'https://cenote.health/local';
 const SECRET_BYTES = 32;
 
-/** SMART App Launch 2.x resource scopes, and the v1 forms `.read`, `.write` and `.*`; `admin` is ours. */
-const SCOPE =
-  /^(?:(?:patient|user|system)\/(?:[A-Z][A-Za-z]{1,63}|\*)\.(?:read|write|\*|(?=[cruds])c?r?u?d?s?)(?:\?[^\s"\\]{1,500})?|admin)$/;
 const PATIENT_SCOPE = /^patient\//;
 const FHIR_ID = /^[A-Za-z0-9\-.]{1,64}$/;
 
@@ -41,6 +39,10 @@ export interface AccessToken {
   readonly scopes: readonly string[];
   /** Id of the patient that `patient/` scopes are about. */
   readonly patient: string | undefined;
+  /** The registered client it was issued to; absent for one made on the command line. */
+  readonly client?: string | undefined;
+  /** Why its holder sees more than usual: a token of an emergency. */
+  readonly emergency?: string | undefined;
   /** ms since the epoch. */
   readonly expiresAt: number;
 }
@@ -52,6 +54,10 @@ export interface TokenRequest {
   readonly patient?: string;
   /** Who holds it, for the audit; `local` where not given. */
   readonly subject?: string;
+  /** The registered client that asked for it. */
+  readonly client?: string;
+  /** The reason given for an emergency access. */
+  readonly emergency?: string;
   /** Seconds; `DEFAULT_TOKEN_LIFE_S` where not given. */
   readonly lifeS?: number;
 }
@@ -67,6 +73,9 @@ export function openTokenSecret(file: string): Buffer {
   return secret;
 }
 
+/** Resource scopes of SMART App Launch, v2 and v1; `admin` is ours. */
+const isTokenScope = (text: string): boolean => text === 'admin' || parseScope(text) !== undefined;
+
 /** Splits and checks a scope text. @throws Fault `invalid`. */
 export function parseScopes(scope: string): string[] {
   const scopes = [...new Set(scope.split(' ').filter((s) => s !== ''))];
@@ -74,7 +83,7 @@ export function parseScopes(scope: string): string[] {
     throw new Fault('invalid', 'A token needs a scope.', { at: 'scope', remedy: EXAMPLE });
   if (scopes.length > MAX_SCOPES)
     throw new Fault('too-large', `More than ${MAX_SCOPES} scopes.`, { at: 'scope' });
-  if (scopes.some((s) => !SCOPE.test(s)))
+  if (scopes.some((s) => !isTokenScope(s)))
     throw new Fault('invalid', 'One of the scopes is none of SMART App Launch 2.x.', {
       at: 'scope',
       remedy: EXAMPLE,
@@ -109,6 +118,8 @@ export function issueToken(secret: Buffer, clock: Clock, request: TokenRequest):
     jti: randomUUID(),
     scope: scopes.join(' '),
     ...(request.patient === undefined ? {} : { patient: request.patient }),
+    ...(request.client === undefined ? {} : { client_id: request.client }),
+    ...(request.emergency === undefined ? {} : { emergency: request.emergency }),
   };
   return jwt.sign(claims, secret, { algorithm: ALGORITHM, header: { alg: ALGORITHM, typ: TYPE } });
 }
@@ -147,13 +158,22 @@ export function verifyToken(secret: Buffer, clock: Clock, token: string, tenant:
   if (patient !== undefined && (typeof patient !== 'string' || !FHIR_ID.test(patient)))
     throw refused('patient');
   const scopes = payload.scope.split(' ');
-  if (scopes.length > MAX_SCOPES || scopes.some((s) => !SCOPE.test(s))) throw refused('scope');
+  if (scopes.length > MAX_SCOPES || scopes.some((s) => !isTokenScope(s))) throw refused('scope');
   if (patient === undefined && scopes.some((s) => PATIENT_SCOPE.test(s))) throw refused('patient');
-  return { id: payload.jti, subject: payload.sub, tenant, scopes, patient, expiresAt: payload.exp * 1000 };
+  const client = optionalText(payload.client_id);
+  const emergency = optionalText(payload.emergency);
+  const expiresAt = payload.exp * 1000;
+  return { id: payload.jti, subject: payload.sub, tenant, scopes, patient, client, emergency, expiresAt };
 }
 
 function audience(tenant: TokenTenant): string {
   return `/fhir/${tenant.name}#${tenant.id}`;
+}
+
+function optionalText(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string' || value === '') throw refused('claim');
+  return value;
 }
 
 function isSeconds(value: unknown): value is number {

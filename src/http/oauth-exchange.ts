@@ -1,0 +1,84 @@
+import type { IncomingMessage } from 'node:http';
+import type { Tenant } from '../tenancy/tenant.js';
+import { readText } from './body.js';
+import { HttpFault } from './outcome.js';
+
+/** Error codes of RFC 6749 (4.1.2.1, 5.2), RFC 6750 and RFC 7009. */
+export type OAuthError =
+  | 'invalid_request'
+  | 'invalid_client'
+  | 'invalid_grant'
+  | 'unauthorized_client'
+  | 'unsupported_grant_type'
+  | 'unsupported_response_type'
+  | 'unsupported_token_type'
+  | 'invalid_scope'
+  | 'access_denied'
+  | 'server_error'
+  | 'temporarily_unavailable';
+
+/** A refusal in OAuth's own form. Its text names no client, no key and no patient. */
+export class OAuthFault extends Error {
+  constructor(
+    readonly code: OAuthError,
+    description: string,
+    readonly log?: string,
+  ) {
+    super(description);
+  }
+  get status(): number {
+    return this.code === 'invalid_client' ? 401 : this.code === 'temporarily_unavailable' ? 503 : 400;
+  }
+}
+
+/** One request to an endpoint of the authorisation server of one tenant. */
+export interface OAuthRequest {
+  readonly tenant: Tenant;
+  /** `http://host:port` as the caller may name us, without trailing slash. */
+  readonly origin: string;
+  readonly http: IncomingMessage;
+  /** Of the address. */
+  readonly query: URLSearchParams;
+}
+
+export interface OAuthAnswer {
+  readonly status: number;
+  readonly json?: unknown;
+  readonly html?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export type OAuthHandler = (request: OAuthRequest) => Promise<OAuthAnswer>;
+
+const MAX_FORM_BYTES = 64 * 1024;
+
+/** The form of a POST. @throws OAuthFault where a parameter comes twice (RFC 6749, 3.2) */
+export async function formOf(http: IncomingMessage): Promise<Form> {
+  const type = (http.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  if (type !== 'application/x-www-form-urlencoded') {
+    throw new HttpFault(415, 'The body is no form.', {
+      remedy: 'Send application/x-www-form-urlencoded.',
+    });
+  }
+  return readForm(new URLSearchParams(await readText(http, MAX_FORM_BYTES)));
+}
+
+/** Parameters, each at most once; empty ones are as if absent. */
+export type Form = ReadonlyMap<string, string>;
+
+export function readForm(params: URLSearchParams): Form {
+  const form = new Map<string, string>();
+  for (const [name, value] of params) {
+    if (form.has(name)) throw new OAuthFault('invalid_request', 'A parameter comes twice.');
+    if (value !== '') form.set(name, value);
+  }
+  return form;
+}
+
+export function need(form: Form, name: string): string {
+  const value = form.get(name);
+  if (value === undefined) throw new OAuthFault('invalid_request', `The parameter ${name} is missing.`);
+  return value;
+}
+
+export const tokenEndpoint = (origin: string, tenant: string): string => `${origin}/oauth/${tenant}/token`;

@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto';
+import type { Client } from '../tenancy/clients.js';
+import type { Authorization } from '../tenancy/clients-authorization.js';
+import { grantedScopes, parseScope } from '../tenancy/scope.js';
+import { clientOf } from './oauth-client.js';
+import {
+  type Form,
+  formOf,
+  need,
+  type OAuthAnswer,
+  OAuthFault,
+  type OAuthHandler,
+  type OAuthRequest,
+} from './oauth-exchange.js';
+import {
+  type CodeContent,
+  type Grant,
+  openContent,
+  type RefreshContent,
+  sealContent,
+} from './oauth-sealed.js';
+
+/** SMART Backend Services: SHOULD NOT exceed five minutes. */
+export const BACKEND_TOKEN_LIFE_S = 300;
+export const APP_TOKEN_LIFE_S = 3_600;
+/** Of refresh tokens, from the sign-in on: without and with the user being there. */
+const ONLINE_LIFE_MS = 12 * 3600_000;
+const OFFLINE_LIFE_MS = 90 * 24 * 3600_000;
+const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' };
+
+/** The token endpoint (RFC 6749, 3.2). */
+export function tokenHandler(authorization: Authorization): OAuthHandler {
+  return async (request) => {
+    const form = await formOf(request.http);
+    const type = need(form, 'grant_type');
+    const grant = GRANTS[type as keyof typeof GRANTS];
+    if (!Object.hasOwn(GRANTS, type))
+      throw new OAuthFault('unsupported_grant_type', `Use one of ${Object.keys(GRANTS).join(', ')}.`);
+    const client = await clientOf(authorization, request, form);
+    return { status: 200, json: await grant(authorization, request, form, client), headers: NO_STORE };
+  };
+}
+
+type Answer = NonNullable<OAuthAnswer['json']>;
+type GrantHandler = (
+  authorization: Authorization,
+  request: OAuthRequest,
+  form: Form,
+  client: Client,
+) => Promise<Answer>;
+
+const GRANTS = {
+  client_credentials: byCredentials,
+  authorization_code: byCode,
+  refresh_token: byRefreshToken,
+} satisfies Record<string, GrantHandler>;
+
+/** SMART Backend Services, "Obtain access token". */
+async function byCredentials(
+  authorization: Authorization,
+  { tenant }: OAuthRequest,
+  form: Form,
+  client: Client,
+): Promise<Answer> {
+  if (client.kind !== 'backend')
+    throw new OAuthFault('unauthorized_client', 'Only a backend client may ask for a token by itself.');
+  const scopes = grantedScopes(need(form, 'scope'), client.scopes).filter(
+    (s) => parseScope(s)?.context === 'system',
+  );
+  if (scopes.length === 0)
+    throw new OAuthFault('invalid_scope', 'The client is registered for none of these scopes.');
+  const scope = scopes.join(' ');
+  const access_token = authorization.issue({
+    tenant: tenant.record,
+    scope,
+    subject: client.id,
+    client: client.id,
+    lifeS: BACKEND_TOKEN_LIFE_S,
+  });
+  return { access_token, token_type: 'bearer', expires_in: BACKEND_TOKEN_LIFE_S, scope };
+}
+
+/** RFC 6749, 4.1.3, with the proof of RFC 7636. */
+async function byCode(
+  authorization: Authorization,
+  { tenant }: OAuthRequest,
+  form: Form,
+  client: Client,
+): Promise<Answer> {
+  const { clients, clock } = authorization;
+  const code = openContent<CodeContent>(tenant, 'code', need(form, 'code'));
+  const proof = createHash('sha256').update(need(form, 'code_verifier')).digest('base64url');
+  const fits =
+    code.client === client.id &&
+    code.expiresAt > clock.now() &&
+    code.redirectUri === form.get('redirect_uri') &&
+    code.challenge === proof;
+  if (!fits) throw new OAuthFault('invalid_grant', 'The code does not count.');
+  if (!(await clients.useOnce(`code/${tenant.record.id}`, code.id, code.expiresAt))) {
+    // Somebody has it twice: what the first use gave ends too (RFC 6749, 4.1.2).
+    await clients.endFamily(tenant.record, client.id, code.id);
+    throw new OAuthFault('invalid_grant', 'The code does not count.');
+  }
+  const life = code.scopes.includes('offline_access')
+    ? OFFLINE_LIFE_MS
+    : code.scopes.includes('online_access')
+      ? ONLINE_LIFE_MS
+      : undefined;
+  if (life === undefined) return answer(authorization, tenant.record, code);
+  const expiresAt = clock.now() + life;
+  await clients.openFamily(tenant.record, client.id, expiresAt, code.id);
+  const { scopes, subject, patient } = code;
+  const refresh: RefreshContent = {
+    client: client.id,
+    scopes,
+    subject,
+    patient,
+    family: code.id,
+    generation: 1,
+    expiresAt,
+  };
+  return answer(authorization, tenant.record, code, sealContent(tenant, 'refresh', refresh));
+}
+
+/** RFC 6749, 6; each refresh token counts once (RFC 9700, 4.14). */
+async function byRefreshToken(
+  authorization: Authorization,
+  { tenant }: OAuthRequest,
+  form: Form,
+  client: Client,
+): Promise<Answer> {
+  const { clients, clock } = authorization;
+  const refused = () => new OAuthFault('invalid_grant', 'The refresh token does not count.');
+  const old = openContent<RefreshContent>(tenant, 'refresh', need(form, 'refresh_token'));
+  if (old.client !== client.id || old.expiresAt <= clock.now()) throw refused();
+  const asked = form.get('scope');
+  // Less may be asked for than was granted; the next refresh token still stands for all of it.
+  const scopes = asked === undefined ? old.scopes : grantedScopes(asked, old.scopes.join(' '));
+  // What the client is registered for may have become less since.
+  const granted = grantedScopes(scopes.join(' '), client.scopes);
+  if (!granted.some((s) => parseScope(s)))
+    throw new OAuthFault('invalid_scope', 'None of these scopes was granted.');
+  if (!(await clients.turnFamily(tenant.record, client.id, old.family, old.generation))) throw refused();
+  const next = sealContent(tenant, 'refresh', { ...old, generation: old.generation + 1 });
+  return answer(authorization, tenant.record, { ...old, scopes: granted }, next);
+}
+
+function answer(
+  authorization: Authorization,
+  tenant: { id: string; name: string },
+  { client, scopes, subject, patient }: Grant,
+  refreshToken?: string,
+): Answer {
+  const access_token = authorization.issue({
+    tenant,
+    scope: scopes.filter((s) => parseScope(s)).join(' '),
+    subject,
+    client,
+    lifeS: APP_TOKEN_LIFE_S,
+    ...(patient === undefined ? {} : { patient }),
+  });
+  return {
+    access_token,
+    token_type: 'Bearer',
+    expires_in: APP_TOKEN_LIFE_S,
+    scope: scopes.join(' '),
+    ...(patient === undefined ? {} : { patient }),
+    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+  };
+}

@@ -1,0 +1,158 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isFault } from '../core/fault.js';
+import type { Authorization } from '../tenancy/clients-authorization.js';
+import type { Tenants } from '../tenancy/tenant.js';
+import { authorizeHandler, decideHandler } from './oauth-authorize.js';
+import { type OAuthAnswer, OAuthFault, type OAuthHandler } from './oauth-exchange.js';
+import { introspectHandler, revokeHandler } from './oauth-inspect.js';
+import { tokenHandler } from './oauth-token.js';
+import { asFault, logText, statusOf } from './outcome.js';
+import { SECURITY_HEADERS } from './respond.js';
+import { smartConfiguration } from './smart.js';
+
+export interface OAuthDeps {
+  readonly authorization: Authorization;
+  readonly tenants: Tenants;
+  /** `http://host:port` as the caller may name us. */
+  readonly origin: (request: IncomingMessage) => string;
+}
+
+/** Tenant, endpoint, query. */
+const OAUTH_PATH = /^\/oauth\/([a-z][a-z0-9-]{0,39})\/([a-z]{1,20})(?:\?(.*))?$/;
+const CONFIGURATION_PATH = /^\/fhir\/([a-z][a-z0-9-]{0,39})\/\.well-known\/smart-configuration(?:\?.*)?$/;
+
+/** The tenant whose authorisation server the address is of. */
+export function oauthTenant(url: string): string | undefined {
+  return (OAUTH_PATH.exec(url) ?? CONFIGURATION_PATH.exec(url))?.[1];
+}
+
+/** Refusals of one address before it must wait, and for how long; counted for each tenant and caller. */
+const MAX_REFUSALS = 60;
+const REFUSALS_WINDOW_MS = 60_000;
+const MAX_CALLERS = 10_000;
+
+export interface OAuthSeen {
+  readonly endpoint: string;
+  readonly status: number;
+  /** Why it was refused, for the log: no client, no key, no token. */
+  readonly reason?: string | undefined;
+}
+
+export type OAuthEndpoint = (request: IncomingMessage, response: ServerResponse) => Promise<OAuthSeen>;
+
+/** Serves the authorisation server of each tenant below `/oauth/{tenant}`, and its SMART configuration. */
+export function createOAuth({ authorization, tenants, origin }: OAuthDeps): OAuthEndpoint {
+  const handlers: Readonly<Record<string, OAuthHandler>> = {
+    'POST token': tokenHandler(authorization),
+    'POST introspect': introspectHandler(authorization),
+    'POST revoke': revokeHandler(authorization),
+    'GET authorize': authorizeHandler(authorization),
+    'POST authorize': decideHandler(authorization),
+  };
+  const refusals = createRefusals(() => authorization.clock.now());
+
+  return async (request, response) => {
+    const url = request.url ?? '/';
+    const configuration = CONFIGURATION_PATH.exec(url);
+    if (configuration) {
+      const answer =
+        request.method === 'GET' || request.method === 'HEAD'
+          ? { status: 200, json: smartConfiguration(origin(request), configuration[1]!) }
+          : failed(405, 'invalid_request', 'Use GET.', { Allow: 'GET, HEAD' });
+      send(request, response, answer);
+      return { endpoint: 'smart-configuration', status: answer.status };
+    }
+    const [, name = '', endpoint = '', query = ''] = OAUTH_PATH.exec(url) ?? [];
+    const caller = `${name} ${request.socket.remoteAddress ?? ''}`;
+    let answer: OAuthAnswer;
+    let reason: string | undefined;
+    try {
+      const wait = refusals.wait(caller);
+      const handler = handlers[`${request.method} ${endpoint}`];
+      if (wait > 0) {
+        const headers = { 'Retry-After': String(Math.ceil(wait / 1000)) };
+        answer = failed(429, 'temporarily_unavailable', 'Too many refusals. Wait.', headers);
+      } else if (!handler) {
+        const known = Object.keys(handlers).some((h) => h.endsWith(` ${endpoint}`));
+        answer = failed(known ? 405 : 404, 'invalid_request', 'Nothing is served here in this way.');
+      } else {
+        // An unknown tenant is an unknown client to whoever asks.
+        const tenant = await tenants.open(name).catch((error: unknown) => {
+          if (isFault(error) && (error.category === 'not-found' || error.category === 'forbidden'))
+            throw new OAuthFault('invalid_client', 'The client could not be authenticated.', 'tenant');
+          throw error;
+        });
+        answer = await handler({
+          tenant,
+          origin: origin(request),
+          http: request,
+          query: new URLSearchParams(query),
+        });
+      }
+    } catch (error) {
+      if (error instanceof OAuthFault) {
+        reason = error.log ?? error.code;
+        answer = failed(error.status, error.code, error.message, challenge(error));
+        refusals.add(caller);
+      } else {
+        const fault = asFault(error);
+        const status = statusOf(fault);
+        reason = status >= 500 ? logText(error) : fault.category;
+        const code = status >= 500 ? 'server_error' : 'invalid_request';
+        answer = failed(status, code, fault.message);
+      }
+    }
+    send(request, response, answer);
+    return { endpoint, status: answer.status, reason };
+  };
+}
+
+function challenge({ code }: OAuthFault): Record<string, string> {
+  return code === 'invalid_client' ? { 'WWW-Authenticate': 'Basic realm="cenote"' } : {};
+}
+
+function failed(
+  status: number,
+  error: string,
+  error_description: string,
+  headers: Readonly<Record<string, string>> = {},
+): OAuthAnswer {
+  return { status, json: { error, error_description }, headers: { 'Cache-Control': 'no-store', ...headers } };
+}
+
+function send(request: IncomingMessage, response: ServerResponse, answer: OAuthAnswer): void {
+  const { status, json, html, headers } = answer;
+  const body = html ?? (json === undefined ? '' : JSON.stringify(json));
+  const unread = !request.complete && request.method !== 'GET' && request.method !== 'HEAD';
+  response.writeHead(status, {
+    ...SECURITY_HEADERS,
+    ...(html === undefined ? {} : { 'Content-Type': 'text/html; charset=utf-8' }),
+    ...(json === undefined ? {} : { 'Content-Type': 'application/json; charset=utf-8' }),
+    'Content-Length': String(Buffer.byteLength(body)),
+    ...(unread ? { Connection: 'close' } : {}),
+    ...headers,
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** Counts refusals by caller, so that nobody tries out secrets without end; bounded. */
+function createRefusals(now: () => number): { add(caller: string): void; wait(caller: string): number } {
+  const seen = new Map<string, { since: number; n: number }>();
+  return {
+    add(caller) {
+      const entry = seen.get(caller);
+      if (entry && now() - entry.since < REFUSALS_WINDOW_MS) {
+        entry.n++;
+        return;
+      }
+      seen.delete(caller);
+      if (seen.size >= MAX_CALLERS) seen.delete(seen.keys().next().value!);
+      seen.set(caller, { since: now(), n: 1 });
+    },
+    wait(caller) {
+      const entry = seen.get(caller);
+      if (!entry || entry.n < MAX_REFUSALS) return 0;
+      return Math.max(0, entry.since + REFUSALS_WINDOW_MS - now());
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import type pg from 'pg';
+import type { Clock } from '../core/clock.js';
+import { Fault } from '../core/fault.js';
+import { type Client, type Clients, createClients } from './clients.js';
+import { authenticateByAssertion } from './clients-assertion.js';
+import { createJwksCache, type FetchedJwks } from './clients-jwks.js';
+import { type AccessToken, issueToken, type TokenRequest, type TokenTenant, verifyToken } from './tokens.js';
+
+/** Who may ask for tokens, the tokens themselves, and whether they still count. */
+export interface Authorization {
+  readonly clients: Clients;
+  readonly clock: Clock;
+  /** @throws Fault `invalid` */
+  issue(request: TokenRequest): string;
+  /** @throws Fault `unauthenticated`, for a token that was taken back too. */
+  verify(token: string, tenant: TokenTenant): Promise<AccessToken>;
+  /** Who signed the assertion. @throws Fault `unauthenticated` */
+  authenticate(tenant: TokenTenant, assertion: string, audiences: readonly string[]): Promise<Client>;
+}
+
+export interface AuthorizationOptions {
+  readonly control: pg.Pool;
+  readonly clock: Clock;
+  /** Of `openTokenSecret`. */
+  readonly secret: Buffer;
+  /** Origins whose key sets may be fetched though they are on a private network or speak plain HTTP. */
+  readonly trustedOrigins?: ReadonlySet<string>;
+  readonly fetch?: (url: string, trusted: ReadonlySet<string>) => Promise<FetchedJwks>;
+}
+
+export function createAuthorization(options: AuthorizationOptions): Authorization {
+  const { control, clock, secret, trustedOrigins = new Set<string>(), fetch } = options;
+  const clients = createClients({ control, clock, trustedOrigins });
+  const keys = createJwksCache(clock, trustedOrigins, fetch);
+  return {
+    clients,
+    clock,
+    issue: (request) => issueToken(secret, clock, request),
+    async verify(token, tenant) {
+      const checked = verifyToken(secret, clock, token, tenant);
+      if (await clients.isRevoked(checked)) {
+        throw new Fault('unauthenticated', 'The access token is not valid here.', {
+          remedy: 'Get a new token for this tenant.',
+          log: 'revoked',
+        });
+      }
+      return checked;
+    },
+    authenticate: (tenant, assertion, audiences) =>
+      authenticateByAssertion({ clients, keys, clock }, tenant, assertion, audiences),
+  };
+}
