@@ -74,7 +74,12 @@ export function assertMentions(input: AnnotatedText): Mention[] {
       const allergens =
         targets.length > 0 ? findAllergens(tokens, sentence.firstToken, sentence.lastToken) : undefined;
       const people =
-        targets.length > 0 ? findPeople(tokens, sentence.firstToken, sentence.lastToken, clauses.starts) : [];
+        targets.length > 0
+          ? findPeople(tokens, sentence.firstToken, sentence.lastToken, clauses.starts).filter(
+              // `victim of intimate partner abuse`: a person in a name is not the one of whom the rest is said.
+              ({ word }) => !targets.some(({ named, first, last }) => named && word >= first && word < last),
+            )
+          : [];
       const pronoun = about !== undefined && startsWithPronounOf(tokens, sentence, about) ? about : undefined;
       const question = isQuestion(tokens, sentence);
       const box = boxOf(tokens, sentence);
@@ -156,9 +161,12 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
   for (const cue of clauses.cues) {
     // `VS 98.2 110/70` are vital signs.
     if (cue.text === 'vs' && cue.first === clauses.first) continue;
-    const isName = targets.some(({ named, first, last }) => named && first <= cue.first && last >= cue.last);
+    const name = targets.find(({ named, first, last }) => named && first <= cue.first && last >= cue.last);
     for (const row of cue.rows) {
-      if (row.effect === 'none' || row.effect === 'stop' || (isName && row.effect === 'possible')) continue;
+      if (row.effect === 'none' || row.effect === 'stop' || (name && row.effect === 'possible')) continue;
+      // `not in labor force, social isolation`: what a name denies within itself says nothing of the next one.
+      // `No known allergy to aspirin` goes on.
+      if (name && row.effect === 'negated' && name.last > cue.last && !goesOn(clauses.tokens, name)) continue;
       if (!row.via && targets.length > 0) {
         const side = sideOf(clauses, cue, row.effect, targets);
         if (side !== 'both' && side !== row.scope) continue;
@@ -184,6 +192,11 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
       target.hits.push({ row, text, distance: CARRIED_DISTANCE });
     }
   }
+}
+
+function goesOn(tokens: readonly Token[], { last }: Target): boolean {
+  const norm = tokens[last]?.norm;
+  return norm === 'to' || norm === 'of' || norm === 'for';
 }
 
 /** Farther than any cue of the sentence itself. */

@@ -85,6 +85,8 @@ export interface PersonScope {
   readonly from: number;
   readonly to: number;
   readonly row: PersonRow;
+  /** Index of the token that names the person. */
+  readonly word: number;
   readonly backward: boolean;
 }
 
@@ -115,7 +117,7 @@ export function findPeople(
         !(bracketed && tokens[from]!.norm === ')')
       )
         from--;
-      scopes.push({ from, to: start, row, backward: true });
+      scopes.push({ from, to: start, row, word: i, backward: true });
       if (before === 'in' || bracketed) continue;
     }
     if (COMPANY.has(before) && before !== 'and' && !sickContact(tokens, start - 1, first)) continue;
@@ -128,7 +130,7 @@ export function findPeople(
       if (people.has(word) && to > i + 1) break;
       to++;
     }
-    scopes.push({ from: i + 1, to, row, backward: false });
+    scopes.push({ from: i + 1, to, row, word: i, backward: false });
   }
   return scopes;
 }

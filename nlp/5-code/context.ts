@@ -3,6 +3,8 @@ import type { AnnotatedText, Mention, Sentence, Token } from '../model.js';
 import { isMeaningless } from './terms.js';
 
 const TAG = /^(?:disorder|finding|procedure|situation|regime|event|observable|physical|person|morphologic)$/;
+/** Tags of what is done; a finding within such a name is what is looked for or treated. */
+const DEED_TAG = /^(?:procedure|regime)$/;
 const BREAK = new Set([',', ';', ':', '(', ')', '[', ']', '.', '–', '—', '--', '|', '•', '*', '?']);
 const MAX_ROW_TOKENS = 16;
 
@@ -54,6 +56,24 @@ const DATE_WORD =
   /^(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*$|^(?:today|yesterday|ago|year|years|month|months|week|weeks|day|days|last|age|done|performed|negative|positive|normal|shows?|showed|revealed|with|scheduled|pending|completed|s\/p)$/;
 const LEAD_IN =
   /^(?:with|of|for|has|have|had|is|was|were|and|diagnosed|presenting|presents|conducted|given|by|underwent|received|noted)$/;
+
+/** The semantic tag of the official name that the mention stands in: "chronic neck pain (finding)"; undefined where none. */
+export function tagOfName(input: AnnotatedText, last: number): string | undefined {
+  const { tokens } = input;
+  const end = Math.min(tokens.length - 1, last + MAX_ROW_TOKENS);
+  for (let at = last; at < end; at++) {
+    const { norm, start } = tokens[at]!;
+    if (norm === '(' && TAG.test(tokens[at + 1]!.norm)) return tokens[at + 1]!.norm;
+    if ((norm !== ',' && BREAK.has(norm)) || input.text.slice(tokens[last - 1]!.end, start).includes('\n'))
+      return undefined;
+  }
+  return undefined;
+}
+
+/** Whether a tag names something done. */
+export function isDeed(tag: string | undefined): boolean {
+  return tag !== undefined && DEED_TAG.test(tag);
+}
 
 /** Where a name that ends at the mention may begin: after the last word that only introduces it. */
 function leadOfName(tokens: readonly Token[], from: number, first: number): number {

@@ -3,6 +3,8 @@ import { tokenize } from '../1-segment/tokens.js';
 import type { AnnotatedText, Mention, MentionType, Token } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
 import { readRules } from '../rules/load.js';
+import { isDeed, tagOfName } from './context.js';
+import { isCircumstance, isSubstanceUse } from './social.js';
 
 /** Why a mention became no resource. Stable: they are stored with annotations. */
 export type RefusalReason =
@@ -24,6 +26,8 @@ export interface GateRow {
   readonly before?: readonly string[];
   /** Words up to the mention's end, its own among them: `97% RA`, `pedal pulses`. */
   readonly ending?: readonly string[];
+  /** Words that may stand between the mention and `next`: `gonorrhea infection test`. */
+  readonly across?: readonly string[];
   /** The row does not hold for a mention with a value: `radial pulse 72` is a heart rate all the same. */
   readonly unlessValue?: boolean;
   readonly reason: RefusalReason;
@@ -38,8 +42,10 @@ interface Words {
 const next = new Map<string, Words[]>();
 const before = new Map<string, Words[]>();
 const ending = new Map<string, Words[]>();
+const bridges = new Set<string>();
 for (const row of readRules<GateRow[]>('gate.json')) {
   for (const phrase of row.next ?? []) add(next, phrase, row, 0);
+  for (const word of row.across ?? []) bridges.add(word);
   for (const phrase of row.before ?? []) add(before, phrase, row, -1);
   for (const phrase of row.ending ?? []) add(ending, phrase, row, -1);
 }
@@ -86,6 +92,8 @@ function judged(mention: Mention, input: AnnotatedText): Mention {
   return { ...mention, accepted: false, reason: refused.reason, because };
 }
 
+const FINDINGS = new Set<MentionType>(['diagnosis', 'symptom', 'social']);
+
 interface Refusal {
   readonly reason: RefusalReason;
   readonly rule: string;
@@ -98,7 +106,16 @@ function refuse(reason: RefusalReason, rule: string = reason): Refusal {
 function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   const section = mention.section === undefined ? undefined : input.sections[mention.section];
   if (mention.type === 'phi') return refuse('not-a-fact', 'phi');
-  if (mention.type === 'social' && !isSubstanceUse(mention)) return refuse('not-a-fact', 'social');
+  const tag = FINDINGS.has(mention.type)
+    ? tagOfName(input, firstTokenFrom(input.tokens, mention.end))
+    : undefined;
+  if (isDeed(tag)) return refuse('not-a-fact', 'name of a procedure');
+  if (
+    mention.type === 'social' &&
+    !isSubstanceUse(mention.text) &&
+    !isCircumstance(mention, section?.kind, tag)
+  )
+    return refuse('not-a-fact', 'social');
   if (section && mention.start < section.bodyStart && exactTitle(section.title))
     return refuse('not-a-fact', 'header');
   const { polarity, temporality, experiencer } = mention.assertion;
@@ -119,15 +136,6 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   return undefined;
 }
 
-const useWords = new Set(
-  readRules<{ words: string }[]>('social-use.json').flatMap(({ words }) => words.split(' ')),
-);
-
-/** Of social findings only the use of tobacco, alcohol and drugs is a fact; how and with whom one lives is not. */
-function isSubstanceUse(mention: Mention): boolean {
-  return tokenize(mention.text).some(({ norm }) => useWords.has(norm));
-}
-
 function besideRule(mention: Mention, tokens: readonly Token[]): Refusal | undefined {
   const last = firstTokenFrom(tokens, mention.end);
   let after = last;
@@ -136,9 +144,24 @@ function besideRule(mention: Mention, tokens: readonly Token[]): Refusal | undef
   const following =
     matched(next, tokens, after, 1, mention) ?? matched(ending, tokens, last - 1, -1, mention);
   if (following) return following;
+  const further = acrossRule(mention, tokens, after);
+  if (further) return further;
   let first = firstTokenFrom(tokens, mention.start) - 1;
   if (tokens[first]?.norm === '-' && tokens[first]!.end === mention.start) first--;
   return matched(before, tokens, first, -1, mention);
+}
+
+const ACROSS_MAX_TOKENS = 3;
+
+/** `measurement of varicella-zoster virus antibody`: what follows the whole name of the germ or disease. */
+function acrossRule(mention: Mention, tokens: readonly Token[], after: number): Refusal | undefined {
+  for (let at = after; at < after + ACROSS_MAX_TOKENS; at++) {
+    const norm = tokens[at]?.norm;
+    if (norm === undefined || !bridges.has(norm)) return undefined;
+    const found = matched(next, tokens, at + 1, 1, mention, norm);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 function matched(
@@ -147,11 +170,13 @@ function matched(
   at: number,
   step: 1 | -1,
   mention: Mention,
+  bridge?: string,
 ): Refusal | undefined {
   const key = tokens[at]?.norm;
   if (key === undefined) return undefined;
   for (const { words, row } of table.get(key) ?? []) {
     if (!row.types.includes(mention.type)) continue;
+    if (bridge !== undefined && !row.across?.includes(bridge)) continue;
     if (row.unlessValue && mention.attributes.some(({ type }) => type === 'value')) continue;
     const start = step === 1 ? at : at - words.length + 1;
     if (words.every((word, k) => tokens[start + k]?.norm === word))

@@ -8,7 +8,7 @@ import {
 import { FLAG, type LexiconConcept } from '../2-mention/lexicon-file.js';
 import type { AnnotatedText, Concept, Mention, MentionType, Token } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
-import { isPartOfLongerName } from './context.js';
+import { isPartOfLongerName, tagOfName } from './context.js';
 import { createIcd10cm, type Icd10cm } from './icd10cm.js';
 import { createProductIndex, type ProductIndex } from './products.js';
 import { createTermSearch, type TermSearch } from './terms.js';
@@ -123,11 +123,21 @@ export function createCoder(lexicon: Lexicon): Coder {
       if (isPartOfLongerName(input, mention, first, last)) return { concepts: [] };
       const own = withoutTag(input.tokens.slice(first, last));
       const qualifiers = mention.attributes.filter((each) => QUALIFIERS.has(each.type));
-      const key = `${mention.type}|${mention.text}|${qualifiers.map((each) => each.text).join(',')}`;
+      const official = input.tokens[last]?.norm === '(' && tagOfName(input, last) !== undefined;
+      const key = `${official ? '(' : ''}${mention.type}|${mention.text}|${qualifiers.map((each) => each.text).join(',')}`;
       const known = cache.get(key);
       if (known) return known;
       const support = qualifiers.flatMap((each) => tokensWithin(input.tokens, each.start, each.end));
-      const result = codeFinding(lexicon, terms, icd10cm, mention, own, support, systems);
+      const coded = codeFinding(lexicon, terms, icd10cm, mention, own, support, systems);
+      // An official name is one concept; where no table has it, a wider one of its system is not the one meant.
+      const result = official
+        ? {
+            ...coded,
+            concepts: coded.concepts.filter(
+              ({ system, score }) => system !== SYSTEMS[SNOMED] || score >= EXACT,
+            ),
+          }
+        : coded;
       if (cache.size < CACHE_MAX) cache.set(key, result);
       return result;
     },

@@ -8,6 +8,7 @@ import type {
   SectionKind,
   Span,
 } from '../../nlp/model.js';
+import { substanceOf } from './substance.js';
 
 /**
  * Annotations in the shapes of Amazon Comprehend Medical's DetectEntitiesV2, InferRxNorm and InferICD10CM, so that
@@ -101,15 +102,6 @@ const PLACED: Readonly<Partial<Record<AttributeType, AttributeShape>>> = {
   'body-site': CONDITION['body-site']!,
 };
 
-const SOCIAL_TYPES: readonly { readonly words: RegExp; readonly type: string }[] = [
-  { words: /smok|tobacco|cigar|nicotine|vap(?:e|ing)|snuff|\bchew|\bpacks?\b|\bppd\b/i, type: 'TOBACCO_USE' },
-  { words: /alcohol|drink|etoh|\b(?:beer|wine|liquor)s?\b/i, type: 'ALCOHOL_CONSUMPTION' },
-  {
-    words: /drug|cocaine|heroin|marijuana|cannabis|opioid|opiate|amphetamine|\biv ?du\b|\bivda\b/i,
-    type: 'REC_DRUG_USE',
-  },
-];
-
 const PHI_TYPES: Readonly<Record<PhiKind, string>> = {
   name: 'NAME',
   date: 'DATE',
@@ -193,7 +185,7 @@ const SHAPES: Readonly<Record<MentionType, EntityShape>> = {
   allergen: { category: 'BEHAVIORAL_ENVIRONMENTAL_SOCIAL', type: always('ALLERGIES'), attributes: {} },
   social: {
     category: 'BEHAVIORAL_ENVIRONMENTAL_SOCIAL',
-    type: (mention) => SOCIAL_TYPES.find(({ words }) => words.test(mention.text))?.type,
+    type: (mention) => substanceOf(mention.text),
     attributes: {},
   },
   phi: {

@@ -1,4 +1,5 @@
 import type { Attribute, AttributeType, Concept, Mention } from '../../nlp/model.js';
+import { substanceOf } from './substance.js';
 
 /**
  * One fact of a note: one mention, or several that say the same. The first mention is the one that says most;
@@ -58,7 +59,8 @@ export function factKind(mention: Mention): FactKind | undefined {
     case 'vaccine':
       return 'immunization';
     case 'social':
-      return 'social';
+      // Homelessness or unemployment is a problem of the patient; what is smoked or drunk is observed.
+      return substanceOf(mention.text) === undefined ? 'condition' : 'social';
     case 'test':
     case 'vital-sign':
       // A test that only stands there is no result.

@@ -63,7 +63,9 @@ describe('social facts', () => {
     'Lives with husband.',
     'Social History: Lives alone. Married, two children. Retired teacher.',
     'Blood type O positive.',
-    'SOCIAL HISTORY: Homeless, unemployed.',
+    'SH: employed full time, high school graduate.',
+    'SOCIAL HISTORY: Denies homelessness.',
+    'Assessment using alcohol use disorders identification test (procedure)',
     'SH: works as a farmer, lives in a house with stairs.',
   ])('none in: %s', (text) => expect(social(text)).toEqual([]));
 
@@ -71,6 +73,9 @@ describe('social facts', () => {
     ['SOCIAL HISTORY: Former smoker.', 'former smoker'],
     ['Current smoker, lives with wife.', 'current smoker'],
     ['Never smoker.', 'never smoker'],
+    ['SOCIAL HISTORY: Homeless, on a waiting list.', 'homeless'],
+    ['Assessment: social isolation', 'social isolation'],
+    ['Presenting with full-time employment (finding).', 'full-time employment'],
     ['SH: social drinker.', 'social drinker'],
   ])('one in: %s', (text, words) => expect(social(text)).toEqual([words]));
 });

@@ -39,8 +39,11 @@ function codes(marked: string, type: MentionType): string[] {
 
 describe('diagnoses get the code that their words support', () => {
   test.each<[string, string[]]>([
-    ['[hypertension]', ['sct:38341003', 'icd:I10']],
-    ['PMH: [HTN]', ['sct:38341003', 'icd:I10']],
+    ['[hypertension]', ['sct:59621000', 'icd:I10']],
+    ['PMH: [HTN]', ['sct:59621000', 'icd:I10']],
+    // An official name is one concept: no table has it, and the wider "neck pain" is not it.
+    ['[chronic neck pain] (finding)', ['icd:M54.2']],
+    ['[chronic neck pain]', ['sct:81680005', 'icd:M54.2']],
     ['[DM2] on metformin', ['sct:44054006', 'icd:E11.9']],
     ['[viral sinusitis] (disorder)', ['sct:444814009', 'icd:J01.90']],
     ['[chronic kidney disease stage 3] (disorder)', ['sct:433144002', 'icd:N18.30']],

@@ -1,0 +1,48 @@
+import { tokenize } from '../1-segment/tokens.js';
+import type { Concept, Mention, SectionKind } from '../model.js';
+import { readRules } from '../rules/load.js';
+
+const useWords = new Set(
+  readRules<{ words: string }[]>('social-use.json').flatMap(({ words }) => words.split(' ')),
+);
+
+/** Whether a social finding speaks of tobacco, alcohol or drugs: those are observations, all others conditions. */
+export function isSubstanceUse(words: string): boolean {
+  return tokenize(words).some(({ norm }) => useWords.has(norm));
+}
+
+const SNOMED = 'http://snomed.info/sct';
+const ICD10CM = 'http://hl7.org/fhir/sid/icd-10-cm';
+/** ICD-10-CM Z55-Z65: "potential health hazards related to socioeconomic and psychosocial circumstances". */
+const HAZARD = /^Z(?:5[5-9]|6[0-5])/;
+const STATED = 0.95;
+/** Sections whose items are what the patient has, not how the patient lives. */
+const PROBLEM_SECTIONS = new Set<SectionKind>([
+  'assessment',
+  'assessment-and-plan',
+  'diagnoses',
+  'impression',
+  'problem-list',
+  'chief-complaint',
+]);
+
+/**
+ * Whether a circumstance of life is a condition of the patient: a coded hazard ("homeless") wherever it is stated, and
+ * any coded finding ("full-time employment") that the note counts among the problems or calls a finding. How and with
+ * whom one lives is otherwise background, however truly said.
+ */
+export function isCircumstance(
+  mention: Pick<Mention, 'concepts'>,
+  section: SectionKind | undefined,
+  tag: string | undefined,
+): boolean {
+  const stated = (concept: Concept): boolean => concept.score >= STATED;
+  if (
+    mention.concepts.some(
+      (concept) => concept.system === ICD10CM && HAZARD.test(concept.code) && stated(concept),
+    )
+  )
+    return true;
+  if (!mention.concepts.some((concept) => concept.system === SNOMED && stated(concept))) return false;
+  return tag === 'finding' || (section !== undefined && PROBLEM_SECTIONS.has(section));
+}
