@@ -30,6 +30,8 @@ export interface FhirRequest {
   readonly prefer: Prefer;
   /** Checks what is to be written, as strictly as the request asks. */
   readonly check: Check;
+  /** The body as it is sent, for what is too large to be held; not together with `body`. */
+  stream(): AsyncIterable<Buffer>;
   /** Reads and parses the body once. Text for a form, parsed JSON otherwise. */
   body(kinds: readonly BodyKind[]): Promise<{ kind: BodyKind; text: string; json: unknown }>;
 }
@@ -70,7 +72,7 @@ export function segment(request: FhirRequest, name: 'type' | 'id' | 'vid'): stri
   return value;
 }
 
-export function oneParam(request: FhirRequest, name: string): string | undefined {
+export function oneParam(request: Pick<FhirRequest, 'params'>, name: string): string | undefined {
   return request.params.find(([key]) => key === name)?.[1];
 }
 

@@ -97,7 +97,17 @@ export function responseType(headers: IncomingHttpHeaders, params: readonly Pair
     : notAcceptable('Send "Accept: application/fhir+json": JSON is the only format of this server.');
 }
 
-export type BodyKind = 'json' | 'form' | 'json-patch';
+const JSON_TYPES = new Set([
+  'application/fhir+json',
+  'application/json',
+  'application/json+fhir',
+  'text/json',
+]);
+
+/** What a patch may be, told with every refusal of another (RFC 5789, 2.2). */
+export const ACCEPT_PATCH = { 'Accept-Patch': 'application/json-patch+json, application/fhir+json' };
+
+export type BodyKind = 'json' | 'form' | 'json-patch' | 'amz-json';
 
 /**
  * What the body is, by `Content-Type`. A body without one is taken for JSON.
@@ -111,18 +121,20 @@ export function bodyKind(headers: IncomingHttpHeaders, allowed: readonly BodyKin
     .split(';')
     .map((s) => s.trim());
   let kind: BodyKind | undefined;
-  if (type === 'application/fhir+json' || type === 'application/json' || type === 'application/json+fhir') {
-    kind = 'json';
-  } else if (type === 'application/x-www-form-urlencoded') kind = 'form';
+  if (JSON_TYPES.has(type)) kind = 'json';
+  else if (type === 'application/x-www-form-urlencoded') kind = 'form';
   else if (type === 'application/json-patch+json') kind = 'json-patch';
+  else if (type === 'application/x-amz-json-1.0') kind = 'amz-json';
   if (kind === undefined || !allowed.includes(kind)) {
     const names = {
       json: 'application/fhir+json',
       form: 'application/x-www-form-urlencoded',
       'json-patch': 'application/json-patch+json',
+      'amz-json': 'application/x-amz-json-1.0',
     };
     throw new HttpFault(415, 'The content type of the request body is not supported here.', {
       remedy: `Send Content-Type ${allowed.map((k) => names[k]).join(' or ')}.`,
+      headers: allowed.includes('json-patch') ? ACCEPT_PATCH : {},
     });
   }
   for (const parameter of parameters) {

@@ -123,35 +123,47 @@ export function instanceHistoryHandler(
         type: 'history',
         total: page.total,
         link,
-        entry: page.versions.map((version) => historyEntry(request.base, version)),
+        ...historyEntries(request, page.versions),
       },
       lastUpdated: page.versions[0]?.lastUpdated,
     };
   };
 }
 
-const HISTORY_PARAMS = new Set(['_since', '_at', '_count', '_before']);
+const HISTORY_PARAMS = new Set(['_since', '_at', '_count', '_summary', '_elements', '_before']);
 
 export function parseCount(text: string | undefined): number {
   if (text === undefined) return DEFAULT_HISTORY_COUNT;
-  if (!/^\d{1,9}$/.test(text) || Number(text) === 0) {
-    throw new HttpFault(400, '_count is not a positive whole number.', {
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new HttpFault(400, '_count is not a whole number.', {
       at: '_count',
       issueCode: 'value',
-      remedy: `Send _count=1 to ${MAX_HISTORY_COUNT}.`,
+      remedy: `Send _count=0 to ${MAX_HISTORY_COUNT}.`,
     });
   }
   return Math.min(Number(text), MAX_HISTORY_COUNT);
 }
 
+/** The entries of a history, none where there are none: FHIR has no empty lists. `_summary` and `_elements` narrow them. */
+export function historyEntries(
+  request: Pick<FhirRequest, 'base' | 'params'>,
+  versions: readonly VersionRead[],
+): { entry?: Record<string, unknown>[] } {
+  if (versions.length === 0) return {};
+  return { entry: versions.map((version) => historyEntry(request, version)) };
+}
+
 const METHODS = { create: 'POST', update: 'PUT', delete: 'DELETE' } as const;
 
 /** R4 bundle.html: a history entry says the request that made the version and how it was answered. */
-export function historyEntry(base: string, version: VersionRead): Record<string, unknown> {
+function historyEntry(
+  request: Pick<FhirRequest, 'base' | 'params'>,
+  version: VersionRead,
+): Record<string, unknown> {
   const { type, id, op } = version;
   return {
-    fullUrl: `${base}/${type}/${id}`,
-    ...(version.resource ? { resource: version.resource } : {}),
+    fullUrl: `${request.base}/${type}/${id}`,
+    ...(version.resource ? { resource: shapeRead(request, version.resource) } : {}),
     request: { method: METHODS[op], url: op === 'create' ? type : `${type}/${id}` },
     response: {
       status: op === 'delete' ? '204 No Content' : version.version === 1 ? '201 Created' : '200 OK',

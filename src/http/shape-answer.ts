@@ -7,7 +7,7 @@ const SUMMARIES = new Set(['true', 'text', 'data', 'false']);
 const ELEMENT = /^[A-Za-z][A-Za-z0-9.]{0,127}$/;
 
 /** `_summary` and `_elements` on a read (R4 http.html#parameters); searches shape their own entries. */
-export function shapeRead(request: FhirRequest, resource: Resource): Resource {
+export function shapeRead(request: Pick<FhirRequest, 'params'>, resource: Resource): Resource {
   const summary = oneParam(request, '_summary');
   const elements = oneParam(request, '_elements');
   if (summary === undefined && elements === undefined) return resource;

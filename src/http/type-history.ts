@@ -4,9 +4,9 @@ import { openCursor, sealCursor } from '../search/cursor.js';
 import { type HistoryPosition, typeHistory } from '../store/type-history.js';
 import { type FhirRequest, type Handler, oneParam } from './exchange.js';
 import type { Pair } from './negotiate.js';
-import { historyEntry, parseCount } from './read.js';
+import { historyEntries, parseCount } from './read.js';
 
-const OWN_PARAMS = new Set(['_since', '_at', '_count', '_type']);
+const OWN_PARAMS = new Set(['_since', '_at', '_count', '_type', '_summary', '_elements']);
 
 /** R4 http.html#history of a type and of the whole system; `_type` narrows the latter. Paged by sealed cursors. */
 export function typeHistoryHandler(parseInstant: (text: string) => { lo: number; hi: number }): Handler {
@@ -43,7 +43,7 @@ export function typeHistoryHandler(parseInstant: (text: string) => { lo: number;
         resourceType: 'Bundle',
         type: 'history',
         link: links,
-        ...(versions.length > 0 ? { entry: versions.map((version) => historyEntry(base, version)) } : {}),
+        ...historyEntries({ base, params }, versions),
       },
     };
   };

@@ -32,6 +32,8 @@ export function validateRoutes(store: Store, check: Check, profiles: TenantProfi
       const checked = check(resource, request.at.type);
       if (mode === 'update' && checked.id === undefined)
         throw invalid('An update needs an id.', `${checked.resourceType}.id`);
+      if (mode === 'update' && request.at.id !== undefined && checked.id !== request.at.id)
+        throw invalid('The id is not the one in the address.', `${checked.resourceType}.id`);
       return { status: 200, resource: await byProfiles(profiles, request.tenant, checked, profile) };
     } catch (error) {
       if (!isFault(error) || error.category !== 'invalid') throw error;

@@ -25,6 +25,7 @@ import {
   parseEntityTags,
   segment,
 } from './exchange.js';
+import { ACCEPT_PATCH } from './negotiate.js';
 import { HttpFault } from './outcome.js';
 import { requireSearchable } from './search-access.js';
 
@@ -33,12 +34,18 @@ export function createHandler(deps: WriteDeps): Handler {
   return async (request) => {
     const type = segment(request, 'type');
     const header = request.headers['if-none-exist'];
-    const criteria = header === undefined ? undefined : parseCriteria(type, String(header), 'If-None-Exist');
+    const criteria =
+      header === undefined ? undefined : parseCriteria(type, ofType(String(header), type), 'If-None-Exist');
     if (criteria) requireSearch(request, criteria);
     const resource = request.check(await jsonBody(request), type);
     const result = await createResource(deps, request, resource, criteria);
     return written(request, result, result.outcome === 'created' ? 201 : 200);
   };
+}
+
+/** `If-None-Exist` is the query alone; some clients write the type before it, which must be the one created. */
+function ofType(header: string, type: string): string {
+  return header.startsWith(`${type}?`) ? header.slice(type.length + 1) : header;
 }
 
 /** R4 http.html#update; `If-None-Match: *` makes it a create that fails where something is. */
@@ -128,6 +135,7 @@ async function patchBody(request: FhirRequest): Promise<Patch> {
   if (!isObject(json) || json.resourceType !== 'Parameters') {
     throw new HttpFault(415, 'The body is no patch.', {
       remedy: 'Send a JSON Patch as application/json-patch+json, or Parameters with a FHIRPath Patch.',
+      headers: ACCEPT_PATCH,
     });
   }
   return fhirPathPatch(json as Resource, request.check);
