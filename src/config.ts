@@ -50,6 +50,26 @@ export const SETTINGS = [
     meaning: 'Whether a conditional delete may remove several resources: single or multiple.',
   },
   {
+    name: 'CENOTE_IMPORT_ORIGINS',
+    example: 'https://exports.example.org,https://bucket.s3.eu-central-1.amazonaws.com',
+    default: 'none',
+    meaning:
+      'Origins, separated by commas, that $import may fetch files from: https, at public addresses only.',
+  },
+  {
+    name: 'CENOTE_IMPORT_PRIVATE_ORIGINS',
+    example: 'http://store.hospital.internal:9000',
+    default: 'none',
+    meaning: 'The same for origins on a private network; these may speak plain HTTP.',
+  },
+  {
+    name: 'CENOTE_IMPORT_STORES',
+    example: 's3://incoming=/srv/incoming,s3://results=/srv/results',
+    default: 'none',
+    meaning:
+      'Addresses that $import and StartFHIRImportJob may name, each with the folder of this machine that stands for it.',
+  },
+  {
     name: 'DATABASE_URL',
     example: 'postgres://cenote:secret@db.example.org:5432/cenote?sslmode=verify-full',
     default: 'the embedded PostgreSQL',
@@ -175,6 +195,12 @@ export interface Config {
   readonly validation: 'strict' | 'structure' | 'minimal';
   readonly corsOrigins: readonly string[];
   readonly conditionalDelete: 'single' | 'multiple';
+  /** What imports through the API may read. */
+  readonly imports: {
+    readonly origins: readonly string[];
+    readonly privateOrigins: readonly string[];
+    readonly stores: readonly { readonly prefix: string; readonly folder: string }[];
+  };
   /** Undefined for the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
   readonly keyDir: string;
@@ -219,12 +245,33 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
       'single',
       'multiple',
     ] as const),
+    imports: {
+      origins: originsOf(read('CENOTE_IMPORT_ORIGINS'), 'CENOTE_IMPORT_ORIGINS'),
+      privateOrigins: originsOf(read('CENOTE_IMPORT_PRIVATE_ORIGINS'), 'CENOTE_IMPORT_PRIVATE_ORIGINS'),
+      stores: storesOf(read('CENOTE_IMPORT_STORES')),
+    },
     databaseUrl: databaseUrlOf(read('DATABASE_URL')),
     keyDir,
     keyProvider: keyProviderOf(read, env, keyDir),
     tokenSecretFile: resolve(read('CENOTE_TOKEN_SECRET_FILE') ?? `${dataDir}/token.secret`),
     jwksOrigins: originsOf(read('CENOTE_JWKS_ORIGINS'), 'CENOTE_JWKS_ORIGINS'),
   };
+}
+
+function storesOf(value: string | undefined): { prefix: string; folder: string }[] {
+  return (value ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .map((part) => {
+      const match = /^([a-z][a-z0-9]*:\/\/[^=]+?)\/*=(.+)$/.exec(part);
+      if (!match)
+        throw new Fault('invalid', 'CENOTE_IMPORT_STORES holds what is no address and folder.', {
+          at: 'CENOTE_IMPORT_STORES',
+          remedy: 'Write each as s3://bucket=/folder.',
+        });
+      return { prefix: match[1]!, folder: resolve(match[2]!) };
+    });
 }
 
 type Read = (name: SettingName) => string | undefined;

@@ -9,8 +9,10 @@ import type { Store } from './store/contract.js';
 import { createStore } from './store/index.js';
 import type { AnnotateDeps } from './tasks/annotate.js';
 import { type BulkExports, createBulkExports } from './tasks/bulk-exports.js';
+import { type BulkImports, createBulkImports } from './tasks/bulk-imports.js';
 import type { BundleDeps } from './tasks/bundle.js';
 import { bundleDeps } from './tasks/bundle-deps.js';
+import type { ImportReach } from './tasks/import-inputs.js';
 import type { NlpPool } from './tasks/nlp-pool.js';
 import { siteLexicon } from './tasks/site-lexicon.js';
 import { type Catalog, openTenants } from './tenancy/catalog.js';
@@ -55,6 +57,8 @@ export interface Rooms {
   readonly cohorts: Cohorts;
   /** Exports that clients ask for; undefined without a data folder. */
   readonly exports: BulkExports | undefined;
+  /** Imports that clients ask for; undefined without a data folder. */
+  readonly imports: BulkImports | undefined;
   readonly jobs: Jobs;
   readonly bundles: BundleDeps;
   /** FHIR base of a tenant, absolute, without trailing slash. */
@@ -74,10 +78,12 @@ export interface Foundation {
   readonly lexicon?: string | undefined;
   /** Where files of ours are kept. */
   readonly dataDir?: string | undefined;
+  /** What imports through the API may read; uploads alone where not given. */
+  readonly importReach?: ImportReach | undefined;
 }
 
 /** Builds the rooms; what they open on demand, `closeRooms` closes. */
-export function wireRooms({ clock, tenants, baseUrl, lexicon, dataDir }: Foundation): Rooms {
+export function wireRooms({ clock, tenants, baseUrl, lexicon, dataDir, importReach }: Foundation): Rooms {
   const base = `${baseUrl}/fhir`;
   const baseOf = (tenant: Tenant) => `${base}/${tenant.record.name}`;
   const store = createStore({ clock, base });
@@ -85,6 +91,7 @@ export function wireRooms({ clock, tenants, baseUrl, lexicon, dataDir }: Foundat
   const jobs = createJobs({ control: tenants.control, clock });
   const cohorts = createCohorts({ store, search, clock });
   const directory = dataDir && join(dataDir, 'exports');
+  const bundles = bundleDeps(store, search, baseOf);
   let pool: Promise<NlpPool> | undefined;
   return {
     clock,
@@ -94,8 +101,19 @@ export function wireRooms({ clock, tenants, baseUrl, lexicon, dataDir }: Foundat
     timeline: createTimeline({ store, clock }),
     cohorts,
     exports: directory ? createBulkExports({ clock, jobs, search, cohorts, baseOf, directory }) : undefined,
+    imports:
+      dataDir === undefined
+        ? undefined
+        : createBulkImports({
+            clock,
+            jobs,
+            bundles,
+            baseOf,
+            reach: importReach ?? { origins: [], privateOrigins: [], stores: [] },
+            directory: join(dataDir, 'imports'),
+          }),
     jobs,
-    bundles: bundleDeps(store, search, baseOf),
+    bundles,
     baseOf,
     async annotation() {
       // Loaded here: a command that reads no notes pays for no reader.
@@ -127,6 +145,7 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
       baseUrl: config.baseUrl,
       lexicon: siteLexicon(config.dataDir),
       dataDir: config.dataDir,
+      importReach: config.imports,
     });
     let closing: Promise<void> | undefined;
     return {
@@ -216,10 +235,13 @@ async function work(rooms: Rooms, onError?: (category: string) => void): Promise
   if (!rooms.exports) return worker;
   const { startExportWorker } = await import('./worker/exports.js');
   const exporter = startExportWorker({ tenants: rooms.tenants, exports: rooms.exports, onError });
+  const { startImportWorker } = await import('./worker/imports.js');
+  const importer =
+    rooms.imports && startImportWorker({ tenants: rooms.tenants, imports: rooms.imports, onError });
   return {
     wake: (tenant) => worker.wake(tenant),
     stop: async () => {
-      await Promise.all([worker.stop(), exporter.stop()]);
+      await Promise.all([worker.stop(), exporter.stop(), importer?.stop()]);
     },
   };
 }

@@ -8,6 +8,7 @@ import type { System } from '../system.js';
 import { drainAnnotations } from '../tasks/annotate.js';
 import { runImport } from '../tasks/import.js';
 import type { DerivedCounts, ImportReport } from '../tasks/import-report.js';
+import { writeImportResults } from '../tasks/import-results.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { progress, rate } from './progress.js';
 import { EXIT } from './report.js';
@@ -17,6 +18,7 @@ import { textTable } from './table.js';
 interface ImportCommandOptions extends SharedOptions {
   tenant: string;
   report?: string;
+  results?: string;
   strict?: true;
   quiet?: true;
   patient?: string;
@@ -45,6 +47,10 @@ export function register(program: Command): void {
   withTenant(withDataDir(program.command('import <path...>')))
     .description('bring records and notes into a tenant; run again, it changes nothing')
     .option('--report <file>', 'write the report as JSON')
+    .option(
+      '--results <folder>',
+      'write manifest.json and errors.ndjson (an OperationOutcome for each refusal)',
+    )
     .option('--strict', 'exit with 1 if anything was rejected')
     .addOption(
       new Option(
@@ -80,6 +86,7 @@ Ctrl-C stops it; cenote job resume JOB goes on where it stood.`,
           validation: options.validation ?? tenant.record.validation ?? system.config.validation,
         });
         const report = await importWithProgress(system, tenant, job.id, { signal, quiet: options.quiet });
+        if (options.results) await writeImportResults(tenant, report, options.results, system.clock.now());
         await showReport(report, options);
       }),
     );
@@ -111,15 +118,20 @@ export async function importWithProgress(
           p.bytes,
           `${p.filesDone}/${p.files} files, ${p.resources.toLocaleString('en-US')} resources, ${rate(p.resources, Date.now() - started)}${p.rejected > 0 ? `, ${p.rejected} rejected` : ''}`,
         ),
-      annotate: async (signal): Promise<DerivedCounts> => {
+      annotate: async (signal, profiler): Promise<DerivedCounts> => {
         files.stop();
+        const lane = profiler.lane('notes');
         notes = progress('notes', options.quiet);
         const from = Date.now();
-        const { documents: _, ...derived } = await drainAnnotations(await system.annotation(), tenant, {
-          signal,
-          onProgress: (read, waiting) =>
-            notes?.update(read, read + waiting, `${read} read, ${rate(read, Date.now() - from)}`),
-        });
+        const annotation = await system.annotation();
+        const drain = () =>
+          drainAnnotations(annotation, tenant, {
+            signal,
+            onRead: (id, ms) => profiler.document(id, ms),
+            onProgress: (read, waiting) =>
+              notes?.update(read, read + waiting, `${read} read, ${rate(read, Date.now() - from)}`),
+          });
+        const { documents: _, ...derived } = await lane.during('nlp', drain);
         return derived;
       },
     });

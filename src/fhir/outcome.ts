@@ -44,11 +44,16 @@ export function operationOutcome(
   return { resourceType: 'OperationOutcome', issue: issues };
 }
 
+/** FHIR issue-type of a fault. */
+export function issueCode(fault: Pick<Fault, 'category' | 'issueCode'>): string {
+  return fault.issueCode ?? ISSUE_CODES[fault.category];
+}
+
 function issueOf(fault: Fault, severity?: string): Record<string, unknown> {
   const remedy = fault.remedy ? ` ${fault.remedy}` : '';
   return {
     severity: severity ?? (FATAL.has(fault.category) ? 'fatal' : 'error'),
-    code: fault.issueCode ?? ISSUE_CODES[fault.category],
+    code: issueCode(fault),
     diagnostics: `${fault.message}${remedy}`,
     ...(fault.at === undefined ? {} : { expression: [fault.at] }),
   };

@@ -5,10 +5,12 @@ import type { Clock } from '../core/clock.js';
 import { Fault, invalid } from '../core/fault.js';
 import { parsePartialDate } from '../fhir/dates.js';
 import type { ValidationLevel } from '../fhir/validate.js';
+import type { Jobs } from '../jobs/jobs.js';
 import type { Search } from '../search/search.js';
 import type { Store } from '../store/contract.js';
 import type { AnnotateDeps } from '../tasks/annotate.js';
 import type { BulkExports } from '../tasks/bulk-exports.js';
+import type { BulkImports } from '../tasks/bulk-imports.js';
 import type { BundleDeps } from '../tasks/bundle.js';
 import { basicCheck, checkAt } from '../tasks/bundle-entry.js';
 import { createTenantProfiles } from '../tasks/profiles.js';
@@ -21,7 +23,7 @@ import type { VerifyToken } from './auth.js';
 import { type BatchOptions, batchHandler } from './batch.js';
 import { bulkExportRoutes } from './bulk-export.js';
 import { capabilityStatement, terminologyCapabilities } from './capabilities.js';
-import { cohortRoute } from './cohort.js';
+import { cohortRoutes } from './cohort.js';
 import { cors } from './cors.js';
 import { documentRoutes } from './document.js';
 import { annotationRoute, withAnnotationStatus } from './document-reference.js';
@@ -30,8 +32,11 @@ import { everythingRoutes } from './everything.js';
 import { oneParam } from './exchange.js';
 import { authorise, createFhirEndpoint, type Seen } from './fhir-endpoint.js';
 import { isLoopback, ownOrigin, parseHost, publicUrl } from './hosts.js';
+import { healthLakeRoute } from './healthlake.js';
 import { idempotentHandler } from './idempotency.js';
+import { importRoutes } from './import.js';
 import { interactionRoutes } from './interactions.js';
+import { jobRoutes } from './jobs.js';
 import { lastnRoutes } from './lastn.js';
 import { metaRoutes } from './meta.js';
 import { createMetrics, type Metrics } from './metrics.js';
@@ -59,6 +64,8 @@ export interface HttpSystem {
   readonly cohorts: Cohorts;
   /** Absent where there is no folder for them: then they are not served. */
   readonly exports?: BulkExports | undefined;
+  readonly imports?: BulkImports | undefined;
+  readonly jobs: Jobs;
   /** Starts what reads texts, at the first call. */
   annotation(): Promise<AnnotateDeps>;
   /** The base the index knows references to ourselves by: the configured one, whatever address a caller used. */
@@ -301,7 +308,14 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
       ...(system.exports
         ? bulkExportRoutes({ exports: system.exports, store: system.store, secured: !options.dev })
         : []),
-      cohortRoute(system.cohorts),
+      ...(system.imports
+        ? [
+            ...importRoutes({ imports: system.imports, secured: !options.dev }),
+            healthLakeRoute(system.imports),
+          ]
+        : []),
+      ...jobRoutes({ jobs: system.jobs, imports: system.imports }),
+      ...cohortRoutes(system.cohorts),
       annotateRoute(async () => (await system.annotation()).reader),
       reviewRoute(system, basicCheck),
       eraseRoute(system.store),

@@ -44,3 +44,8 @@ export function cohortRoute(cohorts: Cohorts): Route {
     handle,
   };
 }
+
+/** What is served of cohorts. */
+export function cohortRoutes(cohorts: Cohorts): Route[] {
+  return [cohortRoute(cohorts)];
+}

@@ -66,7 +66,7 @@ export function createFhirEndpoint(options: FhirEndpointOptions): FhirEndpoint {
     try {
       context = {
         ...context,
-        contentType: responseType(request.headers, params, path.startsWith('/$export')),
+        contentType: responseType(request.headers, params, /^\/\$(ex|im)port/.test(path)),
         pretty: params.some(([name, value]) => name === '_pretty' && value === 'true'),
         prefer: parsePrefer(request.headers.prefer),
       };
@@ -75,9 +75,10 @@ export function createFhirEndpoint(options: FhirEndpointOptions): FhirEndpoint {
       type = matched.at.type;
       const answer = await withTimeout(
         handle(options, matched, request, tenantName, params, context),
-        interaction === 'batch' || interaction === 'transaction'
-          ? options.bundleTimeoutMs
-          : options.requestTimeoutMs,
+        matched.route.timeoutMs ??
+          (interaction === 'batch' || interaction === 'transaction'
+            ? options.bundleTimeoutMs
+            : options.requestTimeoutMs),
       );
       status = answer.status;
       await respond(response, answer, context);
@@ -135,6 +136,7 @@ async function handle(
     headers: request.headers,
     prefer,
     check: checkOf(request, tenant?.record.validation ?? options.validation),
+    stream: () => request,
     body: bodyReader(request, matched),
   });
 }

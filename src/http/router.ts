@@ -34,6 +34,8 @@ export interface Route {
    * what it touches. `open`: no token is asked for.
    */
   readonly needs: Permission | 'each' | 'open' | { readonly all: Permission };
+  /** Longer than other requests may take, in ms: what waits for an upload. */
+  readonly timeoutMs?: number;
   readonly handle: Handler;
 }
 

@@ -35,6 +35,8 @@ export interface Jobs {
   /** Gives the job back, to be resumed later. */
   release(job: Job, progress: JobProgress): Promise<void>;
   cancel(tenant: Tenant, id: string): Promise<void>;
+  /** Lets a job that failed or was cancelled be taken by a worker again. @throws Fault `conflict` for any other. */
+  requeue(tenant: Tenant, id: string): Promise<void>;
   /** Forgets a job, whatever its state: a worker that holds it has lost it. */
   remove(id: string): Promise<void>;
   /** Jobs of a kind, of all tenants, that ended before a time (ms); at most MAX_LISTED. */
@@ -160,6 +162,17 @@ export function createJobs(deps: { control: pg.Pool; clock: Clock }): Jobs {
           where id = $1 and tenant_id = $2 and state in ('queued', 'running', 'failed')`,
         [id, tenant.record.id, clock.now()],
       );
+    },
+
+    async requeue(tenant, id) {
+      await row(tenant, id);
+      const done = await control.query(
+        `update job set state = 'queued', lease_until = 0, ended_at = null, error = null
+          where id = $1 and tenant_id = $2 and state in ('failed', 'cancelled')`,
+        [id, tenant.record.id],
+      );
+      if (done.rowCount !== 1)
+        throw new Fault('conflict', 'The job is waiting, running or done: there is nothing to resume.');
     },
 
     async remove(id) {

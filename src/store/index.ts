@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js';
+import { laneOf } from '../core/profile.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { resourceOf, resourceText } from './content.js';
@@ -39,17 +40,21 @@ export function createStore(settings: StoreSettings): Store {
     actor: Actor,
     work: (tx: WriteTransaction, parameterEpoch: number) => Promise<T>,
   ): Promise<T> {
-    return inTransaction(tenant, async (client, epoch) => {
-      const context = indexContext(settings, tenant, await parameters.ofEpoch(tenant, epoch, client));
-      return work(new WriteTransaction(tenant, client, actor, context, clock.now()), epoch);
-    });
+    return timed(actor, () =>
+      inTransaction(tenant, async (client, epoch) => {
+        const context = indexContext(settings, tenant, await parameters.ofEpoch(tenant, epoch, client));
+        return work(new WriteTransaction(tenant, client, actor, context, clock.now()), epoch);
+      }),
+    );
   }
 
   return {
     async commit(tenant, writes, actor) {
       if (writes.length === 0) return [];
       const known = parameters.assumed(tenant);
-      const prepared = await prepareWrites(tenant.keys, indexContext(settings, tenant, known), writes);
+      const prepare = () => prepareWrites(tenant.keys, indexContext(settings, tenant, known), writes);
+      const lane = laneOf(actor);
+      const prepared = await (lane ? lane.during('index', prepare) : prepare());
       const alone =
         prepared.length === 1 &&
         !(tenant.record.integrity && needsIntegrity(prepared[0]!, baseOf(settings, tenant)));
@@ -101,6 +106,19 @@ export function createStore(settings: StoreSettings): Store {
         }));
     },
   };
+}
+
+/** What a transaction takes besides sealing is, to a job's profile, its commit. */
+async function timed<T>(actor: Actor, work: () => Promise<T>): Promise<T> {
+  const lane = laneOf(actor);
+  if (!lane) return work();
+  const from = performance.now();
+  const sealed = lane.total.seal;
+  try {
+    return await work();
+  } finally {
+    lane.add('commit', Math.max(performance.now() - from - (lane.total.seal - sealed), 0));
+  }
 }
 
 async function asFault<T>(work: Promise<T>): Promise<T> {

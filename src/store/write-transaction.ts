@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { Fault } from '../core/fault.js';
+import { laneOf } from '../core/profile.js';
 import type { Resource, StoredResource } from '../core/resource.js';
 import { typeNumber } from '../fhir/resource-types.js';
 import { derivedFrom, derivedFromTerm } from '../indexing/index.js';
@@ -98,7 +99,8 @@ export class WriteTransaction implements StoreTransaction {
     const decisions = prepared.map((w) => decide(w, current.get(rowKey(w.rtype, w.rid)), this.now));
     const changes = decisions.filter((d) => d.outcome !== 'unchanged');
     if (changes.length > 0) {
-      const rows = assemble(this.tenant.keys, changes, this.actor, this.now);
+      const seal = () => assemble(this.tenant.keys, changes, this.actor, this.now);
+      const rows = laneOf(this.actor)?.busy('seal', seal) ?? seal();
       if (changes.length >= COPY_FROM_WRITES) await copyWrite(this.client, rows);
       else await smallWrite(this.client, rows);
     }

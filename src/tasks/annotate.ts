@@ -41,6 +41,8 @@ export interface DrainOptions {
   readonly signal?: AbortSignal;
   /** Documents read so far in this call, and those still waiting. */
   readonly onProgress?: (read: number, waiting: number) => void;
+  /** Told how long each document took to be read and mapped, in ms. */
+  readonly onRead?: (documentId: string, ms: number) => void;
 }
 
 const ACTOR: Actor = { id: 'annotation', kind: 'job' };
@@ -83,7 +85,12 @@ export async function annotatePending(
         return;
       }
       const ended = await Promise.all(
-        claimed.map(async (one) => ({ claimed: one, result: await resultOf(deps, tenant, one) })),
+        claimed.map(async (one) => {
+          const from = performance.now();
+          const result = await resultOf(deps, tenant, one);
+          options.onRead?.(one.documentId, performance.now() - from);
+          return { claimed: one, result };
+        }),
       );
       await complete(deps, tenant, ended, counts);
       read += claimed.length;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Fault, invalid, isFault } from '../core/fault.js';
 import { isFhirId, uuidV5 } from '../core/ids.js';
 import { stringifyJson } from '../core/json.js';
+import { laneOf } from '../core/profile.js';
 import type { Resource, StoredResource } from '../core/resource.js';
 import type { StoreTransaction, Write, WriteResult } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
@@ -52,7 +53,8 @@ export async function importBundle(
   const atomic = bundle.type === 'transaction';
   const errors: EntryError[] = [];
   const counts = noCounts();
-  const items = itemsOf(bundle, options, errors);
+  const check = () => itemsOf(bundle, options, errors);
+  const items = laneOf(options.actor)?.busy('validate', check) ?? check();
   if (atomic && errors.length > 0) return refuseAll(items.length + errors.length, errors);
   const targets = new Map<string, string>();
   for (const item of items) if (item.fullUrl) targets.set(item.fullUrl, `${item.type}/${item.id}`);
@@ -325,7 +327,7 @@ async function prepare(
   tenant: Tenant,
   items: readonly Item[],
   targets: ReadonlyMap<string, string>,
-  { base, cache }: ImportOptions,
+  { base, cache, actor }: ImportOptions,
   atomic: boolean,
   tx: StoreTransaction | undefined,
 ): Promise<Prepared> {
@@ -336,15 +338,18 @@ async function prepare(
     fullUrl,
   }));
   const refused = new Map<Item, Fault>();
-  const resolved = await resolveReferences(deps, pending, {
-    tenant,
-    base,
-    targets,
-    tx,
-    cache,
-    refuseUnknownUrns: false,
-    refused: atomic ? undefined : (position, fault) => refused.set(withBody[position]!, fault),
-  });
+  const lane = laneOf(actor);
+  const work = () =>
+    resolveReferences(deps, pending, {
+      tenant,
+      base,
+      targets,
+      tx,
+      cache,
+      refuseUnknownUrns: false,
+      refused: atomic ? undefined : (position, fault) => refused.set(withBody[position]!, fault),
+    });
+  const resolved = await (lane ? lane.during('resolve', work) : work());
   const bodies = new Map(withBody.map((item, i) => [item, resolved[i]!]));
   const taken = items.filter((item) => !refused.has(item));
   return {

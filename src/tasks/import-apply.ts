@@ -1,6 +1,8 @@
 import type { Fault } from '../core/fault.js';
+import type { Lane } from '../core/profile.js';
 import type { Resource } from '../core/resource.js';
 import type { NoteColumns } from '../ingest/note-table.js';
+import type { Profiler } from '../jobs/profile.js';
 import type { Actor } from '../store/contract.js';
 import { isDangling } from '../store/integrity.js';
 import type { Tenant } from '../tenancy/tenant.js';
@@ -9,7 +11,7 @@ import type { Check } from './bundle-entry.js';
 import type { FileState } from './import-ledger.js';
 import type { NoteDefaults } from './import-notes.js';
 import type { Postponed } from './import-postponed.js';
-import { addCounts, importError, MAX_ERRORS_PER_FILE } from './import-report.js';
+import { addCounts, importError, MAX_ERRORS_PER_COMMIT } from './import-report.js';
 
 export interface FileImport {
   readonly deps: BundleDeps;
@@ -24,6 +26,9 @@ export interface FileImport {
   readonly lastAttempt: boolean;
   /** Takes resources whose references point to what is not here yet. */
   readonly postponed: Postponed;
+  /** Where this worker's time is counted. */
+  readonly lane: Lane;
+  readonly profiler: Profiler;
   readonly signal: AbortSignal | undefined;
   /** Called after each commit, when the state has moved on; writes the ledger. */
   readonly committed: (state: FileState) => Promise<void>;
@@ -56,6 +61,7 @@ export async function applied(
     if (nothingWritten || errors.some(({ entry, fault }) => isDangling(fault) && lineOf(entry) === undefined))
       return false;
   }
+  noteDocuments(bundle, state, run, lineOf);
   const { byType, ...numbers } = counts;
   addCounts(state.counts.byType, byType);
   state.counts.created += numbers.created;
@@ -75,6 +81,26 @@ export async function applied(
   return true;
 }
 
+/** Long documents are remembered by where they came from, so that the profile can name one that is slow to read. */
+function noteDocuments(
+  bundle: Resource,
+  state: FileState,
+  { profiler }: FileImport,
+  lineOf: (entry: number) => number | undefined,
+): void {
+  const entries = (bundle.entry as { resource?: Resource }[] | undefined) ?? [];
+  entries.forEach(({ resource }, i) => {
+    if (resource?.resourceType !== 'DocumentReference' || resource.id === undefined) return;
+    const contents = Array.isArray(resource.content) ? resource.content : [];
+    let size = 0;
+    for (const content of contents as { attachment?: { data?: unknown } }[]) {
+      const data = content?.attachment?.data;
+      if (typeof data === 'string') size += data.length;
+    }
+    profiler.place(resource.id, state.path, lineOf(i), size);
+  });
+}
+
 export function isUnresolved(fault: Fault): boolean {
   return isDangling(fault) || (fault.category === 'precondition' && fault.issueCode === 'not-found');
 }
@@ -82,11 +108,10 @@ export function isUnresolved(fault: Fault): boolean {
 /** Notes what was refused. Within a line the place is the resource's own, not that of the batch it was sent in. */
 export function reject(state: FileState, line: number | undefined, fault: Fault, ofLine = false): void {
   state.counts.rejected++;
+  if (state.errors.length >= MAX_ERRORS_PER_COMMIT) return;
   const at = ofLine ? fault.at?.replace(/^Bundle\.entry\[\d+\]\.?(resource\.?)?/, '') || undefined : fault.at;
-  if (state.errors.length < MAX_ERRORS_PER_FILE) {
-    state.errors.push({ ...importError(state.path, line, fault), ...(at ? { element: at } : {}) });
-    if (!at) delete (state.errors.at(-1) as { element?: string }).element;
-  }
+  const { element: _, ...error } = importError(state.path, line, fault);
+  state.errors.push(at ? { ...error, element: at } : error);
 }
 
 export async function finish(state: FileState): Promise<FileOutcome> {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Fault, invalid, isFault } from '../core/fault.js';
 import { parseJson } from '../core/json.js';
+import type { Lane } from '../core/profile.js';
 import type { Resource } from '../core/resource.js';
 import { decodeText } from '../ingest/extractor.js';
 import { detectFormat, type InputFormat } from '../ingest/format.js';
@@ -45,7 +46,7 @@ interface Item {
  */
 export async function importFile(file: SourceFile, state: FileState, run: FileImport): Promise<FileOutcome> {
   try {
-    const head = await readHead(file);
+    const head = await run.lane.during('read', () => readHead(file));
     const format = detectFormat(file.name, head);
     if (format === 'sidecar' || (format === 'fhir-json' && (await describesNote(file, head))))
       return 'skipped';
@@ -75,7 +76,7 @@ function importFormat(
     case 'fhir-json':
       return importJson(file, state, run);
     case 'fhir-ndjson':
-      return importLines(resourceLines(file, state), state, run);
+      return importLines(resourceLines(file, state, run), state, run);
     case 'note-csv':
       return importLines(noteItems(readNoteCsv(file.open(), run.columns), file, state, run), state, run);
     case 'note-jsonl':
@@ -100,7 +101,8 @@ function importFormat(
 }
 
 async function importJson(file: SourceFile, state: FileState, run: FileImport): Promise<FileOutcome> {
-  const value = parseJson(decodeText(await readWhole(file.open())));
+  const bytes = await run.lane.during('read', () => readWhole(file.open()));
+  const value = run.lane.busy('parse', () => parseJson(decodeText(bytes)));
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid('The file is no JSON object.');
   const resource = value as Resource;
@@ -115,18 +117,51 @@ async function importJson(file: SourceFile, state: FileState, run: FileImport): 
   return (await applied(bundle, state, run, () => undefined)) ? finish(state) : 'deferred';
 }
 
+/** A line that takes longer to be parsed is named in the profile, in ms. */
+const SLOW_LINE_MS = 100;
+
+/** Counts the time until each next item as reading. */
+async function* timed<T>(items: AsyncIterable<T>, lane: Lane): AsyncGenerator<T> {
+  const iterator = items[Symbol.asyncIterator]();
+  let waited = 0;
+  let n = 0;
+  try {
+    for (;;) {
+      const from = performance.now();
+      const next = await iterator.next();
+      waited += performance.now() - from;
+      if (next.done || ++n % 256 === 0) {
+        lane.add('read', waited);
+        waited = 0;
+      }
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}
+
 /** An item, or why a line is none; `undefined` item: the line was taken already in an earlier run. */
 type Taken = Item | { readonly line: number; readonly fault: Fault };
 
-async function* resourceLines(file: SourceFile, state: FileState): AsyncGenerator<Taken> {
-  for await (const { line, bytes } of readLines(file.open())) {
+async function* resourceLines(
+  file: SourceFile,
+  state: FileState,
+  { lane, profiler }: FileImport,
+): AsyncGenerator<Taken> {
+  for await (const { line, bytes } of timed(readLines(file.open()), lane)) {
     if (line <= state.position) continue;
     if (!bytes) {
       yield { line, fault: new Fault('too-large', `The line is longer than ${MAX_LINE_BYTES} bytes.`) };
       continue;
     }
     try {
+      const from = performance.now();
       const value = parseJson(bytes.toString('utf8'));
+      const ms = performance.now() - from;
+      lane.add('parse', ms);
+      if (ms > SLOW_LINE_MS) profiler.line(file.path, line, ms, bytes.length);
       if (typeof value !== 'object' || value === null || Array.isArray(value))
         throw invalid('The line is no JSON object.');
       yield { line, resource: value as Resource, size: bytes.length };

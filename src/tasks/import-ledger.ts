@@ -11,6 +11,7 @@ export interface FileState {
   /** Lines or entries finished: where to go on. */
   position: number;
   counts: FileCounts;
+  /** Refused since the state was last written; then they stand in the database and this list is empty again. */
   errors: ImportError[];
 }
 
@@ -31,11 +32,8 @@ export async function loadLedger(tenant: Tenant, job: Job): Promise<Map<string, 
     counts: FileCounts;
     sealed: Buffer;
   }[]) {
-    const { path, errors } = JSON.parse(
-      tenant.keys.open(row.sealed, context(job, BigInt(row.fkey))).toString(),
-    ) as {
+    const { path } = JSON.parse(tenant.keys.open(row.sealed, context(job, BigInt(row.fkey))).toString()) as {
       path: string;
-      errors: ImportError[];
     };
     out.set(resolve(path), {
       path,
@@ -43,7 +41,7 @@ export async function loadLedger(tenant: Tenant, job: Job): Promise<Map<string, 
       done: row.state === 2,
       position: row.done,
       counts: row.counts,
-      errors,
+      errors: [],
     });
   }
   return out;
@@ -61,21 +59,87 @@ export function newFileState(tenant: Tenant, path: string): FileState {
   };
 }
 
-/** Writes down how far a file is. A later call for the same file replaces the row. */
+/** Position under which what was refused at the end of a file stands. */
+const AT_END = -1;
+
+/**
+ * Writes down how far a file is, together with what was refused since the last time. A later call for the same file
+ * replaces the row; a commit that is done again after a crash replaces what it refused.
+ */
 export async function saveFileState(tenant: Tenant, job: Job, file: FileState): Promise<void> {
-  const sealed = tenant.keys.seal(
-    Buffer.from(JSON.stringify({ path: file.path, errors: file.errors })),
-    context(job, file.fkey),
-  );
-  await tenant.pool.query(
-    `insert into import_file (part, job, fkey, state, done, counts, sealed) values ($1, $2, $3, $4, $5, $6, $7)
+  const sealed = tenant.keys.seal(Buffer.from(JSON.stringify({ path: file.path })), context(job, file.fkey));
+  const refused = [...file.errors].sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
+  const values = [
+    PART,
+    job.id,
+    file.fkey,
+    file.done ? 2 : 1,
+    file.position,
+    JSON.stringify(file.counts),
+    sealed,
+  ];
+  const ledger = `insert into import_file (part, job, fkey, state, done, counts, sealed) values ($1, $2, $3, $4, $5, $6, $7)
      on conflict (part, job, fkey) do update
-       set state = excluded.state, done = excluded.done, counts = excluded.counts, sealed = excluded.sealed`,
-    [PART, job.id, file.fkey, file.done ? 2 : 1, file.position, JSON.stringify(file.counts), sealed],
+       set state = excluded.state, done = excluded.done, counts = excluded.counts, sealed = excluded.sealed`;
+  if (refused.length === 0) {
+    await tenant.pool.query(ledger, values);
+    return;
+  }
+  const position = file.done ? AT_END : file.position;
+  await tenant.pool.query(
+    `with ledger as (${ledger})
+     insert into import_error (part, job, fkey, position, count, sealed) values ($1, $2, $3, $8, $9, $10)
+     on conflict (part, job, fkey, position) do update set count = excluded.count, sealed = excluded.sealed`,
+    [
+      ...values,
+      position,
+      refused.length,
+      tenant.keys.seal(Buffer.from(JSON.stringify(refused)), errorContext(job.id, file.fkey, position)),
+    ],
   );
+  // What was refused while the row was being written waits for the next.
+  file.errors = file.errors.slice(refused.length);
+}
+
+/** Rows of refusals opened at a time. */
+const ROWS_AT_ONCE = 20;
+
+/** What a job refused, in batches; of one file alone where its key is given. Files come in the order of their keys. */
+export async function* refusals(
+  tenant: Tenant,
+  jobId: string,
+  fkey?: bigint,
+): AsyncGenerator<readonly ImportError[]> {
+  let after: { fkey: bigint; position: number } | undefined;
+  for (;;) {
+    const { rows } = await tenant.pool.query(
+      `select fkey, position, sealed from import_error
+        where part = $1 and job = $2 and ($3::bigint is null or fkey = $3)
+          and ($4::bigint is null or (fkey, position) > ($4, $5))
+        order by fkey, position limit ${ROWS_AT_ONCE}`,
+      [PART, jobId, fkey ?? null, after?.fkey ?? null, after?.position ?? null],
+    );
+    for (const row of rows as { fkey: bigint; position: number; sealed: Buffer }[]) {
+      after = { fkey: BigInt(row.fkey), position: row.position };
+      const plain = tenant.keys.open(row.sealed, errorContext(jobId, after.fkey, after.position));
+      yield JSON.parse(plain.toString()) as ImportError[];
+    }
+    if (rows.length < ROWS_AT_ONCE) return;
+  }
+}
+
+/** Forgets the ledger of a job whose results expired. */
+export async function removeLedger(tenant: Tenant, jobId: string): Promise<void> {
+  await tenant.pool.query('delete from import_error where part = $1 and job = $2', [PART, jobId]);
+  await tenant.pool.query('delete from import_file where part = $1 and job = $2', [PART, jobId]);
 }
 
 const context = (job: Job, fkey: bigint) => ({
   purpose: 'job' as const,
   bind: ['import-file', job.id, fkey],
+});
+
+const errorContext = (jobId: string, fkey: bigint, position: number) => ({
+  purpose: 'job' as const,
+  bind: ['import-error', jobId, fkey, position],
 });

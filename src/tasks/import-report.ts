@@ -1,7 +1,11 @@
 import type { Fault } from '../core/fault.js';
+import { issueCode } from '../fhir/outcome.js';
+import type { JobProfile } from '../jobs/profile.js';
 
-/** At most this many rejected lines are kept per file; the count goes on. */
-export const MAX_ERRORS_PER_FILE = 1_000;
+/** At most this many rejections are kept of one commit: as many as an imported bundle has entries. */
+export const MAX_ERRORS_PER_COMMIT = 200_000;
+/** At most this many stand in the report; the error file has them all. */
+export const MAX_REPORTED_ERRORS = 10_000;
 
 /** What became of one input file. Counts only: stands unsealed in the ledger. */
 export interface FileCounts {
@@ -55,11 +59,14 @@ export interface ImportError {
   /** Place within the resource or bundle. */
   readonly element?: string;
   readonly message: string;
+  /** FHIR issue-type. */
+  readonly code: string;
 }
 
 export function importError(file: string, line: number | undefined, fault: Fault): ImportError {
   const message = fault.remedy ? `${fault.message} ${fault.remedy}` : fault.message;
-  return { file, ...(line !== undefined && { line }), ...(fault.at && { element: fault.at }), message };
+  const code = issueCode(fault);
+  return { file, ...(line !== undefined && { line }), ...(fault.at && { element: fault.at }), message, code };
 }
 
 /** Facts the notes of this import yielded. */
@@ -90,7 +97,10 @@ export interface ImportReport {
   readonly documents: number;
   readonly documentsWithoutPatient: number;
   readonly derived: DerivedCounts;
+  /** At most MAX_REPORTED_ERRORS; the error file has them all. */
   readonly errors: readonly ImportError[];
+  /** Where the time went. */
+  readonly profile?: JobProfile;
   /** Wall-clock seconds of this run. */
   readonly seconds: number;
 }
@@ -102,7 +112,8 @@ export function addCounts(into: Record<string, number>, from: Readonly<Record<st
 /** Joins the counts of the files into one report. */
 export function importReport(
   job: string,
-  files: readonly { path: string; counts: FileCounts; errors: readonly ImportError[] }[],
+  files: readonly { path: string; counts: FileCounts }[],
+  errors: readonly ImportError[],
   derived: DerivedCounts,
   seconds: number,
 ): ImportReport {
@@ -131,7 +142,14 @@ export function importReport(
     documents: total.documents,
     documentsWithoutPatient: total.withoutPatient,
     derived,
-    errors: files.flatMap(({ errors }) => [...errors].sort((a, b) => (a.line ?? 0) - (b.line ?? 0))),
+    errors: inOrder(files, errors),
     seconds,
   };
+}
+
+/** In the order of the files, and within a file of the lines. */
+function inOrder(files: readonly { path: string }[], errors: readonly ImportError[]): ImportError[] {
+  const place = new Map(files.map(({ path }, i) => [path, i]));
+  const of = (error: ImportError) => place.get(error.file) ?? files.length;
+  return [...errors].sort((a, b) => of(a) - of(b) || (a.line ?? 0) - (b.line ?? 0));
 }

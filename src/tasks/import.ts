@@ -1,24 +1,28 @@
 import { resolve } from 'node:path';
 import type { Clock } from '../core/clock.js';
 import { Fault, isFault } from '../core/fault.js';
+import { type Lane, measureFor } from '../core/profile.js';
 import type { ValidationLevel } from '../fhir/validate.js';
 import type { NoteColumns } from '../ingest/note-table.js';
 import { type DocumentSource, isShared, localSource, type SourceFile } from '../ingest/source.js';
 import { HEARTBEAT_MS, type Job } from '../jobs/job.js';
 import type { Jobs } from '../jobs/jobs.js';
+import { Profiler } from '../jobs/profile.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type BundleDeps, ResolvedReferences } from './bundle.js';
 import { checkAt } from './bundle-entry.js';
 import { type FileImport, reject } from './import-apply.js';
 import { importFile } from './import-file.js';
-import { type FileState, loadLedger, newFileState, saveFileState } from './import-ledger.js';
+import { type FileState, loadLedger, newFileState, refusals, saveFileState } from './import-ledger.js';
 import type { NoteDefaults } from './import-notes.js';
 import { Postponed } from './import-postponed.js';
 import {
   countOutcome,
   type DerivedCounts,
+  type ImportError,
   type ImportReport,
   importReport,
+  MAX_REPORTED_ERRORS,
   noDerivedCounts,
 } from './import-report.js';
 
@@ -62,7 +66,11 @@ export interface ImportRun {
   /** Where the files come from; the job's paths on this machine where not given. */
   readonly source?: DocumentSource;
   /** Called when every file is in: waits for the notes to be read, and answers what they yielded. */
-  readonly annotate?: (signal: AbortSignal | undefined) => Promise<DerivedCounts>;
+  readonly annotate?: (signal: AbortSignal | undefined, profiler: Profiler) => Promise<DerivedCounts>;
+  /** Called with the report before the job counts as done; what it throws fails the job. */
+  readonly before?: (report: ImportReport) => Promise<void>;
+  /** What the signal does: `cancel` (a person stopped it) or `release` (the worker stops; another goes on). */
+  readonly onStop?: 'cancel' | 'release';
 }
 
 /**
@@ -77,6 +85,7 @@ export async function runImport(
   run: ImportRun,
 ): Promise<ImportReport> {
   const started = deps.clock.now();
+  const profiler = new Profiler();
   const params = await deps.jobs.params<ImportParams>(tenant, job.id);
   const states: FileState[] = [];
   let lost: unknown;
@@ -94,6 +103,7 @@ export async function runImport(
     rejected: 0,
   };
   const beat = setInterval(() => {
+    profiler.sample();
     deps.jobs.beat(job, { ...progress }).catch((error) => {
       lost = error;
       stop.abort(error);
@@ -108,18 +118,30 @@ export async function runImport(
       run.onProgress?.(progress);
     };
     report();
-    await importAll(deps, tenant, job, run, params, files, states, stop.signal, report);
+    await importAll(deps, tenant, job, run, params, files, states, stop.signal, report, profiler);
     stop.signal.throwIfAborted();
     await refreshStatistics(tenant);
-    const derived = run.annotate ? await run.annotate(stop.signal) : noDerivedCounts();
+    const derived = run.annotate ? await run.annotate(stop.signal, profiler) : noDerivedCounts();
     stop.signal.throwIfAborted();
-    const result = importReport(job.id, states, derived, (deps.clock.now() - started) / 1000);
+    const seconds = (deps.clock.now() - started) / 1000;
+    const result: ImportReport = {
+      ...importReport(job.id, states, await reportedErrors(tenant, job), derived, seconds),
+      profile: profiler.profile(progress.resources, progress.documents),
+    };
+    await run.before?.(result);
     await deps.jobs.finish(tenant, job, 'done', { ...progress }, result);
     return result;
   } catch (error) {
     if (lost !== undefined) throw lost;
+    const profile = profiler.profile(progress.resources, progress.documents);
     if (run.signal?.aborted) {
-      await deps.jobs.finish(tenant, job, 'cancelled', { ...progress });
+      if (run.onStop === 'release') {
+        await deps.jobs.release(job, { ...progress });
+        throw new Fault('unavailable', 'The worker stops; the import goes on with another.', {
+          cause: error,
+        });
+      }
+      await deps.jobs.finish(tenant, job, 'cancelled', { ...progress }, { profile });
       throw new Fault('conflict', 'The import was stopped.', {
         remedy: `Resume it with: cenote job resume ${job.id} --tenant ${job.tenant}`,
         cause: error,
@@ -127,7 +149,7 @@ export async function runImport(
     }
     // The category alone: the row is not sealed, and a message may name a file, which may name a patient.
     const text = isFault(error) ? error.category : 'internal';
-    await deps.jobs.finish(tenant, job, 'failed', { ...progress }, undefined, text).catch(() => undefined);
+    await deps.jobs.finish(tenant, job, 'failed', { ...progress }, { profile }, text).catch(() => undefined);
     throw error;
   } finally {
     clearInterval(beat);
@@ -145,6 +167,7 @@ async function importAll(
   states: FileState[],
   signal: AbortSignal,
   report: () => void,
+  profiler: Profiler,
 ): Promise<void> {
   const cache = new ResolvedReferences();
   const postponed = new Postponed();
@@ -152,10 +175,10 @@ async function importAll(
     if (!postponed.has(state)) await saveFileState(tenant, job, state);
     report();
   };
-  const common: Omit<FileImport, 'lastAttempt'> = {
+  const common: Omit<FileImport, 'lastAttempt' | 'actor' | 'lane'> = {
     deps: deps.bundle,
     tenant,
-    actor: { id: job.id, kind: 'job' },
+    profiler,
     base: run.base,
     cache,
     defaults: params.defaults,
@@ -165,6 +188,9 @@ async function importAll(
     signal,
     committed,
   };
+  const lanes = Array.from({ length: FILES_AT_ONCE }, (_, i) =>
+    laneFor(job, profiler.lane(`worker ${i + 1}`)),
+  );
   let open = files.map((_, i) => i).filter((i) => !states[i]!.done);
   for (let round = 1; open.length > 0; round++) {
     const deferred: number[] = [];
@@ -172,11 +198,19 @@ async function importAll(
     const queue = [...open];
     // The last round is the one in which nothing more can appear: its faults are final.
     const lastAttempt = round >= MAX_ROUNDS;
-    const worker = async () => {
+    const worker = async (own: (typeof lanes)[number]) => {
       for (let i = queue.shift(); i !== undefined; i = queue.shift()) {
         signal.throwIfAborted();
         const state = states[i]!;
-        const outcome = await importFile(files[i]!, state, { ...common, lastAttempt });
+        const from = performance.now();
+        const before = state.counts.resources;
+        const outcome = await importFile(files[i]!, state, { ...common, ...own, lastAttempt });
+        profiler.file(
+          state.path,
+          performance.now() - from,
+          files[i]!.size ?? 0,
+          state.counts.resources - before,
+        );
         if (outcome === 'deferred') deferred.push(i);
         else {
           state.done = true;
@@ -186,9 +220,19 @@ async function importAll(
     };
     // Files that others refer to go in one after the other, before anything that would have to wait for them.
     const others = queue.splice(queue.findIndex((i) => !isShared(files[i]!.path)) >>> 0);
-    await worker();
+    const alone = performance.now();
+    await worker(lanes[0]!);
+    for (const { lane } of lanes.slice(1)) lane.add('wait', performance.now() - alone);
     queue.push(...others);
-    await Promise.all(Array.from({ length: Math.min(FILES_AT_ONCE, queue.length) }, worker));
+    const ended = await Promise.all(
+      lanes.map(async (own) => {
+        await worker(own);
+        return performance.now();
+      }),
+    );
+    // Who has no file left waits for who still has one.
+    const last = Math.max(...ended);
+    for (const [n, { lane }] of lanes.entries()) lane.add('wait', last - ended[n]!);
     deferred.sort((a, b) => a - b);
     open = deferred;
     // Without progress another ordinary round would only repeat the last.
@@ -196,11 +240,28 @@ async function importAll(
   }
   signal.throwIfAborted();
   const settled = await postponed.settle(
-    { ...common, lastAttempt: true },
+    { ...common, ...lanes[0]!, lastAttempt: true },
     (state, outcome, type) => countOutcome(state.counts, outcome, type),
     (state, line, fault) => reject(state, line, fault, true),
   );
   for (const state of settled) await committed(state);
+}
+
+/** Who a worker acts as, and where its time is counted. */
+function laneFor(job: Job, lane: Lane): Pick<FileImport, 'actor' | 'lane'> {
+  const actor = { id: job.id, kind: 'job' } as const;
+  measureFor(actor, lane);
+  return { actor, lane };
+}
+
+/** The first refusals of each file, for the report. */
+async function reportedErrors(tenant: Tenant, job: Job): Promise<ImportError[]> {
+  const errors: ImportError[] = [];
+  for await (const batch of refusals(tenant, job.id)) {
+    errors.push(...batch.slice(0, MAX_REPORTED_ERRORS - errors.length));
+    if (errors.length >= MAX_REPORTED_ERRORS) break;
+  }
+  return errors;
 }
 
 /** Searches choose between walking and fetching by the planner's statistics, which a large import leaves far behind. */
