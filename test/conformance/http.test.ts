@@ -277,12 +277,16 @@ describe('History', () => {
     const { body } = await http().get(`${BASE}/Patient/h/_history?_elements=active`).expect(200);
     expect(body.entry[0].resource).toMatchObject({ active: false });
     expect(body.entry[0].resource.name).toBeUndefined();
-    const first = await http().get(`${BASE}/Patient/_history?_elements=active&_count=1`).expect(200);
+    const first = await http().get(`${BASE}/Patient/_history?_elements=active&_count=2`).expect(200);
     const next = new URL(first.body.link.find((l: { relation: string }) => l.relation === 'next').url);
     const second = await http()
       .get(next.pathname + next.search)
       .expect(200);
-    expect([first, second].map((a) => a.body.entry[0].resource.name)).toEqual([undefined, undefined]);
+    for (const { body: page } of [first, second]) {
+      const given = page.entry.flatMap((e: { resource?: object }) => e.resource ?? []);
+      expect(given.length).toBeGreaterThan(0);
+      for (const resource of given) expect(resource).not.toHaveProperty('name');
+    }
   });
 });
 
