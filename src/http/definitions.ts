@@ -6,14 +6,14 @@ import { searchParametersOf } from '../fhir/registry.js';
 import { RESOURCE_TYPES } from '../fhir/resource-types.js';
 
 /** Folders of `fhir-profiles` that hold definitions; what lies beside them is examples. */
-const FOLDERS = ['operations', 'profiles', 'extensions', 'code-systems'];
+const FOLDERS = ['operations', 'profiles', 'extensions', 'code-systems', 'views'];
 
 let own: Map<string, Resource> | undefined;
 let parameters: Map<string, Resource> | undefined;
 
 /**
  * A definition that the CapabilityStatement names and that every tenant can read without having stored it: our
- * operations, profiles, extensions and code systems from `fhir-profiles`, R4's search parameters from the table that
+ * operations, profiles, extensions, code systems and views from `fhir-profiles`, R4's search parameters from the table that
  * serves them.
  */
 export function builtInDefinition(type: string, id: string): Resource | undefined {

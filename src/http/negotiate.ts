@@ -107,6 +107,9 @@ const JSON_TYPES = new Set([
 /** What a patch may be, told with every refusal of another (RFC 5789, 2.2). */
 export const ACCEPT_PATCH = { 'Accept-Patch': 'application/json-patch+json, application/fhir+json' };
 
+/** Operations that answer with tables choose their format themselves: `_format=csv` is no mistake there. */
+export const GIVES_TABLES = /\/\$(viewdefinition-run|run|cohort-features|features)$/;
+
 export type BodyKind = 'json' | 'form' | 'json-patch' | 'amz-json';
 
 /**

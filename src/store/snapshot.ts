@@ -44,18 +44,22 @@ export interface Snapshot {
 
 export const resourceOfMember = (member: SegmentMember): StoredResource => resourceOf(member, member.content);
 
-/** Runs `work` on one snapshot of the tenant's database; holds one connection until it ends. */
+/**
+ * Runs `work` on one snapshot of the tenant's database; holds one connection until it ends. Where nobody will ask for
+ * changes since then, `settled: false` saves the wait for writers under way: `complete` is then not to be relied on.
+ */
 export async function atSnapshot<T>(
   tenant: Tenant,
   clock: Clock,
   work: (snapshot: Snapshot) => Promise<T>,
+  { settled = true }: { readonly settled?: boolean } = {},
 ): Promise<T> {
   const client = await tenant.pool.connect().catch((error: unknown) => {
     throw faultOf(error);
   });
   let broken = true;
   try {
-    const complete = await completeUpTo(client, clock);
+    const complete = settled ? await completeUpTo(client, clock) : clock.now();
     await client.query(
       'begin isolation level repeatable read read only; set local idle_in_transaction_session_timeout = 0;' +
         ` set local statement_timeout = ${STATEMENT_TIMEOUT_MS}; set local application_name = '${APPLICATION}'; select 1`,

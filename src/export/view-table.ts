@@ -1,0 +1,141 @@
+import { Decimal, stringifyJson } from '../core/json.js';
+import type { Resource } from '../core/resource.js';
+import { typeDefinition } from '../fhir/elements.js';
+import type { Row, View, ViewColumn } from '../fhir/views/view.js';
+import {
+  type ByteSink,
+  type ColumnType,
+  createTableWriter,
+  type TableColumn,
+  type TableFormat,
+  type TableTotals,
+} from './table.js';
+
+/** The forms a view is given in: those of tables, and one JSON array of objects. */
+export type ViewFormat = TableFormat | 'json';
+
+export const VIEW_MEDIA_TYPES: Readonly<Record<ViewFormat, string>> = {
+  json: 'application/json; charset=utf-8',
+  ndjson: 'application/x-ndjson; charset=utf-8',
+  csv: 'text/csv; charset=utf-8',
+  parquet: 'application/vnd.apache.parquet',
+};
+
+/** Types of FHIR that tables have their own for; every other primitive is text. */
+const COLUMN_TYPES: Readonly<Record<string, ColumnType>> = {
+  boolean: 'boolean',
+  integer: 'integer',
+  positiveInt: 'integer',
+  unsignedInt: 'integer',
+  integer64: 'integer64',
+  decimal: 'decimal',
+  date: 'date',
+  dateTime: 'instant',
+  instant: 'instant',
+};
+
+/** SQL on FHIR's tag `ansi/type`, by the first word. */
+const ANSI_TYPES: Readonly<Record<string, ColumnType>> = {
+  BOOLEAN: 'boolean',
+  SMALLINT: 'integer',
+  INT: 'integer',
+  INTEGER: 'integer',
+  BIGINT: 'integer64',
+  DECIMAL: 'decimal',
+  NUMERIC: 'decimal',
+  REAL: 'double',
+  FLOAT: 'double',
+  DOUBLE: 'double',
+  DATE: 'date',
+  TIMESTAMP: 'instant',
+  CHARACTER: 'string',
+  VARCHAR: 'string',
+};
+
+/** The columns of a view as those of a table; a tag `ansi/type` outweighs the type. */
+export function tableColumnsOf(view: View): TableColumn[] {
+  return view.columns.map((column) => ({
+    name: column.name,
+    type: typeOf(column),
+    ...(column.collection ? { collection: true } : {}),
+  }));
+}
+
+function typeOf({ type, tags }: ViewColumn): ColumnType {
+  const word = tags.get('ansi/type')?.trim().split(/[\s(]/, 1)[0]?.toUpperCase();
+  if (word !== undefined && Object.hasOwn(ANSI_TYPES, word)) return ANSI_TYPES[word]!;
+  if (type === undefined) return 'json';
+  return COLUMN_TYPES[type] ?? (typeDefinition(type) ? 'json' : 'string');
+}
+
+export interface ViewTableOptions {
+  readonly format: ViewFormat;
+  readonly sink: ByteSink;
+  /** Rows, at most. */
+  readonly limit?: number | undefined;
+  /** Of CSV. */
+  readonly noHeader?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onRows?: (rows: number) => void;
+}
+
+/** Writes the rows that a view gives of resources, a batch at a time. */
+export async function writeView(
+  view: View,
+  batches: AsyncIterable<readonly Resource[]>,
+  { format, sink, limit = Number.POSITIVE_INFINITY, noHeader, signal, onRows }: ViewTableOptions,
+): Promise<TableTotals> {
+  const columns = tableColumnsOf(view);
+  const plain = new Set(columns.flatMap((column, i) => (column.type === 'json' ? [i] : [])));
+  const asJson = format === 'json' ? jsonArray(sink) : undefined;
+  const writer = createTableWriter({
+    format: format === 'json' ? 'ndjson' : format,
+    // Values without a type of their own stand as they are in JSON, as text elsewhere.
+    columns: format === 'json' || format === 'ndjson' ? columns : columns.map(asText(plain)),
+    sink: asJson ?? sink,
+    ...(noHeader ? { csv: { noHeader } } : {}),
+  });
+  let rows = 0;
+  for await (const batch of batches) {
+    signal?.throwIfAborted();
+    let found: Row[] = [];
+    for (const resource of batch) view.rows(resource, found);
+    if (rows + found.length > limit) found = found.slice(0, limit - rows);
+    rows += found.length;
+    if (plain.size > 0)
+      for (const row of found) for (const i of plain) row[i] = shown(row[i], columns[i]!, format);
+    await writer.write(found);
+    onRows?.(rows);
+    if (rows >= limit) break;
+  }
+  const totals = await writer.close();
+  await asJson?.end();
+  return totals;
+}
+
+const asText = (plain: ReadonlySet<number>) => (column: TableColumn, i: number) =>
+  plain.has(i) ? { ...column, type: 'string' as const } : column;
+
+function shown(value: unknown, { collection }: TableColumn, format: ViewFormat): unknown {
+  if (value === null || value === undefined) return value;
+  if (collection && Array.isArray(value))
+    return value.map((v) => shown(v, { name: '', type: 'json' }, format));
+  if (format === 'json' || format === 'ndjson') return stringifyJson(value);
+  if (typeof value === 'string') return value;
+  if (value instanceof Decimal) return value.raw;
+  return stringifyJson(value);
+}
+
+/** Turns lines of JSON, as they come, into one array. */
+function jsonArray(sink: ByteSink): ByteSink & { end(): Promise<void> } {
+  let begun = false;
+  return {
+    async write(chunk) {
+      // A line end is never inside of a value: JSON writes it as \n.
+      const lines = Buffer.from(chunk).toString('utf8').slice(0, -1).replaceAll('\n', ',\n');
+      await sink.write(Buffer.from(`${begun ? ',\n' : '['}${lines}`, 'utf8'));
+      begun = true;
+    },
+    end: () => sink.write(Buffer.from(begun ? ']\n' : '[]\n', 'utf8')),
+  };
+}
