@@ -134,6 +134,19 @@ export const SETTINGS = [
     meaning: 'pkcs11: file with the user\u2019s PIN, mode 0600.',
   },
   {
+    name: 'CENOTE_S3_ENDPOINT',
+    example: 'https://minio.example.org:9000',
+    default: 'the region\u2019s own',
+    meaning:
+      'export --out s3://bucket/prefix: the S3-compatible store; the bucket stands in its paths. Credentials as for aws-kms.',
+  },
+  {
+    name: 'CENOTE_S3_REGION',
+    example: 'eu-central-1',
+    default: 'AWS_REGION',
+    meaning: 'export --out s3://\u2026: region of the store, us-east-1 where nothing says.',
+  },
+  {
     name: 'CENOTE_TOKEN_SECRET_FILE',
     example: '/etc/cenote/token.secret',
     default: '<data dir>/token.secret',
@@ -206,6 +219,12 @@ export interface Config {
   readonly keyDir: string;
   readonly keyProvider: KeyProviderSettings;
   readonly tokenSecretFile: string;
+  /** The S3-compatible store that exports may go to. */
+  readonly s3: {
+    readonly endpoint: string | undefined;
+    readonly region: string;
+    readonly environment: AwsEnvironment;
+  };
   readonly jwksOrigins: readonly string[];
 }
 
@@ -254,6 +273,11 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
     keyDir,
     keyProvider: keyProviderOf(read, env, keyDir),
     tokenSecretFile: resolve(read('CENOTE_TOKEN_SECRET_FILE') ?? `${dataDir}/token.secret`),
+    s3: {
+      endpoint: read('CENOTE_S3_ENDPOINT'),
+      region: read('CENOTE_S3_REGION') ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1',
+      environment: awsEnvironmentOf(env),
+    },
     jwksOrigins: originsOf(read('CENOTE_JWKS_ORIGINS'), 'CENOTE_JWKS_ORIGINS'),
   };
 }

@@ -1,18 +1,23 @@
 import { open } from 'node:fs/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { Fault } from '../core/fault.js';
+import { openPlace } from '../export/place.js';
+import type { TableFormat } from '../export/table.js';
 import { isResourceType } from '../fhir/resource-types.js';
 import type { System } from '../system.js';
 import { runExport } from '../tasks/export.js';
 import { goldNotes } from '../tasks/gold.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { progress, rate } from './progress.js';
-import { print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
+import { configOf, print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
 import { textTable } from './table.js';
 
 interface ExportCommandOptions extends SharedOptions {
   tenant: string;
   out?: string;
+  format: TableFormat;
+  buckets?: string;
+  formulaSafe?: true;
   gold?: string;
   cohort?: string;
   patient?: string[];
@@ -24,7 +29,17 @@ interface ExportCommandOptions extends SharedOptions {
 export function register(program: Command): void {
   withTenant(withDataDir(program.command('export')))
     .description('write a tenant\u2019s or a cohort\u2019s resources to files')
-    .option('--out <folder>', 'an empty folder, made where there is none')
+    .option('--out <place>', 'an empty folder, made where there is none, or s3://bucket/prefix')
+    .addOption(
+      new Option('--format <format>', 'how to write it')
+        .choices(['ndjson', 'parquet', 'csv'])
+        .default('ndjson'),
+    )
+    .option(
+      '--buckets <n>',
+      'partition: this many folders bucket=0000…, each with all records of its patients',
+    )
+    .option('--formula-safe', 'CSV: put \u2019 before text that a spreadsheet would run as a formula')
     .option('--gold <file>', 'instead: the notes people reviewed, one JSON line each in the form of annotate')
     .option('--cohort <name>', 'only the patients of this cohort: its name or the id of its Group')
     .option('--patient <id...>', 'only these patients')
@@ -33,15 +48,14 @@ export function register(program: Command): void {
     .option('--quiet', 'no progress')
     .addHelpText(
       'after',
-      '\nWrites NDJSON, one file per resource type, and manifest.json with counts and SHA-256 sums last.\nThe files are not encrypted: they are readable by this user alone (mode 0600).',
+      '\nWrites a file per resource type (several of a big one) and manifest.json with counts and SHA-256 sums last.\nParquet and CSV are flat tables with the whole resource in the last column.\nAll is as it was at one instant. Interrupted, the same command goes on where it was, to the same content.\nThe files are not encrypted: in a folder they are readable by this user alone (mode 0600).',
     )
     .action((options: ExportCommandOptions) =>
       withSystem(options, async (system, signal) => {
         const tenant = await system.tenants.open(options.tenant);
         if (options.gold) return exportGold(system, tenant, options.gold);
-        const directory = options.out;
-        if (!directory)
-          throw new Fault('invalid', 'Say where to: --out FOLDER or --gold FILE.', { at: '--out' });
+        const place = options.out;
+        if (!place) throw new Fault('invalid', 'Say where to: --out FOLDER or --gold FILE.', { at: '--out' });
         const types = options.type?.split(',').map((t) => t.trim());
         for (const type of types ?? []) {
           if (!isResourceType(type))
@@ -62,7 +76,10 @@ export function register(program: Command): void {
         const started = Date.now();
         const bar = progress('export', options.quiet);
         const manifest = await runExport(system, tenant, {
-          directory,
+          target: openPlace(place, configOf(options).s3, system.clock),
+          format: options.format,
+          ...(options.buckets === undefined ? {} : { buckets: Number(options.buckets) }),
+          ...(options.formulaSafe ? { csv: { formulaSafe: true } } : {}),
           types,
           patients,
           sinceMs,
@@ -73,7 +90,7 @@ export function register(program: Command): void {
         }).finally(() => bar.stop());
         print(textTable(['type', 'resources'], Object.entries(manifest.counts).sort()));
         print(
-          `\n${manifest.total.toLocaleString('en-US')} resources in ${manifest.output.length} files, ${directory}/manifest.json`,
+          `\n${manifest.total.toLocaleString('en-US')} resources in ${manifest.output.length} files, ${place.replace(/\/$/, '')}/manifest.json`,
         );
       }),
     );

@@ -83,11 +83,11 @@ export function parquetEncoder(columns: readonly TableColumn[], emit: Emit): Tab
   };
   const flush = async (): Promise<void> => {
     if (count === 0) return;
-    const columnData: ColumnSource[] = columns.map(({ name, type }, i) => ({
-      name,
-      data: values[i]!,
-      ...(PLAIN_TYPES.has(type) ? { encoding: 'PLAIN' as const, statistics: false } : {}),
-    }));
+    const columnData: ColumnSource[] = columns.map(({ name, type }, i) => {
+      const plain = PLAIN_TYPES.has(type) || values[i]!.length === 0;
+      const data = pad(values[i]!, count);
+      return { name, data, ...(plain ? { encoding: 'PLAIN' as const, statistics: false } : {}) };
+    });
     await (await open()).write({ columnData, rowGroupSize: count });
     for (let i = 0; i < values.length; i++) values[i] = [];
     count = 0;
@@ -100,9 +100,11 @@ export function parquetEncoder(columns: readonly TableColumn[], emit: Emit): Tab
         for (let i = 0; i < convert.length; i++) {
           const value = row[i];
           const stored = value === null || value === undefined ? null : convert[i]!(value);
+          // Absent values are filled in when the next value comes: most columns of a wide table are empty.
+          if (stored === null) continue;
+          pad(values[i]!, count);
           values[i]!.push(stored);
-          bytes += typeof stored === 'string' ? stored.length : VALUE_BYTES;
-          if (Array.isArray(stored)) for (const v of stored) bytes += typeof v === 'string' ? v.length : 8;
+          bytes += sizeOf(stored);
         }
         count++;
         if (count >= ROWS_PER_GROUP || bytes >= BYTES_PER_GROUP) await flush();
@@ -116,6 +118,19 @@ export function parquetEncoder(columns: readonly TableColumn[], emit: Emit): Tab
     },
     held: () => bytes,
   };
+}
+
+function pad(values: unknown[], length: number): unknown[] {
+  while (values.length < length) values.push(null);
+  return values;
+}
+
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (!Array.isArray(value)) return VALUE_BYTES;
+  let size = VALUE_BYTES;
+  for (const v of value) size += typeof v === 'string' ? v.length : VALUE_BYTES;
+  return size;
 }
 
 /** To what the library takes; a value that does not fit its column is absent rather than wrong. */

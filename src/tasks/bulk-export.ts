@@ -6,7 +6,6 @@ import { Fault, isFault } from '../core/fault.js';
 import { stringifyJson } from '../core/json.js';
 import type { Resource } from '../core/resource.js';
 import { type BulkScope, deletedStatement, provenanceOf, scopeStatements } from '../export/bulk-rows.js';
-import { DEFAULT_RESOURCES_PER_FILE } from '../export/ndjson.js';
 import { SealedFile, type SealedPlace } from '../export/sealed-file.js';
 import { patientsOf } from '../fhir/compartment.js';
 import { informationOutcome, operationOutcome } from '../fhir/outcome.js';
@@ -16,8 +15,10 @@ import { HEARTBEAT_MS, type Job } from '../jobs/job.js';
 import type { Jobs } from '../jobs/jobs.js';
 import type { Search } from '../search/search.js';
 import { shape } from '../search/shape.js';
+import { visibilityOf } from '../search/visibility.js';
 import { resourceText } from '../store/content.js';
 import type { RowKey } from '../store/contract.js';
+import { narrowedSnapshot } from '../store/guarded.js';
 import type { SegmentMember } from '../store/segment.js';
 import { atSnapshot, resourceOfMember, type Snapshot } from '../store/snapshot.js';
 import type { Tenant } from '../tenancy/tenant.js';
@@ -33,6 +34,8 @@ export interface BulkExportDeps {
   readonly directory: string;
 }
 
+/** A type's resources are split into files of at most this many, so that readers can work side by side. */
+const RESOURCES_PER_FILE = 1_000_000;
 /** Deletions told in one Bundle of the file of deletions. */
 const DELETIONS_PER_BUNDLE = 100;
 /** Attempts at one export, those ended by a restart among them, before it is taken to bring its workers down. */
@@ -130,7 +133,10 @@ class Run {
     const ids = await this.patients(request);
     const pkeys = ids && [...ids].map((id) => this.tenant.keys.rid('Patient', id));
     const scope: BulkScope = request.level === 'system' ? { kind: 'system' } : { kind: 'patients', pkeys };
-    const complete = await atSnapshot(this.tenant, this.deps.clock, async (snapshot) => {
+    const complete = await atSnapshot(this.tenant, this.deps.clock, async (all) => {
+      const snapshot = request.grants
+        ? narrowedSnapshot(all, visibilityOf(request.grants, this.tenant.keys, this.context))
+        : all;
       await this.scan(snapshot, request, scope, ids);
       await this.filtered(snapshot, request, ids);
       if (request.sinceMs !== undefined) await this.deletions(snapshot, request, ids);
@@ -342,7 +348,7 @@ class Run {
     // JSON text a quote that begins a member is never part of a string.
     await file.add(base === undefined ? text : text.replaceAll('"url":"Binary/', `"url":"${base}/Binary/`));
     if (kind === 'output') this.progress = { resources: this.progress.resources + 1 };
-    if (file.count >= DEFAULT_RESOURCES_PER_FILE) await this.finish(stem, file);
+    if (file.count >= RESOURCES_PER_FILE) await this.finish(stem, file);
   }
 
   private async finish(stem: string, file: SealedFile): Promise<void> {

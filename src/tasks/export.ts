@@ -1,46 +1,289 @@
+import type pg from 'pg';
 import type { Clock } from '../core/clock.js';
+import { Fault } from '../core/fault.js';
+import { parseJson } from '../core/json.js';
 import type { StoredResource } from '../core/resource.js';
-import { type ExportManifest, exportNdjson } from '../export/ndjson.js';
+import { type BlobStore, folderStore } from '../export/blob-store.js';
+import { type BulkScope, scopeStatements } from '../export/bulk-rows.js';
+import { type ExportedFile, ShardOutput } from '../export/shard-output.js';
+import { MAX_PART, readShard, type Shard } from '../export/shard-reader.js';
+import {
+  type ExportManifest,
+  type ExportState,
+  resumable,
+  saveManifest,
+  saveState,
+} from '../export/state.js';
+import { type CsvOptions, TABLE_FORMATS, type TableFormat } from '../export/table.js';
+import { RESOURCE_TYPES } from '../fhir/resource-types.js';
+import { resourceText } from '../store/content.js';
 import type { Store } from '../store/contract.js';
+import { atSnapshot } from '../store/snapshot.js';
 import type { Tenant } from '../tenancy/tenant.js';
 
+export type { ExportManifest } from '../export/state.js';
+
 export interface ExportRequest {
-  readonly directory: string;
+  /** A local folder; or any place. */
+  readonly directory?: string;
+  readonly target?: BlobStore;
+  /** NDJSON where not said. */
+  readonly format?: TableFormat;
   /** Only these types. */
   readonly types?: readonly string[];
-  /** Only what is in the compartments of these patients, a batch of ids at a time; everything where not given. */
+  /** Only these patients' records and what they refer to, a batch of ids at a time; everything where not given. */
   readonly patients?: AsyncIterable<readonly string[]>;
   /** ms since the epoch. */
   readonly sinceMs?: number;
   /** The request in words, for the manifest; no identifiers. */
   readonly request: string;
+  /** Write this many folders `bucket=0000…`, each with all records of its patients. */
+  readonly buckets?: number;
+  readonly csv?: CsvOptions;
+  /** Resources that are read, written and resumed as one. */
+  readonly resourcesPerShard?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (resources: number) => void;
 }
 
-async function* batches(
-  store: Store,
-  tenant: Tenant,
-  { types, patients, sinceMs }: ExportRequest,
-): AsyncGenerator<readonly StoredResource[]> {
-  if (!patients) yield* store.scan(tenant, { types, sinceMs });
-  else for await (const ids of patients) yield* store.scan(tenant, { types, sinceMs, patients: ids });
-}
+/** Small enough to be done again after an interruption, big enough for row groups that readers like. */
+export const RESOURCES_PER_SHARD = 250_000;
+/** Shards read at once, each on a connection of its own. */
+const SHARDS_AT_ONCE = 2;
+/** Patients of one cohort's export. */
+const MAX_PATIENTS = 2_000_000;
+const MAX_BUCKETS = 1024;
+/** Parts are counted in strips of this many to cut shards of like size. */
+const PARTS_PER_STRIP = 16;
+const STATEMENT_TIMEOUT = 'set statement_timeout = 0; set idle_in_transaction_session_timeout = 0';
 
 /**
- * Streams a tenant's resources to files. Everything is of one snapshot of the database; of chosen patients, each batch
- * of them is.
+ * Writes a tenant's resources, or those of some patients, to files. Everything is given as it was at one instant, so
+ * that the shards agree with each other whenever each is read; what an interruption left is gone on with where the same
+ * is asked again, to the same content.
  */
 export async function runExport(
   deps: { store: Store; clock: Clock },
   tenant: Tenant,
   request: ExportRequest,
 ): Promise<ExportManifest> {
-  return exportNdjson(batches(deps.store, tenant, request), {
-    directory: request.directory,
-    transactionTime: new Date(deps.clock.now()).toISOString(),
+  const target = request.target ?? folderStore(request.directory!);
+  const format = request.format ?? 'ndjson';
+  if (request.buckets !== undefined && !(request.buckets >= 1 && request.buckets <= MAX_BUCKETS))
+    throw new Fault('invalid', `There are 1 to ${MAX_BUCKETS} buckets.`, { at: '--buckets' });
+  const patients = request.patients && (await collect(request.patients));
+  const question = {
+    tenant: tenant.record.id,
+    format,
     request: request.request,
-    onProgress: request.onProgress,
-    signal: request.signal,
-  });
+    digest: String(
+      tenant.keys.digest(
+        JSON.stringify([request.types, patients, request.sinceMs, request.buckets, request.csv]),
+      ),
+    ),
+  };
+  const found = await resumable(target, question);
+  const choice = patients && new Chosen(tenant, deps.clock, patients, request.types);
+  try {
+    await choice?.fill();
+    const state: ExportState = found ?? {
+      question,
+      asOfMs: await atSnapshot(tenant, deps.clock, async ({ complete }) => complete),
+      shards: await shardsOf(tenant, request, choice),
+      done: {},
+    };
+    if (!found) await saveState(target, state);
+    const run = new Export(tenant, request, format, target, state, choice);
+    await run.all();
+    const output = Object.values(state.done)
+      .flat()
+      .sort((a, b) => (a.file < b.file ? -1 : 1));
+    const counts: Record<string, number> = {};
+    for (const { type, count } of output) counts[type] = (counts[type] ?? 0) + count;
+    const manifest: ExportManifest = {
+      transactionTime: new Date(state.asOfMs).toISOString(),
+      request: request.request,
+      format: format === 'ndjson' ? 'application/fhir+ndjson' : TABLE_FORMATS[format].mediaType,
+      output,
+      counts,
+      total: output.reduce((sum, f) => sum + f.count, 0),
+      beside: [],
+    };
+    await saveManifest(target, manifest);
+    return manifest;
+  } finally {
+    await choice?.close();
+  }
+}
+
+async function collect(batches: AsyncIterable<readonly string[]>): Promise<string[]> {
+  const ids = new Set<string>();
+  for await (const batch of batches) {
+    for (const id of batch) ids.add(id);
+    if (ids.size > MAX_PATIENTS)
+      throw new Fault('too-large', `An export takes at most ${MAX_PATIENTS} patients.`, {
+        remedy: 'Export everything, or smaller cohorts.',
+      });
+  }
+  return [...ids].sort();
+}
+
+class Export {
+  private written = 0;
+  /** The state is written by one shard at a time. */
+  private saved: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly tenant: Tenant,
+    private readonly request: ExportRequest,
+    private readonly format: TableFormat,
+    private readonly target: BlobStore,
+    private readonly state: ExportState,
+    private readonly choice: Chosen | undefined,
+  ) {}
+
+  async all(): Promise<void> {
+    const { shards, done } = this.state;
+    for (const files of Object.values(done)) this.written += files.reduce((sum, f) => sum + f.count, 0);
+    const waiting = shards.map((shard, number) => ({ shard, number })).filter(({ number }) => !done[number]);
+    let failed: unknown;
+    const work = async () => {
+      for (let next = waiting.shift(); next && failed === undefined; next = waiting.shift()) {
+        try {
+          await this.shard(next.shard, next.number);
+        } catch (error) {
+          failed ??= error;
+        }
+      }
+    };
+    // The rows of chosen patients stand in a table that one connection alone sees.
+    await Promise.all(Array.from({ length: this.choice ? 1 : SHARDS_AT_ONCE }, work));
+    if (failed !== undefined) throw failed;
+  }
+
+  private async shard(shard: Shard, number: number): Promise<void> {
+    const files = this.choice
+      ? await this.write(this.choice.client, shard, number)
+      : await onConnection(this.tenant, (client) => this.write(client, shard, number));
+    this.state.done[number] = files;
+    this.saved = this.saved.then(() => saveState(this.target, this.state));
+    await this.saved;
+  }
+
+  private async write(client: pg.PoolClient, shard: Shard, number: number): Promise<ExportedFile[]> {
+    const { request, state, format } = this;
+    const output = new ShardOutput(this.target, {
+      format,
+      csv: request.csv,
+      stem: stemOf(request.buckets, number, state.shards.length),
+    });
+    // A column of doubles needs no digits beyond theirs; the whole resource beside it is text.
+    const parse = (format === 'parquet' ? JSON.parse : parseJson) as (text: string) => StoredResource;
+    const { types, sinceMs } = request;
+    const choice = { asOfMs: state.asOfMs, types, sinceMs, chosen: this.choice?.table };
+    try {
+      for await (const members of readShard(this.tenant, client, shard, choice)) {
+        request.signal?.throwIfAborted();
+        for (const member of members) {
+          const text = resourceText(member, member.content);
+          if (format === 'ndjson') await output.line(member.type, text);
+          else await output.row(parse(text), text);
+        }
+        this.written += members.length;
+        request.onProgress?.(this.written);
+      }
+      return await output.finish();
+    } catch (error) {
+      await output.abandon();
+      throw error;
+    }
+  }
+}
+
+/** `Observation`, `Observation.3` of several shards, `bucket=0003/Observation` of buckets. */
+function stemOf(buckets: number | undefined, number: number, shards: number): (type: string) => string {
+  if (buckets !== undefined) return (type) => `bucket=${String(number).padStart(4, '0')}/${type}`;
+  return (type) => (shards === 1 ? type : `${type}.${number + 1}`);
+}
+
+async function onConnection<T>(tenant: Tenant, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await tenant.pool.connect();
+  let broken = true;
+  try {
+    await client.query(STATEMENT_TIMEOUT);
+    const result = await work(client);
+    await client.query('reset statement_timeout; reset idle_in_transaction_session_timeout');
+    broken = false;
+    return result;
+  } finally {
+    // A connection left in the middle of an answer is of no more use.
+    client.release(broken);
+  }
+}
+
+/** Ranges of parts with about as many resources each; equal ranges where buckets are asked for. */
+async function shardsOf(
+  tenant: Tenant,
+  request: ExportRequest,
+  choice: Chosen | undefined,
+): Promise<Shard[]> {
+  const { buckets } = request;
+  if (buckets !== undefined) {
+    const bound = (i: number) => Math.floor((i * (MAX_PART + 1)) / buckets);
+    return Array.from({ length: buckets }, (_, i) => ({ from: bound(i), to: bound(i + 1) - 1 }));
+  }
+  const perShard = request.resourcesPerShard ?? RESOURCES_PER_SHARD;
+  const { rows } = await (choice?.client ?? tenant.pool).query<{ strip: number; n: number }>(
+    `select part / ${PARTS_PER_STRIP} as strip, count(*)::int as n from ${choice?.table ?? 'resource'} group by 1 order by 1`,
+  );
+  const shards: Shard[] = [];
+  let from = 0;
+  let held = 0;
+  for (const { strip, n } of rows) {
+    if (held > 0 && held + n > perShard) {
+      const to = strip * PARTS_PER_STRIP - 1;
+      shards.push({ from, to });
+      from = to + 1;
+      held = 0;
+    }
+    held += n;
+  }
+  shards.push({ from, to: MAX_PART });
+  return shards;
+}
+
+/** The rows of chosen patients, in a table of one connection: found once, however many shards are read. */
+class Chosen {
+  readonly table = 'chosen_for_export';
+  client!: pg.PoolClient;
+
+  constructor(
+    private readonly tenant: Tenant,
+    private readonly clock: Clock,
+    private readonly patients: readonly string[],
+    private readonly types: readonly string[] | undefined,
+  ) {}
+
+  async fill(): Promise<void> {
+    const { tenant, table, clock } = this;
+    this.client = await tenant.pool.connect();
+    const pkeys = this.patients.map((id) => tenant.keys.rid('Patient', id));
+    const scope: BulkScope = { kind: 'patients', pkeys };
+    const context = { blind: tenant.keys.blind, base: '', now: clock.now() };
+    await this.client.query(
+      `${STATEMENT_TIMEOUT}; create temp table ${table} (part int not null, rtype smallint not null, rid bigint not null)`,
+    );
+    for (const { text, values } of scopeStatements(scope, { types: this.types ?? RESOURCE_TYPES }, context)) {
+      await this.client.query(
+        `insert into ${table} select c.part, c.rtype, c.rid from (${text}) c`,
+        values as unknown[],
+      );
+    }
+    await this.client.query(`create index on ${table} (rtype, rid); analyze ${table}`);
+  }
+
+  async close(): Promise<void> {
+    // Its table goes with it.
+    this.client?.release(true);
+  }
 }
