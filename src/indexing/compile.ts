@@ -47,6 +47,12 @@ export function matchesParameter(query: ParameterQuery, resource: Resource, cont
   return type.matches(query, values, resource, context);
 }
 
+/** Whether one of the resource's values by itself does not satisfy the query. */
+export function someValueFails(query: ParameterQuery, resource: Resource, context: IndexContext): boolean {
+  const type = parameterType(query.parameter)!;
+  return valuesOf(query.parameter, resource).some((v) => !type.matches(query, [v], resource, context));
+}
+
 function partsOf(parameter: SearchParameter): SearchParameter[] {
   return parameter.unionOf!.map((code) => findSearchParameter(parameter.base, code)!);
 }

@@ -63,6 +63,10 @@ function boundsOf(prefix: SearchValue['prefix'], range: DateRange, now: number |
       return [{ loMin: range.hi + 1 }];
     case 'eb':
       return [{ hiMax: range.lo - 1 }];
+    case 'po':
+      return [{ loMax: range.hi, hiMin: range.lo }];
+    case 'co':
+      return [{ loMax: range.lo, hiMin: range.hi }];
     case 'ap': {
       const gap = now === undefined ? 0 : Math.max(0, now > range.hi ? now - range.hi : range.lo - now);
       const slack = Math.round(gap * APPROXIMATE_SHARE);

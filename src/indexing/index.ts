@@ -7,6 +7,7 @@ import { clinicalTime, sortInstant } from '../fhir/clinical-time.js';
 import { patientsOf } from '../fhir/compartment.js';
 import type { PathFunction } from '../fhir/paths.js';
 import { type ParameterRegistry, type SearchParameter, standardRegistry } from '../fhir/registry.js';
+import { CANONICAL_TYPE, canonicalNames, canonicalParam } from './canonical.js';
 import { sharedCompartmentTerm } from './compartment.js';
 import { ROW_COLUMNS } from './compile.js';
 import { derivedFrom, derivedFromTerm, derivedTerm, isDerived } from './derived.js';
@@ -23,9 +24,17 @@ import { sortedTerms } from './sorted.js';
 import { parameterType } from './types.js';
 import { pathOf, unwrapped } from './values.js';
 
+export {
+  CANONICAL_TYPE,
+  canonicalName,
+  canonicalNames,
+  canonicalParam,
+  hasCanonicalName,
+  holdsCanonicals,
+} from './canonical.js';
 export { codeQuantityTerms } from './code-quantity.js';
 export { sharedCompartmentTerm } from './compartment.js';
-export { compileParameter, matchesParameter, ROW_COLUMNS } from './compile.js';
+export { compileParameter, matchesParameter, ROW_COLUMNS, someValueFails } from './compile.js';
 export { componentsOf } from './composite.js';
 export { dateBounds, rangesOf } from './date.js';
 export * from './derived.js';
@@ -146,6 +155,8 @@ export function indexResource(resource: Resource, context: IndexContext): IndexR
   if (isDerived(resource)) rows.term(derivedTerm(context));
   const document = derivedFrom(resource, context.base);
   if (document !== undefined) rows.term(derivedFromTerm(context, document));
+  for (const name of canonicalNames(resource))
+    rows.reference({ param: canonicalParam(context), targetType: CANONICAL_TYPE, targetId: name });
   const patients = patientsOf(resource, context.base);
   const patient = patients.length === 1 ? patients[0] : undefined;
   if (patients.length > 1) for (const id of patients) rows.term(sharedCompartmentTerm(context, id));

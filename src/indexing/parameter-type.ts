@@ -46,7 +46,8 @@ export interface IndexRows {
 
 /** One value of a search, after splitting at commas and unescaping; `prefix` only for ordered types. */
 export interface SearchValue {
-  readonly prefix: 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap';
+  /** `po` (overlaps) and `co` (contains) are for dates, and `_filter` alone can ask for them. */
+  readonly prefix: 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap' | 'po' | 'co';
   readonly text: string;
 }
 

@@ -190,6 +190,8 @@ function boundsOf(s: Searched, number: (d: ExactDecimal) => number): Bounds[] {
   const to = Math.max(nextDown(number(s.to)), v);
   switch (s.prefix) {
     case 'eq':
+    case 'po':
+    case 'co':
       return [{ loMin: from, hiMax: to }];
     case 'ne':
       return [{ loMax: nextDown(from) }, { hiMin: nextUp(to) }];

@@ -4,6 +4,7 @@ import { referenceTypeOf } from '../fhir/paths.js';
 import { type ParsedReference, parseReference } from '../fhir/references.js';
 import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
 import { isResourceType } from '../fhir/resource-types.js';
+import { CANONICAL_TYPE, canonicalName, holdsCanonicals } from './canonical.js';
 import { anyOf, orClause } from './clauses.js';
 import type {
   Clause,
@@ -15,7 +16,7 @@ import type {
 } from './parameter-type.js';
 import { badValue, unsupportedModifier } from './refusal.js';
 import { parameterTerms, term } from './terms.js';
-import { pathOf, splitEscaped } from './values.js';
+import { splitEscaped } from './values.js';
 
 /** Up to this many target types, an id without type is looked for in each; above, by a term of the bare id. */
 export const MAX_TARGETS_TRIED = 8;
@@ -103,6 +104,8 @@ export const referenceParameter: ParameterType = {
         continue;
       }
       addElsewhere(parameter, parsed, type, to, context);
+      const name = typeof value === 'string' ? canonicalName(value) : undefined;
+      if (name !== undefined) to.reference({ param, targetType: CANONICAL_TYPE, targetId: name });
     }
   },
 
@@ -150,12 +153,6 @@ function addElsewhere(
   if (bar > 0) to.term(term(context, 'external', parameter, url.slice(0, bar)));
 }
 
-/** Whether its values may be canonicals or uris, which can look like an id. */
-function holdsUris(parameter: SearchParameter): boolean {
-  const { types } = pathOf(parameter);
-  return types.has('canonical') || types.has('uri');
-}
-
 /** The types an id without a type is looked for in; undefined means any. */
 function targetsTried({ targets }: SearchParameter): readonly string[] | undefined {
   return targets.length === 0 || targets.length > MAX_TARGETS_TRIED ? undefined : targets;
@@ -185,7 +182,7 @@ function compileReference(
     });
     // `#id` and URLs do not look like an id, so that the terms of bare ids are of local references.
     const ways: Clause[] = targets ? targets.map((t) => to(t, text)) : [one('targetId')];
-    if (allowed === undefined && holdsUris(rows)) ways.push(one('external'));
+    if (allowed === undefined && holdsCanonicals(rows)) ways.push(one('external'));
     return { clause: orClause(ways), exact: true };
   }
   const parsed = parseReference(text, context.base);
@@ -222,7 +219,7 @@ function pointsAt(p: Pointed, text: string, query: ParameterQuery, context: Inde
     );
   }
   const url = urlOf(p.parsed);
-  const id = isFhirId(text) && (asked !== undefined || !holdsUris(rowParameter(query.parameter).rows));
+  const id = isFhirId(text) && (asked !== undefined || !holdsCanonicals(rowParameter(query.parameter).rows));
   return url !== undefined && !id && (url === text || url.startsWith(`${text}|`));
 }
 

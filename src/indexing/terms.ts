@@ -58,6 +58,8 @@ export const KINDS = {
   derived: 'D',
   /** In a patient's compartment among others. */
   compartment: 'P',
+  /** Rows of what a resource is called by canonical references. */
+  canonical: 'C',
   /** Rows in clinical order. */
   sorted: 'S',
 } as const;

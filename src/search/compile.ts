@@ -1,5 +1,14 @@
+import type { SearchParameter } from '../fhir/registry.js';
 import { typeNumber } from '../fhir/resource-types.js';
-import { codeQuantityTerms, compileParameter, dateBounds, sharedCompartmentTerm } from '../indexing/index.js';
+import {
+  canonicalParam,
+  codeQuantityTerms,
+  compileParameter,
+  dateBounds,
+  hasCanonicalName,
+  holdsCanonicals,
+  sharedCompartmentTerm,
+} from '../indexing/index.js';
 import type { Clause, IndexContext, ParameterQuery } from '../indexing/parameter-type.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import { ALWAYS, type Condition, every, NEVER } from './condition.js';
@@ -17,9 +26,36 @@ export interface Compiled {
 
 type Keys = Pick<TenantKeys, 'rid'>;
 
-/** Compiles a tree over resources of `type`. @throws Fault `invalid` for values that cannot be understood. */
+/**
+ * Compiles a tree over resources of `type`; a node that stands in several places is compiled once.
+ * @throws Fault `invalid` for values that cannot be understood.
+ */
 export function compileNode(type: string, node: Node, keys: Keys, context: IndexContext): Compiled {
-  const inner = (n: Node, t = type) => compileNode(t, n, keys, context);
+  const known = new Map<string, Map<Node, Compiled>>();
+  const compile = (n: Node, t: string): Compiled => {
+    let ofType = known.get(t);
+    if (!ofType) {
+      ofType = new Map();
+      known.set(t, ofType);
+    }
+    let compiled = ofType.get(n);
+    if (!compiled) {
+      compiled = compileOne(t, n, compile, keys, context);
+      ofType.set(n, compiled);
+    }
+    return compiled;
+  };
+  return compile(node, type);
+}
+
+function compileOne(
+  type: string,
+  node: Node,
+  compile: (node: Node, type: string) => Compiled,
+  keys: Keys,
+  context: IndexContext,
+): Compiled {
+  const inner = (n: Node, t = type) => compile(n, t);
   switch (node.kind) {
     case 'everything':
       return { condition: ALWAYS, exact: true };
@@ -45,8 +81,8 @@ export function compileNode(type: string, node: Node, keys: Keys, context: Index
     }
     case 'parameter':
       return compileQuery(node.query, keys, context);
-    case 'string-test':
-      return { ...compileQuery(node.query, keys, context), exact: false };
+    case 'value-test':
+      return { ...compileQuery(candidatesOf(node), keys, context), exact: false };
     case 'coded-quantity':
       return compileCodedQuantity(node.code, node.quantity, keys, context);
     case 'id':
@@ -56,22 +92,41 @@ export function compileNode(type: string, node: Node, keys: Keys, context: Index
     case 'chain': {
       const of = inner(node.of, node.target);
       const param = parameterHash(node.query.parameter, context);
-      return {
-        condition: { kind: 'chain', param, targetType: typeNumber(node.target), of: of.condition },
-        exact: of.exact,
-      };
+      const step = {
+        kind: 'chain',
+        param,
+        targetType: typeNumber(node.target),
+        of: of.condition,
+      } as const;
+      return { condition: byIdOrName(step, node.query.parameter, node.target, context), exact: of.exact };
     }
     case 'has': {
       const of = inner(node.of, node.source);
       const param = parameterHash(node.query.parameter, context);
-      return {
-        condition: { kind: 'has', sourceType: typeNumber(node.source), param, of: of.condition },
-        exact: of.exact,
-      };
+      const step = { kind: 'has', sourceType: typeNumber(node.source), param, of: of.condition } as const;
+      return { condition: byIdOrName(step, node.query.parameter, type, context), exact: of.exact };
     }
     case 'compartment':
       return { condition: compartmentCondition(node.patient, keys, context), exact: true };
   }
+}
+
+/** The query that finds every resource of which the test may hold. */
+function candidatesOf({ test, query }: Extract<Node, { kind: 'value-test' }>): ParameterQuery {
+  if (test === 'equals') return query;
+  if (test === 'ends') return { ...query, modifier: 'contains' };
+  return { ...query, modifier: 'missing', values: [{ prefix: 'eq', text: 'false' }] };
+}
+
+/** Canonical elements point at resources by their names, or by `Type/id` like any other. */
+function byIdOrName(
+  step: Extract<Condition, { kind: 'chain' | 'has' }>,
+  parameter: SearchParameter,
+  target: string,
+  context: IndexContext,
+): Condition {
+  if (!holdsCanonicals(parameter) || !hasCanonicalName(target)) return step;
+  return { kind: 'or', of: [step, { ...step, canonical: canonicalParam(context) }] };
 }
 
 export function compartmentCondition(patient: string, keys: Keys, context: IndexContext): Condition {

@@ -29,8 +29,21 @@ export type Condition =
   | { readonly kind: 'patient'; readonly pkey: bigint }
   /** In this compartment: by the patient column, or by `shared` where the resource is in several. */
   | { readonly kind: 'compartment'; readonly pkey: bigint; readonly shared: bigint }
-  | { readonly kind: 'chain'; readonly param: bigint; readonly targetType: number; readonly of: Condition }
-  | { readonly kind: 'has'; readonly sourceType: number; readonly param: bigint; readonly of: Condition }
+  /** `canonical`: the reference is by name, and this is the `param` of the rows that say what a resource is named. */
+  | {
+      readonly kind: 'chain';
+      readonly param: bigint;
+      readonly targetType: number;
+      readonly canonical?: bigint;
+      readonly of: Condition;
+    }
+  | {
+      readonly kind: 'has';
+      readonly sourceType: number;
+      readonly param: bigint;
+      readonly canonical?: bigint;
+      readonly of: Condition;
+    }
   | { readonly kind: 'and'; readonly of: readonly Condition[] }
   | { readonly kind: 'or'; readonly of: readonly Condition[] }
   | { readonly kind: 'not'; readonly of: Condition }
@@ -68,19 +81,83 @@ export function every(of: readonly Condition[]): Condition {
   return of.length === 1 ? of[0]! : { kind: 'and', of };
 }
 
-/** Applies `step` bottom-up to every condition of the tree. */
+/** Applies `step` bottom-up to every condition, once to one that stands in several places and still does. */
 function rewrite(condition: Condition, step: (c: Condition) => Condition): Condition {
-  switch (condition.kind) {
-    case 'and':
-    case 'or':
-      return step({ ...condition, of: condition.of.map((c) => rewrite(c, step)) });
-    case 'not':
-    case 'chain':
-    case 'has':
-      return step({ ...condition, of: rewrite(condition.of, step) } as Condition);
-    default:
-      return step(condition);
+  const done = new Map<Condition, Condition>();
+  const visit = (c: Condition): Condition => {
+    let result = done.get(c);
+    if (!result) {
+      result = step(inner(c));
+      done.set(c, result);
+    }
+    return result;
+  };
+  const inner = (c: Condition): Condition => {
+    switch (c.kind) {
+      case 'and':
+      case 'or':
+        return { ...c, of: c.of.map(visit) };
+      case 'not':
+      case 'chain':
+      case 'has':
+        return { ...c, of: visit(c.of) } as Condition;
+      default:
+        return c;
+    }
+  };
+  return visit(condition);
+}
+
+/** Steps of a chain written as one EXISTS in another; PostgreSQL's planner takes ever longer over more. */
+const MAX_NESTED_STEPS = 4;
+/** The same for all branches together: a chain without `:Type` goes to each target type. */
+const MAX_NESTED_IN_ALL = 24;
+
+interface Size {
+  readonly steps: number;
+  readonly inAll: number;
+}
+
+const sizes = new WeakMap<Condition, Size>();
+
+function sizeOf(c: Condition): Size {
+  let size = sizes.get(c);
+  if (!size) {
+    size = measure(c);
+    sizes.set(c, size);
   }
+  return size;
+}
+
+function measure(c: Condition): Size {
+  switch (c.kind) {
+    case 'chain':
+    case 'has': {
+      const { steps, inAll } = sizeOf(c.of);
+      return { steps: steps + 1, inAll: inAll + 1 };
+    }
+    case 'not':
+      return sizeOf(c.of);
+    case 'and':
+    case 'or': {
+      let steps = 0;
+      let inAll = 0;
+      for (const part of c.of) {
+        const size = sizeOf(part);
+        steps = Math.max(steps, size.steps);
+        inAll += size.inAll;
+      }
+      return { steps, inAll };
+    }
+    default:
+      return { steps: 0, inAll: 0 };
+  }
+}
+
+/** Whether its chains are too deep or too many to be nested: they are then followed set by set, from their ends. */
+export function isDeep(c: Condition): boolean {
+  const { steps, inAll } = sizeOf(c);
+  return steps > MAX_NESTED_STEPS || inAll > MAX_NESTED_IN_ALL;
 }
 
 /** Flattens nested conjunctions and disjunctions, and lets `everything` and `nothing` take effect. */

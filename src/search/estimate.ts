@@ -1,5 +1,5 @@
 import type { Tenant } from '../tenancy/tenant.js';
-import { type Condition, printCondition } from './condition.js';
+import { type Condition, isDeep, printCondition } from './condition.js';
 import type { Reader } from './reader.js';
 import { Binder, Renderer } from './render.js';
 import type { Statement } from './statement.js';
@@ -52,6 +52,8 @@ export async function guess(reader: Reader, condition: Condition, types: readonl
 
 /** Rows an index finds for the condition; undefined where it is only tested. */
 async function count(reader: Reader, c: Condition, types: readonly number[]): Promise<number | undefined> {
+  // Guessing each step's set would cost as many round trips as there are steps.
+  if (isDeep(c)) return undefined;
   switch (c.kind) {
     case 'nothing':
       return 0;

@@ -3,7 +3,7 @@ import type { StoredResource } from '../core/resource.js';
 import { parseReference } from '../fhir/references.js';
 import { findSearchParameter, type SearchParameter, standardRegistry } from '../fhir/registry.js';
 import { typeNumber } from '../fhir/resource-types.js';
-import { valuesOf } from '../indexing/index.js';
+import { CANONICAL_TYPE, canonicalNames, valuesOf } from '../indexing/index.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import { compileNode } from './compile.js';
 import { optimize } from './condition.js';
@@ -163,8 +163,13 @@ async function pointingAt(
   if (targets.length === 0) return [];
   const params = parametersOf(rule, rule.source, context).map((p) => parameterHash(p, context));
   const bind = new Binder();
-  const rids = targets.map((r) => reader.tenant.keys.rid(r.resourceType, r.id));
-  const types = targets.map((r) => typeNumber(r.resourceType));
+  // By id, and by the names that canonical references use.
+  const pointed = targets.flatMap((r) => [
+    [r.resourceType, r.id] as const,
+    ...canonicalNames(r).map((name) => [CANONICAL_TYPE, name] as const),
+  ]);
+  const rids = pointed.map(([type, id]) => reader.tenant.keys.rid(type, id));
+  const types = pointed.map(([type]) => typeNumber(type));
   // The pairs are unnested once and joined, so that each target enters idx_reference_target by itself.
   const rows = await reader.query({
     text:

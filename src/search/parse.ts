@@ -41,7 +41,7 @@ export class UnknownParameter extends Fault {
 }
 
 /**
- * One search parameter of a type as a tree.
+ * One search parameter of a type as a tree. Nodes that several branches of a chain share stand in it several times.
  * @throws UnknownParameter, or Fault `invalid` for a name or value that cannot be understood.
  */
 export function parseFilter(
@@ -50,65 +50,113 @@ export function parseFilter(
   value: string,
   registry: SearchRegistry = standardRegistry,
 ): Node {
-  return parseStep(type, name, value, 0, registry);
+  const steps = { left: MAX_CHAIN_STEPS };
+  return follow(type, name, (t, code, modifier) => parseLeaf(t, code, modifier, value, steps, registry), {
+    registry,
+    steps,
+  });
 }
 
-function parseStep(type: string, name: string, value: string, depth: number, registry: SearchRegistry): Node {
-  if (depth > MAX_CHAIN_STEPS)
-    throw invalid(`The chain has more than ${MAX_CHAIN_STEPS} steps.`, name.slice(0, 64), 'Shorten it.');
-  const parsed = parseName(name);
-  if (parsed.kind === 'has') {
-    requireType(parsed.source, '_has');
-    const parameter = referenceParameter(parsed.source, parsed.code, registry);
-    if (parameter.targets.length > 0 && !parameter.targets.includes(type))
-      throw invalid(
-        `${parsed.source}.${parsed.code} cannot point at ${type}.`,
-        '_has',
-        `It points at ${parameter.targets.join(', ')}.`,
-      );
-    const of = parseStep(parsed.source, parsed.rest, value, depth + 1, registry);
-    return { kind: 'has', source: parsed.source, query: bare(parameter), of };
+/** What a name ends in: a parameter of the type that its references lead to. */
+type Leaf = (type: string, code: string, modifier: string | undefined) => Node;
+
+interface Bounds {
+  readonly registry: SearchRegistry;
+  /** Steps that may still be made for the whole parameter. */
+  readonly steps: { left: number };
+}
+
+/** The steps of one name; what is left of it, by its length, has one meaning for each type. */
+interface Walk extends Bounds {
+  readonly leaf: Leaf;
+  readonly known: Map<string, Map<number, Node | UnknownParameter>>;
+}
+
+/** Follows the references that a name names, and makes of its end what `leaf` says. */
+function follow(type: string, name: string, leaf: Leaf, bounds: Bounds): Node {
+  return stepFrom(type, name, { ...bounds, leaf, known: new Map() });
+}
+
+/** A step is made once for each type it goes to, however many branches lead there. */
+function stepFrom(type: string, name: string, walk: Walk): Node {
+  let ofType = walk.known.get(type);
+  if (!ofType) {
+    ofType = new Map();
+    walk.known.set(type, ofType);
   }
-  if (parsed.kind === 'chain') return parseChain(type, parsed, value, depth, registry);
-  return parseLeaf(type, parsed.code, parsed.modifier, value, registry);
+  let found = ofType.get(name.length);
+  if (!found) {
+    try {
+      found = newStep(type, name, walk);
+    } catch (error) {
+      if (!(error instanceof UnknownParameter)) throw error;
+      found = error;
+    }
+    ofType.set(name.length, found);
+  }
+  if (found instanceof UnknownParameter) throw found;
+  return found;
+}
+
+function newStep(type: string, name: string, walk: Walk): Node {
+  const parsed = parseName(name);
+  if (parsed.kind === 'leaf') return walk.leaf(type, parsed.code, parsed.modifier);
+  countStep(walk, name);
+  if (parsed.kind === 'chain')
+    return chain(type, parsed.code, parsed.target, walk.registry, (target) =>
+      stepFrom(target, parsed.rest, walk),
+    );
+  requireType(parsed.source, '_has');
+  const parameter = referenceParameter(parsed.source, parsed.code, walk.registry);
+  if (parameter.targets.length > 0 && !parameter.targets.includes(type))
+    throw invalid(
+      `${parsed.source}.${parsed.code} cannot point at ${type}.`,
+      '_has',
+      `It points at ${parameter.targets.join(', ')}.`,
+    );
+  const of = stepFrom(parsed.source, parsed.rest, walk);
+  return { kind: 'has', source: parsed.source, query: bare(parameter), of };
+}
+
+function countStep({ steps }: Bounds, name: string): void {
+  if (steps.left-- > 0) return;
+  throw new Fault('too-large', `The chain has more than ${MAX_CHAIN_STEPS} steps.`, {
+    at: name.slice(0, 64),
+    remedy: 'Shorten it, or name the target types of its references, as in subject:Patient.name.',
+    issueCode: 'too-costly',
+  });
 }
 
 /** Without `:Type` the chain goes to every target that has the rest of it. */
-function parseChain(
+function chain(
   type: string,
-  step: { code: string; target: string | undefined; rest: string },
-  value: string,
-  depth: number,
+  code: string,
+  named: string | undefined,
   registry: SearchRegistry,
+  of: (target: string) => Node,
 ): Node {
-  const parameter = referenceParameter(type, step.code, registry);
-  if (step.target !== undefined) {
-    requireType(step.target, step.code);
-    if (parameter.targets.length > 0 && !parameter.targets.includes(step.target))
+  const parameter = referenceParameter(type, code, registry);
+  if (named !== undefined) {
+    requireType(named, code);
+    if (parameter.targets.length > 0 && !parameter.targets.includes(named))
       throw invalid(
-        `${type}.${step.code} cannot point at ${step.target}.`,
-        step.code,
+        `${type}.${code} cannot point at ${named}.`,
+        code,
         `It points at ${parameter.targets.join(', ')}.`,
       );
-    const of = parseStep(step.target, step.rest, value, depth + 1, registry);
-    return { kind: 'chain', query: bare(parameter), target: step.target, of };
+    return { kind: 'chain', query: bare(parameter), target: named, of: of(named) };
   }
   if (parameter.targets.length === 0)
     throw invalid(
-      `${type}.${step.code} may point at any type.`,
-      step.code,
-      `Name one: ${step.code}:Patient.${step.rest.slice(0, 64)}`,
+      `${type}.${code} may point at any type.`,
+      code,
+      `Name one: ${code}:Patient, before the dot.`,
     );
   const ways: Node[] = [];
   let unknown: UnknownParameter | undefined;
   for (const target of parameter.targets) {
     try {
-      ways.push({
-        kind: 'chain',
-        query: bare(parameter),
-        target,
-        of: parseStep(target, step.rest, value, depth + 1, registry),
-      });
+      ways.push({ kind: 'chain', query: bare(parameter), target, of: of(target) });
     } catch (error) {
       if (!(error instanceof UnknownParameter)) throw error;
       unknown = error;
@@ -126,11 +174,11 @@ function parseLeaf(
   code: string,
   modifier: string | undefined,
   value: string,
+  steps: Bounds['steps'],
   registry: SearchRegistry,
 ): Node {
   if (code === '_id') return parseIds(modifier, value);
-  if (code === '_filter' && modifier === undefined)
-    return parseFilterExpression(type, value, (t, n, v) => parseStep(t, n, v, 0, registry), registry);
+  if (code === '_filter' && modifier === undefined) return parseExpressionOf(type, value, steps, registry);
   if (code === '_list') return parseList(modifier, value);
   const parameter = registry.find(type, code);
   if (!parameter || NOT_OF_A_TYPE.has(code)) throw new UnknownParameter(type, code, registry);
@@ -144,6 +192,26 @@ function parseLeaf(
   if (modifier !== undefined && parameter.type === 'reference' && isResourceType(modifier))
     return { kind: 'parameter', query: ofTargetType(parameter, modifier, values) };
   return { kind: 'parameter', query: { parameter, modifier, values } };
+}
+
+function parseExpressionOf(
+  type: string,
+  text: string,
+  steps: Bounds['steps'],
+  registry: SearchRegistry,
+): Node {
+  return parseFilterExpression(type, text, {
+    find: (t, code) => registry.find(t, code),
+    plain(t, code, modifier, value) {
+      if (code === '_filter') throw invalid('A filter has no filter in it.', '_filter', 'Use parentheses.');
+      return parseLeaf(t, code, modifier, value, steps, registry);
+    },
+    follow: (t, name, leaf) => follow(t, name, leaf, { registry, steps }),
+    chain(t, code, target, of) {
+      countStep({ registry, steps }, code);
+      return chain(t, code, target, registry, of);
+    },
+  });
 }
 
 /** `_id`, with `:not` as an addition. */

@@ -6,7 +6,7 @@ import { sharedCompartmentTerm } from '../indexing/index.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import { compartmentCondition, compileNode } from './compile.js';
-import { type Condition, conjuncts, every, optimize, printCondition } from './condition.js';
+import { type Condition, conjuncts, every, isDeep, optimize, printCondition } from './condition.js';
 import type { SortKey } from './control.js';
 import { clinicalDateParameter, parameterHash, quantityTerm, sortedTermOf } from './index-terms.js';
 import type { Order, SqlKey } from './order.js';
@@ -37,7 +37,9 @@ function acrossTypes(compiled: readonly { type: string; condition: Condition }[]
   const first = optimize(compiled[0]!.condition);
   if (compiled.length === 1) return first;
   const all = compiled.map((c) => ({ rtype: typeNumber(c.type), condition: optimize(c.condition) }));
-  if (all.every((c) => printCondition(c.condition) === printCondition(first))) return first;
+  // A deep chain is one for its type alone, and to print it would follow every branch.
+  if (!all.some((c) => isDeep(c.condition)))
+    if (all.every((c) => printCondition(c.condition) === printCondition(first))) return first;
   return {
     kind: 'or',
     of: all.map(({ rtype, condition }) =>

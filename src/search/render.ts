@@ -1,4 +1,5 @@
-import { type Bounds, type Condition, impliesType, type RowTest } from './condition.js';
+import { ChainSets } from './chain-sets.js';
+import { type Bounds, type Condition, impliesType, isDeep, type RowTest } from './condition.js';
 
 /** Collects the values of one statement; every value is bound, none is ever written into the text. */
 export class Binder {
@@ -44,6 +45,8 @@ export type RenderStyle = 'set' | 'filter';
 /** Renders conditions as SQL predicates on an alias of `resource`. */
 export class Renderer {
   #aliases = 0;
+  /** The sets of the deep chain that is being written. */
+  #sets: ChainSets | undefined;
 
   constructor(
     readonly bind: Binder,
@@ -53,6 +56,7 @@ export class Renderer {
   /** `types` are the resource types that rows of `r` can have. */
   predicate(c: Condition, r: string, types: readonly number[]): string {
     const b = this.bind;
+    if (isDeep(c) && c.kind !== 'and') return this.#deep(c, r, types);
     switch (c.kind) {
       case 'everything':
         return 'true';
@@ -62,7 +66,7 @@ export class Renderer {
         return `${r}.terms ${c.all ? '@>' : '&&'} ${b.bigints(c.terms)}`;
       case 'rids': {
         // Ids are found through the locator: the resource's own key begins with its part.
-        const l = this.#alias('l');
+        const l = this.alias('l');
         const ofType = this.predicate({ kind: 'types', types }, l, types);
         return (
           `(${r}.part, ${r}.rtype, ${r}.rid) in (select ${l}.part, ${l}.rtype, ${l}.rid from locator ${l}` +
@@ -91,26 +95,23 @@ export class Renderer {
         return this.#rows({ kind: 'rows', table: c.kind, every: [[c]] }, r);
       case 'rows':
         return this.#rows(c, r);
-      case 'chain': {
-        // The target is reached through the locator, since a reference knows its target's id but not its part.
-        const f = this.#alias('f');
-        const l = this.#alias('l');
-        const t = this.#alias('t');
-        // Ids are hashed with their types: the type need be tested only where the condition is met by any type.
-        const type = impliesType(c.of) ? '' : ` and ${f}.ttype = ${b.smallint(c.targetType)}`;
-        return (
-          `exists (select 1 from idx_reference ${f} join locator ${l} on ${l}.rtype = ${f}.ttype and ${l}.rid = ${f}.target` +
-          ` join resource ${t} on ${this.#sameRow(t, l)} and ${t}.rid = ${f}.target` +
-          ` where ${this.#sameRow(f, r)} and ${f}.param = ${b.bigint(c.param)}${type}` +
-          ` and not ${t}.deleted and ${this.predicate(c.of, t, [c.targetType])})`
-        );
-      }
+      case 'chain':
+        return c.canonical === undefined ? this.#chain(c, r) : this.#chainByName(c, c.canonical, r);
       case 'has': {
-        const f = this.#alias('f');
-        const s = this.#alias('s');
+        const f = this.alias('f');
+        const s = this.alias('s');
+        const n = this.alias('n');
+        const pointsAt =
+          c.canonical === undefined
+            ? `idx_reference ${f}`
+            : `idx_reference ${n} join idx_reference ${f} on ${f}.target = ${n}.target`;
+        const here =
+          c.canonical === undefined
+            ? `${f}.target = ${r}.rid`
+            : `${this.sameRow(n, r)} and ${n}.param = ${b.bigint(c.canonical)}`;
         return (
-          `exists (select 1 from idx_reference ${f} join resource ${s} on ${this.#sameRow(s, f)}` +
-          ` where ${f}.target = ${r}.rid and ${f}.param = ${b.bigint(c.param)}` +
+          `exists (select 1 from ${pointsAt} join resource ${s} on ${this.sameRow(s, f)}` +
+          ` where ${here} and ${f}.param = ${b.bigint(c.param)}` +
           ` and not ${s}.deleted and ${this.predicate(c.of, s, [c.sourceType])})`
         );
       }
@@ -125,21 +126,67 @@ export class Renderer {
     }
   }
 
+  #chain(c: Extract<Condition, { kind: 'chain' }>, r: string): string {
+    // The target is reached through the locator, since a reference knows its target's id but not its part.
+    const f = this.alias('f');
+    const l = this.alias('l');
+    const t = this.alias('t');
+    // Ids are hashed with their types: the type need be tested only where the condition is met by any type.
+    const type = impliesType(c.of) ? '' : ` and ${f}.ttype = ${this.bind.smallint(c.targetType)}`;
+    return (
+      `exists (select 1 from idx_reference ${f} join locator ${l} on ${l}.rtype = ${f}.ttype and ${l}.rid = ${f}.target` +
+      ` join resource ${t} on ${this.sameRow(t, l)} and ${t}.rid = ${f}.target` +
+      ` where ${this.sameRow(f, r)} and ${f}.param = ${this.bind.bigint(c.param)}${type}` +
+      ` and not ${t}.deleted and ${this.predicate(c.of, t, [c.targetType])})`
+    );
+  }
+
+  /** By a canonical: a row of the target says what it is named. */
+  #chainByName(c: Extract<Condition, { kind: 'chain' }>, canonical: bigint, r: string): string {
+    const f = this.alias('f');
+    const n = this.alias('n');
+    const t = this.alias('t');
+    return (
+      `exists (select 1 from idx_reference ${f} join idx_reference ${n} on ${n}.target = ${f}.target` +
+      ` and ${n}.param = ${this.bind.bigint(canonical)} and ${n}.rtype = ${this.bind.smallint(c.targetType)}` +
+      ` join resource ${t} on ${this.sameRow(t, n)}` +
+      ` where ${this.sameRow(f, r)} and ${f}.param = ${this.bind.bigint(c.param)}` +
+      ` and not ${t}.deleted and ${this.predicate(c.of, t, [c.targetType])})`
+    );
+  }
+
+  /** A row of a set that is made once, from the ends of the chains. */
+  #deep(c: Condition, r: string, types: readonly number[]): string {
+    const outer = this.#sets;
+    const sets = outer ?? new ChainSets(this);
+    this.#sets = sets;
+    const name = sets.nameOf(c.kind === 'not' ? c.of : c, types);
+    this.#sets = outer;
+    const set = `${outer ? '' : `${sets.clause} `}select part, rtype, rid from ${name}`;
+    if (c.kind === 'not') {
+      const x = this.alias('x');
+      return `not exists (select 1 from (${set}) ${x} where ${this.sameRow(x, r)})`;
+    }
+    // `is true` keeps the planner from reading the set anew for each row that is tested.
+    const tested = this.style === 'filter' ? ' is true' : '';
+    return `((${r}.part, ${r}.rtype, ${r}.rid) in (${set}))${tested}`;
+  }
+
   /** OR'ed EXISTS are run once per row of the table; a union of sets is one semi-join with an index per branch. */
   #union(of: readonly Condition[], r: string, types: readonly number[]): string {
     const branches = of.map((c) => {
-      const x = this.#alias('x');
+      const x = this.alias('x');
       const ofType = impliesType(c) ? '' : `${this.predicate({ kind: 'types', types }, x, types)} and `;
       return `select ${x}.part, ${x}.rtype, ${x}.rid from resource ${x} where ${ofType}not ${x}.deleted and ${this.predicate(c, x, types)}`;
     });
     return `(${r}.part, ${r}.rtype, ${r}.rid) in (${branches.join(' union all ')})`;
   }
 
-  #alias(letter: string): string {
+  alias(letter: string): string {
     return `${letter}${this.#aliases++}`;
   }
 
-  #sameRow(a: string, r: string): string {
+  sameRow(a: string, r: string): string {
     return `${a}.part = ${r}.part and ${a}.rtype = ${r}.rtype and ${a}.rid = ${r}.rid`;
   }
 
@@ -151,8 +198,8 @@ export class Renderer {
   }
 
   #rows(c: Extract<Condition, { kind: 'rows' }>, r: string): string {
-    const x = this.#alias(c.table[0]!);
-    return `exists (select 1 from idx_${c.table} ${x} where ${this.#sameRow(x, r)}${this.rowTests(c, x)})`;
+    const x = this.alias(c.table[0]!);
+    return `exists (select 1 from idx_${c.table} ${x} where ${this.sameRow(x, r)}${this.rowTests(c, x)})`;
   }
 
   /** The tests on one row of the table, each part preceded by ` and `. */

@@ -48,8 +48,11 @@ export const MAX_PARAMETERS = 200;
 export const MAX_OR_VALUES = 1_000;
 /** Characters of one parameter's value. */
 export const MAX_VALUE_CHARS = 64 * 1024;
-/** Steps of one chain, `_has` included. Joins grow with it and the planner's time with them. */
-export const MAX_CHAIN_STEPS = 16;
+/**
+ * Steps of the chains of one parameter, `_has` included, each counted once for every type it goes to. A chain may be as
+ * deep as that: what bounds it is what bounds the text and the values of any request.
+ */
+export const MAX_CHAIN_STEPS = 1_000;
 /** Keys of one `_sort`. */
 export const MAX_SORT_KEYS = 8;
 /** Rounds of `:iterate`. */

@@ -9,36 +9,54 @@ import { type Code, type CodeKnowledge, MAX_CODES } from './value-sets.js';
  * search.html#token), so that the rest of search knows plain tokens only.
  */
 export async function resolveCodes(node: Node, knowledge: CodeKnowledge): Promise<Node> {
-  switch (node.kind) {
-    case 'and':
-    case 'or':
-      return { kind: node.kind, of: await Promise.all(node.of.map((n) => resolveCodes(n, knowledge))) };
-    case 'not':
-    case 'chain':
-    case 'has':
-      return { ...node, of: await resolveCodes(node.of, knowledge) } as Node;
-    case 'parameter':
-      return needsCodes(node.query) ? resolved(node.query, knowledge) : node;
-    default:
-      return node;
-  }
+  const done = new Map<Node, Promise<Node>>();
+  const visit = (n: Node): Promise<Node> => {
+    let result = done.get(n);
+    if (!result) {
+      result = inner(n);
+      done.set(n, result);
+    }
+    return result;
+  };
+  const inner = async (n: Node): Promise<Node> => {
+    switch (n.kind) {
+      case 'and':
+      case 'or':
+        return { kind: n.kind, of: await Promise.all(n.of.map(visit)) };
+      case 'not':
+      case 'chain':
+      case 'has':
+        return { ...n, of: await visit(n.of) } as Node;
+      case 'parameter':
+        return needsCodes(n.query) ? resolved(n.query, knowledge) : n;
+      default:
+        return n;
+    }
+  };
+  return visit(node);
 }
 
 /** Whether any parameter of the tree must be resolved. */
 export function mentionsCodes(node: Node): boolean {
-  switch (node.kind) {
-    case 'and':
-    case 'or':
-      return node.of.some(mentionsCodes);
-    case 'not':
-    case 'chain':
-    case 'has':
-      return mentionsCodes(node.of);
-    case 'parameter':
-      return needsCodes(node.query);
-    default:
-      return false;
-  }
+  const seen = new Set<Node>();
+  const visit = (n: Node): boolean => {
+    if (seen.has(n)) return false;
+    seen.add(n);
+    switch (n.kind) {
+      case 'and':
+      case 'or':
+        return n.of.some(visit);
+      case 'not':
+      case 'chain':
+      case 'has':
+        return visit(n.of);
+      case 'parameter':
+        return needsCodes(n.query);
+      default:
+        return false;
+    }
+  };
+  return visit(node);
 }
 
 function needsCodes({ parameter, modifier }: ParameterQuery): boolean {

@@ -78,15 +78,21 @@ export type ParameterName =
 
 /** @throws Fault `invalid` for a `_has` with parts missing. */
 export function parseName(name: string): ParameterName {
+  if (name.length > MAX_VALUE_CHARS)
+    throw invalid(`The name is longer than ${MAX_VALUE_CHARS} characters.`, undefined, 'Shorten the chain.');
   if (name.startsWith('_has:')) {
-    const [, source, code, ...rest] = name.split(':');
-    if (!source || !code || rest.length === 0 || rest[0] === '')
+    const afterSource = name.indexOf(':', 5);
+    const afterCode = name.indexOf(':', afterSource + 1);
+    const source = name.slice(5, afterSource);
+    const code = name.slice(afterSource + 1, afterCode);
+    const rest = name.slice(afterCode + 1);
+    if (afterSource < 0 || afterCode < 0 || !source || !code || !rest || rest.startsWith(':'))
       throw invalid(
         '_has needs a resource type, a reference parameter and a parameter.',
         '_has',
         'Write it as _has:Observation:patient:code=…',
       );
-    return { kind: 'has', source, code, rest: rest.join(':') };
+    return { kind: 'has', source, code, rest };
   }
   const dot = name.indexOf('.');
   const head = dot < 0 ? name : name.slice(0, dot);

@@ -10,8 +10,8 @@ export type Node =
   | { readonly kind: 'not'; readonly of: Node }
   /** A search parameter of the resource itself. */
   | { readonly kind: 'parameter'; readonly query: ParameterQuery }
-  /** A string that is equal to the value or ends in it, which the query finds too much of (`_filter`). */
-  | { readonly kind: 'string-test'; readonly test: 'equals' | 'ends'; readonly query: ParameterQuery }
+  /** A value of the parameter that compares so with the query's one value: what only `_filter` can ask for. */
+  | { readonly kind: 'value-test'; readonly test: ValueTest; readonly query: ParameterQuery }
   /** Layout H: one coding of the resource's `code` together with a bound on its quantity. */
   | { readonly kind: 'coded-quantity'; readonly code: ParameterQuery; readonly quantity: ParameterQuery }
   | { readonly kind: 'id'; readonly ids: readonly string[] }
@@ -24,6 +24,9 @@ export type Node =
   | { readonly kind: 'compartment'; readonly patient: string }
   | { readonly kind: 'everything' }
   | { readonly kind: 'nothing' };
+
+/** How a value is compared; all but `unequal` are for strings. */
+export type ValueTest = 'equals' | 'unequal' | 'ends' | 'after' | 'before' | 'from' | 'to';
 
 export const EVERYTHING: Node = { kind: 'everything' };
 export const NOTHING: Node = { kind: 'nothing' };
@@ -57,7 +60,7 @@ export function printTree(node: Node): string {
       return `(not ${printTree(node.of)})`;
     case 'parameter':
       return printQuery(node.query);
-    case 'string-test':
+    case 'value-test':
       return `(${node.test} ${printQuery(node.query)})`;
     case 'coded-quantity':
       return `[${printQuery(node.code)} ${printQuery(node.quantity)}]`;

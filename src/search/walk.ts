@@ -1,4 +1,4 @@
-import type { Condition } from './condition.js';
+import { type Condition, isDeep } from './condition.js';
 import type { Position } from './cursor.js';
 import { explained, guess } from './estimate.js';
 import type { Reader } from './reader.js';
@@ -66,6 +66,8 @@ async function chooseWay(reader: Reader, find: Find, spine: Spine, limit: number
     // A short spine is not worth a choice: its own rows are read through, a patient's rows are fetched.
     if (whole <= SHORT_SPINE) return find.sortedTerm === undefined ? {} : { walk: whole * MARGIN + limit };
   }
+  // The sets of a deep chain are made whole whatever is asked of them.
+  if (isDeep(condition)) return {};
   const { rows, matches, fetched: byIndex, driver } = await guess(reader, condition, find.types);
   if (byIndex <= FEW_ROWS) return { driver };
   // All matches are on the spine, so they are at least as frequent there as in the type.

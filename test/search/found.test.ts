@@ -347,7 +347,9 @@ const FOUND: [string, string[]][] = [
   ['Patient?_filter=family ne "smithers"', ['p1', 'p2']],
   ['Patient?_filter=family sw "smi"', ['p2', 'p3']],
   ['Patient?_filter=family ew "ers"', ['p3']],
-  ['Patient?_filter=gender eq male or gender eq female and birthdate ge 1980', ['p1', 'p2']],
+  // From left to right: `and` binds no more strongly than `or`.
+  ['Patient?_filter=gender eq male or gender eq female and birthdate ge 1980', ['p2']],
+  ['Patient?_filter=gender eq male or (gender eq female and birthdate ge 1980)', ['p1', 'p2']],
   ['Patient?_filter=(gender eq male or gender eq female) and birthdate ge 1980', ['p2']],
   ['Patient?_filter=not (gender eq male)', ['p2', 'p3']],
   ['Patient?_filter=gender pr false', ['p3']],

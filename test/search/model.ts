@@ -4,7 +4,7 @@ import { parseReference } from '../../src/fhir/references.js';
 import { matchesParameter, valuesOf } from '../../src/indexing/index.js';
 import type { IndexContext } from '../../src/indexing/parameter-type.js';
 import { parseFilter } from '../../src/search/parse.js';
-import { stringHolds } from '../../src/search/recheck.js';
+import { valueHolds } from '../../src/search/recheck.js';
 import { allOf, type Node } from '../../src/search/tree.js';
 
 /**
@@ -39,8 +39,8 @@ function holds(node: Node, resource: Resource, all: readonly Resource[], context
     case 'parameter':
     case 'updated':
       return matchesParameter(node.query, resource, context);
-    case 'string-test':
-      return stringHolds(node, resource);
+    case 'value-test':
+      return valueHolds(node, resource, context);
     case 'coded-quantity':
       return (
         matchesParameter(node.code, resource, context) && matchesParameter(node.quantity, resource, context)
@@ -52,22 +52,26 @@ function holds(node: Node, resource: Resource, all: readonly Resource[], context
     case 'chain': {
       const keys = referencesOf(node.query.parameter, resource, context);
       return all.some(
-        (r) =>
-          r.resourceType === node.target &&
-          keys.has(`${r.resourceType}/${r.id}`) &&
-          holds(node.of, r, all, context),
+        (r) => r.resourceType === node.target && isNamed(r, keys) && holds(node.of, r, all, context),
       );
     }
-    case 'has': {
-      const self = `${resource.resourceType}/${resource.id}`;
+    case 'has':
       return all.some(
         (r) =>
           r.resourceType === node.source &&
-          referencesOf(node.query.parameter, r, context).has(self) &&
+          isNamed(resource, referencesOf(node.query.parameter, r, context)) &&
           holds(node.of, r, all, context),
       );
-    }
   }
+}
+
+/** By `Type/id`, or by a canonical with or without its version. */
+function isNamed(resource: Resource, keys: ReadonlySet<string>): boolean {
+  const { url, version } = resource as { url?: string; version?: string };
+  return (
+    keys.has(`${resource.resourceType}/${resource.id}`) ||
+    (url !== undefined && (keys.has(url) || keys.has(`${url}|${version}`)))
+  );
 }
 
 function referencesOf(
@@ -77,6 +81,7 @@ function referencesOf(
 ): Set<string> {
   const keys = new Set<string>();
   for (const value of valuesOf(parameter, resource)) {
+    if (typeof value === 'string' && value.includes(':')) keys.add(value.split('#')[0]!);
     const text = (value as { reference?: unknown })?.reference;
     const parsed = typeof text === 'string' ? parseReference(text, context.base) : undefined;
     if (parsed?.kind === 'local') keys.add(`${parsed.type}/${parsed.id}`);
