@@ -1,19 +1,10 @@
-import { type Gazetteer, matchPhrases, wordKey } from './gazetteer.js';
-import { mix } from './hash.js';
-import type { Word } from './words.js';
-
-/** What the features of a sentence are made from. */
-export interface SentenceView {
-  readonly words: readonly Word[];
-  readonly norms: readonly string[];
-  /** Hash of the kind of section, and whether grammar is not to be expected. */
-  readonly section: number;
-  readonly listItem: boolean;
-}
+import { type Gazetteer, matchPhrases } from './gazetteer.js';
+import { finish, mix, mixSecond } from './hash.js';
+import { JOINT, jointsOf, NO_KEY, type Word } from './words.js';
 
 /** Feature hashes token by token in one growing array: token t has `values[starts[t] .. starts[t + 1])`. */
 export class FeatureBuffer {
-  values = new Uint32Array(8192);
+  values = new Int32Array(8192);
   starts = new Int32Array(1024);
   tokens = 0;
   private length = 0;
@@ -25,12 +16,22 @@ export class FeatureBuffer {
   }
 
   push(feature: number): void {
-    if (this.length === this.values.length) {
-      const larger = new Uint32Array(this.length * 2);
-      larger.set(this.values);
-      this.values = larger;
-    }
+    if (this.length === this.values.length) this.grow();
     this.values[this.length++] = feature;
+  }
+
+  /** Makes room for `count` features of the current token, which the caller sets; the place of the first. */
+  take(count: number): number {
+    const at = this.length;
+    if (at + count > this.values.length) this.grow();
+    this.length = at + count;
+    return at;
+  }
+
+  private grow(): void {
+    const larger = new Int32Array(this.values.length * 2);
+    larger.set(this.values);
+    this.values = larger;
   }
 
   /** Closes the current token. */
@@ -43,48 +44,61 @@ export class FeatureBuffer {
     this.starts[++this.tokens] = this.length;
   }
 
-  of(token: number): Uint32Array {
+  of(token: number): Int32Array {
     return this.values.subarray(this.starts[token]!, this.starts[token + 1]!);
   }
 }
 
-const BEGIN = 1;
-const INSIDE = 2;
-const END = 3;
-const WHOLE = 4;
-const NO_MARKS: readonly number[] = [];
+/** What stands before the first word and after the last. */
+const BEFORE_ALL = jointsOf({ id: 1, cluster: 1, coarse: 1, shape: 1 });
+const AFTER_ALL = jointsOf({ id: 2, cluster: 2, coarse: 2, shape: 2 });
+
+const FIRST_OF_SENTENCE = mix(110, 1);
+const LAST_OF_SENTENCE = mix(112, 1);
+const CONJUNCTIONS = 8;
 
 /**
  * Features of each token that depend on more than one word: pairs of neighbours, phrases of the gazetteer. Those of
  * single words are in `Word.features`, of the sentence in `sentenceFeatures`, hints of earlier models in `hintFeatures`.
  */
-export function contextFeatures(view: SentenceView, gazetteer: Gazetteer, out: FeatureBuffer): void {
-  const { words } = view;
+export function contextFeatures(words: readonly Word[], gazetteer: Gazetteer, out: FeatureBuffer): void {
   const length = words.length;
-  const marks = phraseMarks(view.norms, gazetteer);
+  const marks = phraseMarks(words, gazetteer);
   out.clear();
+  let left = BEFORE_ALL;
+  let here = length > 0 ? words[0]!.joints : AFTER_ALL;
   for (let t = 0; t < length; t++) {
-    const here = words[t]!;
-    const before = t > 0 ? words[t - 1]! : undefined;
-    const after = t + 1 < length ? words[t + 1]! : undefined;
-    const left = before ? before.id : 1;
-    const right = after ? after.id : 2;
-    out.push(mix(mix(101, left), here.id));
-    out.push(mix(mix(102, here.id), right));
-    out.push(mix(mix(103, left), right));
-    out.push(mix(mix(104, before ? before.cluster : 1), here.cluster));
-    out.push(mix(mix(105, here.cluster), after ? after.cluster : 2));
-    out.push(mix(mix(106, before ? before.coarse : 1), mix(here.coarse, after ? after.coarse : 2)));
-    out.push(mix(mix(107, before ? before.shape : 1), here.shape));
-    out.push(mix(mix(108, here.shape), after ? after.shape : 2));
+    const right = t + 1 < length ? words[t + 1]!.joints : AFTER_ALL;
+    const at = out.take(CONJUNCTIONS);
+    const { values } = out;
+    values[at] = left[JOINT.leftWord]! ^ here[JOINT.secondWord]!;
+    values[at + 1] = here[JOINT.word]! ^ right[JOINT.secondWord]!;
+    values[at + 2] = left[JOINT.leftOfGap]! ^ right[JOINT.secondWord]!;
+    values[at + 3] = left[JOINT.leftCluster]! ^ here[JOINT.secondCluster]!;
+    values[at + 4] = here[JOINT.cluster]! ^ right[JOINT.secondCluster]!;
+    const pair = finish(here[JOINT.coarse]! ^ right[JOINT.secondCoarse]!);
+    values[at + 5] = left[JOINT.leftCoarse]! ^ mixSecond(pair);
+    values[at + 6] = left[JOINT.leftShape]! ^ here[JOINT.secondShape]!;
+    values[at + 7] = here[JOINT.shape]! ^ right[JOINT.secondShape]!;
+    for (let i = at; i < at + CONJUNCTIONS; i++) values[i] = finish(values[i]!);
     if (t === 0) {
-      out.push(mix(110, 1));
-      out.push(mix(111, here.shape));
+      out.push(FIRST_OF_SENTENCE);
+      out.push(mix(111, words[0]!.shape));
     }
-    if (t === length - 1) out.push(mix(112, 1));
-    spread(marks, t, 130, out);
+    if (t === length - 1) out.push(LAST_OF_SENTENCE);
+    if (marks) {
+      pushAll(marks[t]?.here, out);
+      if (t + 1 < length) pushAll(marks[t + 1]?.before, out);
+      if (t > 0) pushAll(marks[t - 1]?.after, out);
+    }
     out.endToken();
+    left = here;
+    here = right;
   }
+}
+
+function pushAll(features: Int32Array | undefined, out: FeatureBuffer): void {
+  if (features) for (let i = 0; i < features.length; i++) out.push(features[i]!);
 }
 
 /** Features that every token of the sentence has. */
@@ -92,30 +106,56 @@ export function sentenceFeatures(section: number, listItem: boolean): number[] {
   return [mix(100, 1), mix(113, section), mix(114, listItem ? 1 : 0)];
 }
 
-/** Per token, what the phrases say that it stands in. */
-function phraseMarks(norms: readonly string[], gazetteer: Gazetteer): (readonly number[])[] {
-  const length = norms.length;
-  // Hyphens are not words of a name: "non-small-cell" finds "non small cell".
+const BEGIN = 1;
+const INSIDE = 2;
+const END = 3;
+const WHOLE = 4;
+const KINDS = 16;
+/** Kinds of names together with a place in a name that are kept; at the limit all are dropped. */
+const MARKS_MAX = 8_192;
+
+/** What a token's place in a phrase says of the token itself, of the one before it and of the one after it. */
+interface Mark {
+  readonly here: Int32Array;
+  readonly before: Int32Array;
+  readonly after: Int32Array;
+}
+
+const knownMarks = new Map<number, Mark>();
+
+function markOf(kinds: number, place: number, size: number): Mark {
+  const key = (kinds << 5) | ((place - 1) * 4 + size - 1);
+  let mark = knownMarks.get(key);
+  if (mark) return mark;
+  const list = [mix(mix(120, kinds), place), mix(mix(121, kinds), place * 8 + size)];
+  for (let kind = 0; kind < KINDS; kind++) if (kinds & (1 << kind)) list.push(mix(mix(122, kind), place));
+  const under = (template: number): Int32Array => Int32Array.from(list, (value) => mix(template, value));
+  mark = { here: under(130), before: under(131), after: under(132) };
+  if (knownMarks.size >= MARKS_MAX) knownMarks.clear();
+  knownMarks.set(key, mark);
+  return mark;
+}
+
+/** Per token, what the phrases say that it stands in; undefined where there are none. */
+function phraseMarks(words: readonly Word[], gazetteer: Gazetteer): (Mark | undefined)[] | undefined {
+  const length = words.length;
   const keys: number[] = [];
   const places: number[] = [];
   for (let t = 0; t < length; t++) {
-    const norm = norms[t]!;
-    if (norm === '-' || norm === '’' || norm === "'") continue;
-    keys.push(wordKey(norm));
+    const { key } = words[t]!;
+    if (key === NO_KEY) continue;
+    keys.push(key);
     places.push(t);
   }
-  const marks: (readonly number[])[] = new Array(length).fill(NO_MARKS);
+  let marks: (Mark | undefined)[] | undefined;
   for (const match of matchPhrases(gazetteer, keys, keys.length)) {
     const first = places[match.first]!;
     const last = places[match.last - 1]! + 1;
     const size = Math.min(match.last - match.first, 4);
+    marks ??= new Array<Mark | undefined>(length).fill(undefined);
     for (let t = first; t < last; t++) {
       const place = last - first === 1 ? WHOLE : t === first ? BEGIN : t === last - 1 ? END : INSIDE;
-      const list = [mix(mix(120, match.kinds), place), mix(mix(121, match.kinds), place * 8 + size)];
-      for (let kind = 0; kind < 16; kind++) {
-        if (match.kinds & (1 << kind)) list.push(mix(mix(122, kind), place));
-      }
-      marks[t] = list;
+      marks[t] = markOf(match.kinds, place, size);
     }
   }
   return marks;
@@ -140,7 +180,7 @@ function spread(
   t: number,
   template: number,
   out: FeatureBuffer,
-  length = marks.length,
+  length: number,
 ): void {
   const own = marks[t]!;
   for (let i = 0; i < own.length; i++) out.push(mix(template, own[i]!));

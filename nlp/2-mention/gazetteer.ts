@@ -6,7 +6,7 @@ import { finish, hashString, mix } from './hash.js';
  */
 export interface Gazetteer {
   /** Open addressing: phrase hash, 0 where free. Size is a power of two. */
-  readonly keys: Uint32Array;
+  readonly keys: Int32Array;
   /** Bit k: the phrase is a name of kind k. 0 with a key: only the beginning of longer names. */
   readonly kinds: Uint16Array;
 }
@@ -48,7 +48,7 @@ export function slotsFor(count: number): number {
 /** Builds the table from distinct phrase hashes. */
 export function buildGazetteer(hashes: ArrayLike<number>, kinds: ArrayLike<number>): Gazetteer {
   const slots = slotsFor(hashes.length);
-  const keys = new Uint32Array(slots);
+  const keys = new Int32Array(slots);
   const values = new Uint16Array(slots);
   for (let i = 0; i < hashes.length; i++) {
     let slot = finish(hashes[i]!) & (slots - 1);

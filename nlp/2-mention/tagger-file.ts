@@ -24,14 +24,19 @@ export interface TaggerFile {
   readonly models: readonly PackedModel[];
   readonly columns: number;
   /**
-   * Open addressing: each entry is the feature (0 where free) and its row of weights, in one line of the cache. Two
-   * weights share a number, each raised by `LANE_ZERO` and in 16 bits, so that one addition adds both.
+   * Open addressing: each entry is the feature (0 where free) and its row of weights, within one line of the cache.
+   * A number holds four weights, each raised by `WEIGHT_ZERO` and in 8 bits; see `laneOf` for how they are added.
    */
   readonly entries: Int32Array;
   /** Numbers of an entry, a multiple of 8; entries are a power of two. */
   readonly stride: number;
-  /** Numbers of a row: half the columns, rounded up. */
+  /** Numbers that hold the sums of a row's weights, two in each. */
   readonly lanes: number;
+  /**
+   * Bits by the hash of a feature: 0 where the file has no such feature. Small enough for the cache nearest to the
+   * core; most features of a text are answered here, without a look into `entries`.
+   */
+  readonly filter: Int32Array;
   readonly words: WordTable;
   readonly gazetteer: Gazetteer;
   /** How the file came to be; shown by `--explain` and the model card. */
@@ -42,28 +47,34 @@ export interface TaggerFile {
 export interface TaggerParts {
   readonly models: readonly PackedModel[];
   readonly columns: number;
-  readonly features: Uint32Array;
+  readonly features: Int32Array;
   readonly rows: Int8Array;
-  readonly wordHashes: Uint32Array;
+  readonly wordHashes: Int32Array;
   readonly wordValues: Uint16Array;
   readonly wordWidth: number;
-  readonly phraseHashes: Uint32Array;
+  readonly phraseHashes: Int32Array;
   readonly phraseKinds: Uint16Array;
   readonly about: Readonly<Record<string, unknown>>;
 }
 
 /** What weight 0 is stored as: makes every int8 weight positive. */
-export const LANE_ZERO = 128;
+export const WEIGHT_ZERO = 128;
+/** Weights of one number of a row. */
+const WEIGHTS_PER_NUMBER = 4;
+/** Numbers of sums that one number of a row is added to. */
+export const LANES_PER_NUMBER = 2;
+/** Bits of the filter for each feature: one unknown feature in sixteen to thirty-two passes it. */
+const FILTER_BITS = 16;
 /** Half a line of the cache, in numbers. */
 const CACHE_PART = 8;
 const MAGIC = 'CENOTE-TAGGER-1\n';
 const ARRAYS = ['features', 'rows', 'wordHashes', 'wordValues', 'phraseHashes', 'phraseKinds'] as const;
 const KINDS_OF_ARRAY = {
-  features: Uint32Array,
+  features: Int32Array,
   rows: Int8Array,
-  wordHashes: Uint32Array,
+  wordHashes: Int32Array,
   wordValues: Uint16Array,
-  phraseHashes: Uint32Array,
+  phraseHashes: Int32Array,
   phraseKinds: Uint16Array,
 } as const;
 
@@ -114,20 +125,26 @@ export function decodeTagger(file: Buffer): TaggerFile {
   const rows = take('rows');
   const words = buildWordTable(take('wordHashes'), take('wordValues'), header.wordWidth);
   const gazetteer = buildGazetteer(take('phraseHashes'), take('phraseKinds'));
-  const lanes = (header.columns + 1) >> 1;
-  const stride = Math.ceil((1 + lanes) / CACHE_PART) * CACHE_PART;
+  const numbers = Math.ceil(header.columns / WEIGHTS_PER_NUMBER);
+  const stride = Math.ceil((1 + numbers) / CACHE_PART) * CACHE_PART;
   let size = 1024;
   while (size < features.length * 1.4) size *= 2;
   const entries = new Int32Array(size * stride);
+  let filterSize = 32;
+  while (filterSize * 32 < features.length * FILTER_BITS) filterSize *= 2;
+  const filter = new Int32Array(filterSize);
   for (let i = 0; i < features.length; i++) {
     const feature = features[i]! | 0;
     let slot = feature & (size - 1);
     while (entries[slot * stride] !== 0) slot = (slot + 1) & (size - 1);
     entries[slot * stride] = feature;
-    for (let column = 0; column < header.columns; column++) {
-      const at = slot * stride + 1 + (column >> 1);
-      const weight = rows[i * header.columns + column]! + LANE_ZERO;
-      entries[at] = entries[at]! | (weight << ((column & 1) << 4));
+    const bit = filterBits(feature);
+    const word = bit & (filterSize - 1);
+    filter[word] = filter[word]! | (1 << (bit >>> 27));
+    for (let column = 0; column < numbers * WEIGHTS_PER_NUMBER; column++) {
+      const at = slot * stride + 1 + (column >> 2);
+      const weight = (column < header.columns ? rows[i * header.columns + column]! : 0) + WEIGHT_ZERO;
+      entries[at] = entries[at]! | (weight << ((column & 3) << 3));
     }
   }
   return {
@@ -135,14 +152,26 @@ export function decodeTagger(file: Buffer): TaggerFile {
     columns: header.columns,
     entries,
     stride,
-    lanes,
+    lanes: numbers * LANES_PER_NUMBER,
+    filter,
     words,
     gazetteer,
     about: header.about,
   };
 }
 
-/** First number of a feature's row in `entries`, or -1. Features are hashes, so their low bits are the slot. */
+/** Features are hashes, so `entries` goes by their low bits; the filter goes by other ones. */
+function filterBits(feature: number): number {
+  return Math.imul(feature, 0x9e3779b1);
+}
+
+/** False only where the file does not have the feature. */
+export function mayHave(filter: Int32Array, feature: number): boolean {
+  const bits = filterBits(feature);
+  return ((filter[bits & (filter.length - 1)]! >>> (bits >>> 27)) & 1) !== 0;
+}
+
+/** First number of a feature's row in `entries`, or -1. */
 export function findRow(file: TaggerFile, feature: number): number {
   const { entries, stride } = file;
   const mask = entries.length / stride - 1;
@@ -154,4 +183,9 @@ export function findRow(file: TaggerFile, feature: number): number {
     if (key === 0) return -1;
     slot = (slot + 1) & mask;
   }
+}
+
+/** The lane of a column within sums of rows, and by how many bits its half is shifted in it. */
+export function laneOf(column: number): { readonly lane: number; readonly shift: number } {
+  return { lane: LANES_PER_NUMBER * (column >> 2) + (column & 1), shift: (column & 2) << 3 };
 }

@@ -1,4 +1,5 @@
-import { finish, hashString, mix } from './hash.js';
+import { wordKey } from './gazetteer.js';
+import { finish, hashString, mix, mixFirst, mixSecond } from './hash.js';
 
 /**
  * What is known of a word by itself: its spelling, its clusters (from unlabelled text) and the kinds of names it
@@ -6,7 +7,7 @@ import { finish, hashString, mix } from './hash.js';
  */
 export interface WordTable {
   /** Open addressing by the hash of the normalised word, 0 where free. */
-  readonly keys: Uint32Array;
+  readonly keys: Int32Array;
   /** `width` small numbers per slot: clusters from coarse to fine (0: none), then kinds and frequency classes. */
   readonly values: Uint16Array;
   readonly width: number;
@@ -19,7 +20,7 @@ export function buildWordTable(
 ): WordTable {
   let slots = 1024;
   while (slots < hashes.length * 2) slots *= 2;
-  const keys = new Uint32Array(slots);
+  const keys = new Int32Array(slots);
   const out = new Uint16Array(slots * width);
   for (let i = 0; i < hashes.length; i++) {
     const key = hashes[i]! || 1;
@@ -52,17 +53,24 @@ export function foldDigits(norm: string): string {
 export const REACH = 2;
 export const OFFSETS = 2 * REACH + 1;
 
+/** The key of hyphens and apostrophes: "non-small-cell" finds "non small cell". */
+export const NO_KEY = -1;
+
 /** A distinct word with its features for every place in the window. */
 export interface Word {
   /** Hash of the digit-folded normal form. */
   readonly id: number;
+  /** As phrases of the gazetteer are compared, or `NO_KEY` for marks that are no words of a name. */
+  readonly key: number;
   /** Finest cluster and a middle one, for conjunctions. */
   readonly cluster: number;
   readonly coarse: number;
   /** Shape with runs collapsed, hashed. */
   readonly shape: number;
+  /** What the word brings to conjunctions with its neighbours: see `JOINT`. */
+  readonly joints: Int32Array;
   /** Feature hashes by offset: `features[o + REACH]` when the word stands o tokens after the one described. */
-  readonly features: readonly Uint32Array[];
+  readonly features: readonly Int32Array[];
 }
 
 /** Letters and digits as classes: `Xx`, `d`, `X-d`; runs collapsed. */
@@ -90,6 +98,45 @@ export function shapeOf(text: string, collapse: boolean): string {
 }
 
 const MAX_AFFIX = 6;
+
+/**
+ * Places of `Word.joints`: what a word brings to each conjunction as its first member (`mixFirst`), then what it
+ * brings as the second (`mixSecond`). A conjunction is then two numbers and one `finish`.
+ */
+export const JOINT = {
+  leftWord: 0,
+  word: 1,
+  leftOfGap: 2,
+  leftCluster: 3,
+  cluster: 4,
+  leftCoarse: 5,
+  leftShape: 6,
+  shape: 7,
+  coarse: 8,
+  secondWord: 9,
+  secondCluster: 10,
+  secondCoarse: 11,
+  secondShape: 12,
+} as const;
+
+/** In the order of `JOINT`. */
+export function jointsOf(word: Pick<Word, 'id' | 'cluster' | 'coarse' | 'shape'>): Int32Array {
+  return Int32Array.of(
+    mixFirst(mix(101, word.id)),
+    mixFirst(mix(102, word.id)),
+    mixFirst(mix(103, word.id)),
+    mixFirst(mix(104, word.cluster)),
+    mixFirst(mix(105, word.cluster)),
+    mixFirst(mix(106, word.coarse)),
+    mixFirst(mix(107, word.shape)),
+    mixFirst(mix(108, word.shape)),
+    mixFirst(word.coarse),
+    mixSecond(word.id),
+    mixSecond(word.cluster),
+    mixSecond(word.coarse),
+    mixSecond(word.shape),
+  );
+}
 
 /** Builds the word's features. `text` as written, `norm` lower-cased and without accents. */
 export function describeWord(text: string, norm: string, table: WordTable): Word {
@@ -141,10 +188,12 @@ export function describeWord(text: string, norm: string, table: WordTable): Word
     put(bare, 60, 1);
     put(near, 60, 1);
   }
-  const features: Uint32Array[] = [];
+  const features: Int32Array[] = [];
   for (let offset = -REACH; offset <= REACH; offset++) {
     const list = offset === 0 ? bare : Math.abs(offset) === 1 ? near : far;
-    features.push(Uint32Array.from(list, (feature) => mix(feature, 0x51ed + offset)));
+    features.push(Int32Array.from(list, (feature) => mix(feature, 0x51ed + offset)));
   }
-  return { id, cluster: mix(7, cluster || id), coarse: mix(8, coarse || shape), shape, features };
+  const key = norm === '-' || norm === '’' || norm === "'" ? NO_KEY : wordKey(norm);
+  const place = { id, key, cluster: mix(7, cluster || id), coarse: mix(8, coarse || shape), shape };
+  return { ...place, joints: jointsOf(place), features };
 }

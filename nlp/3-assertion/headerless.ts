@@ -28,7 +28,7 @@ export function headerlessFeatures(
 ): Map<number, number> {
   const found = new Map<number, number>();
   const add = (name: string, value: number) => {
-    const hash = hashString(name);
+    const hash = hashString(name) >>> 0;
     found.set(hash, (found.get(hash) ?? 0) + value);
   };
   const words = tokens.slice(0, MAX_TOKENS).map(({ norm }) => (/^\d/.test(norm) ? '#' : norm));

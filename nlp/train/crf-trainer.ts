@@ -27,7 +27,7 @@ export interface TrainingOptions {
 /** Dense weights before packing: `weights[row * labels + label]`, one row per feature hash. */
 export interface CrfWeights {
   readonly labels: number;
-  readonly hashes: Uint32Array;
+  readonly hashes: Int32Array;
   readonly weights: Float32Array;
   readonly transitions: Float64Array;
   readonly start: Float64Array;
@@ -243,7 +243,7 @@ function trainOnce(data: readonly TrainingSentence[], options: TrainingOptions):
       }
     }
   }
-  const hashes = new Uint32Array(ids.size);
+  const hashes = new Int32Array(ids.size);
   for (const [hash, id] of ids) hashes[id] = hash;
   return { labels: L, hashes, weights: W, transitions: T, start: S };
 }

@@ -11,7 +11,7 @@ const WIDTH = CLUSTERINGS.length + 3;
 
 /** The table as rows, for the weights file, and ready to use. */
 export interface LexicalRows {
-  readonly hashes: Uint32Array;
+  readonly hashes: Int32Array;
   readonly values: Uint16Array;
   readonly width: number;
   readonly table: WordTable;
@@ -57,7 +57,7 @@ export function buildLexicalTable(vectors: WordVectors, names: Names, seed: numb
     row[CLUSTERINGS.length + 1] =
       1 + best * 8 + (sure > 0.9 ? 3 : sure > 0.6 ? 2 : 1) + (number >= 3 ? 4 : 0);
   }
-  const hashes = new Uint32Array(rows.size);
+  const hashes = new Int32Array(rows.size);
   const values = new Uint16Array(rows.size * WIDTH);
   let i = 0;
   for (const [id, row] of rows) {

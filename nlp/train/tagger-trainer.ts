@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { Lattice } from '../2-mention/crf.js';
 import { contextFeatures, FeatureBuffer, hintFeatures, sentenceFeatures } from '../2-mention/features.js';
 import { buildGazetteer, type Gazetteer } from '../2-mention/gazetteer.js';
-import { describeTagged, hintsFrom, type TaggerSentence } from '../2-mention/tagger.js';
+import { hintsFrom } from '../2-mention/tagger.js';
 import type { PackedModel, TaggerParts } from '../2-mention/tagger-file.js';
+import { describeTagged, type TaggerSentence } from '../2-mention/weight-sums.js';
 import { foldDigits, REACH, type Word, type WordTable } from '../2-mention/words.js';
 import { readBrat, readCsv, readJsonLines, readPhee, readPubTator } from '../eval/corpora.js';
 import {
@@ -177,7 +178,7 @@ export class Featurizer {
   constructor(private readonly tables: Pick<Tables, 'words' | 'gazetteer'>) {}
 
   /** @param hints see `hintsFrom`; absent for the base models. */
-  features(sentence: TaggerSentence, hints?: readonly (readonly number[])[]): Uint32Array[] {
+  features(sentence: TaggerSentence, hints?: readonly (readonly number[])[]): Int32Array[] {
     const words = sentence.tokens.map((token) => {
       let word = this.known.get(token.text);
       if (!word) {
@@ -186,13 +187,7 @@ export class Featurizer {
       }
       return word;
     });
-    const view = {
-      words,
-      norms: sentence.tokens.map((token) => token.norm),
-      section: sentence.section,
-      listItem: sentence.listItem,
-    };
-    contextFeatures(view, this.tables.gazetteer, this.context);
+    contextFeatures(words, this.tables.gazetteer, this.context);
     if (hints) hintFeatures(hints, words.length, this.hinted);
     const common = sentenceFeatures(sentence.section, sentence.listItem);
     return words.map((_, t) => {
@@ -202,7 +197,7 @@ export class Featurizer {
         const other = words[t + o];
         if (other) parts.push(other.features[o + REACH]!);
       }
-      const out = new Uint32Array(parts.reduce((sum, part) => sum + part.length, 0));
+      const out = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
       let at = 0;
       for (const part of parts) {
         out.set(part, at);
@@ -313,12 +308,12 @@ export function packTagger(
     });
     column += lattice.labels;
   });
-  const features = Uint32Array.from(rowOf.keys()).sort();
+  const features = Int32Array.from(rowOf.keys()).sort();
   const rows = new Int8Array(features.length * columns);
   features.forEach((feature, i) => {
     rows.set(rowOf.get(feature)!, i * columns);
   });
-  const phrases = Uint32Array.from(tables.names.phrases.keys()).sort();
+  const phrases = Int32Array.from(tables.names.phrases.keys()).sort();
   return {
     models: packed,
     columns,

@@ -5,7 +5,13 @@ import { agreeOnAbbreviations } from '../../nlp/2-mention/agreement.js';
 import { Lattice, mayFollow, spansOf } from '../../nlp/2-mention/crf.js';
 import { findMentions } from '../../nlp/2-mention/index.js';
 import { loadTagger, sectionHash } from '../../nlp/2-mention/tagger.js';
-import { decodeTagger, encodeTagger, findRow, LANE_ZERO } from '../../nlp/2-mention/tagger-file.js';
+import {
+  decodeTagger,
+  encodeTagger,
+  findRow,
+  mayHave,
+  WEIGHT_ZERO,
+} from '../../nlp/2-mention/tagger-file.js';
 import { seededRandom } from '../../nlp/train/random.js';
 
 /** Every legal label path with its score, by trying all. */
@@ -90,23 +96,22 @@ describe('weights file', () => {
           },
         ],
         columns: 3,
-        features: Uint32Array.from([7, 4_000_000_000]),
+        features: Int32Array.from([7, -4_000_000]),
         rows: Int8Array.from([1, -2, 3, 4, 5, -6]),
-        wordHashes: Uint32Array.from([9]),
+        wordHashes: Int32Array.from([9]),
         wordValues: Uint16Array.from([1, 2]),
         wordWidth: 2,
-        phraseHashes: Uint32Array.from([11]),
+        phraseHashes: Int32Array.from([11]),
         phraseKinds: Uint16Array.from([3]),
         about: { set: 'none' },
       }),
     );
     const row = (feature: number) =>
-      [0, 1, 2].map(
-        (c) => ((file.entries[findRow(file, feature) + (c >> 1)]! >>> ((c & 1) << 4)) & 0xffff) - LANE_ZERO,
-      );
+      [0, 1, 2].map((c) => ((file.entries[findRow(file, feature)]! >>> (c << 3)) & 0xff) - WEIGHT_ZERO);
     expect(row(7)).toEqual([1, -2, 3]);
-    expect(row(4_000_000_000)).toEqual([4, 5, -6]);
+    expect(row(-4_000_000)).toEqual([4, 5, -6]);
     expect(findRow(file, 8)).toBe(-1);
+    expect([7, -4_000_000].map((feature) => mayHave(file.filter, feature))).toEqual([true, true]);
     expect(file.models[0]!.types).toEqual(['A']);
     expect(file.about).toEqual({ set: 'none' });
   });
