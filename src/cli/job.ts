@@ -1,6 +1,12 @@
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { Fault } from '../core/fault.js';
+import { diagnose } from '../jobs/diagnosis.js';
 import type { Job } from '../jobs/job.js';
+import type { JobProfile } from '../jobs/profile.js';
+import { writeImportResults } from '../tasks/import-results.js';
 import { importWithProgress, showReport } from './import.js';
+import { profileHtml, profileText } from './job-profile.js';
 import { print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
 import { textTable } from './table.js';
 
@@ -10,6 +16,9 @@ interface JobOptions extends SharedOptions {
   report?: string;
   strict?: true;
   quiet?: true;
+  profile?: true;
+  html?: string;
+  results?: string;
 }
 
 export function register(program: Command): void {
@@ -27,11 +36,18 @@ export function register(program: Command): void {
     );
 
   withTenant(withDataDir(job.command('show <job>')))
-    .description('show one job with its result')
+    .description('show one job with its result, or where its time went')
+    .option('--profile', 'where the time went, what held the job up and what to do about it')
+    .option('--json', 'with --profile: as JSON')
+    .option('--html <file>', 'with --profile: a page with a heat map')
     .action((id: string, options: JobOptions) =>
       withSystem(options, async ({ tenants, jobs }) => {
         const tenant = await tenants.open(options.tenant);
         const found = await jobs.get(tenant, id);
+        if (options.profile || options.html) {
+          showProfile((await jobs.result<{ profile?: JobProfile }>(tenant, id))?.profile, found, options);
+          return;
+        }
         print(JSON.stringify({ ...shown(found), result: await jobs.result(tenant, id) }, null, 2));
       }),
     );
@@ -48,6 +64,7 @@ export function register(program: Command): void {
   withTenant(withDataDir(job.command('resume <job>')))
     .description('go on with an import or a reindex that was stopped, from where it stood')
     .option('--report <file>', 'write the report as JSON')
+    .option('--results <folder>', 'write manifest.json and errors.ndjson')
     .option('--strict', 'exit with 1 if anything was rejected')
     .option('--quiet', 'no progress, only the report')
     .action((id: string, options: JobOptions) =>
@@ -61,12 +78,23 @@ export function register(program: Command): void {
           );
           return;
         }
-        await showReport(
-          await importWithProgress(system, tenant, id, { signal, quiet: options.quiet }),
-          options,
-        );
+        const report = await importWithProgress(system, tenant, id, { signal, quiet: options.quiet });
+        if (options.results) await writeImportResults(tenant, report, options.results, system.clock.now());
+        await showReport(report, options);
       }),
     );
+}
+
+function showProfile(profile: JobProfile | undefined, job: Job, options: JobOptions): void {
+  if (!profile)
+    throw new Fault('not-found', 'The job has no profile.', {
+      remedy:
+        'An import has one when it ended or was stopped; one that was killed has none until it is resumed.',
+    });
+  // Names of files may name patients.
+  if (options.html) writeFileSync(options.html, profileHtml(profile, job.id), { mode: 0o600 });
+  if (options.json) print(JSON.stringify({ job: job.id, ...profile, findings: diagnose(profile) }, null, 2));
+  else if (!options.html) print(profileText(profile));
 }
 
 function shown(job: Job): Record<string, unknown> {
