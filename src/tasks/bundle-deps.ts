@@ -1,7 +1,8 @@
 import type { Resource, StoredResource } from '../core/resource.js';
-import { matchesParameter } from '../indexing/index.js';
+import { matchesParameter, valuesOf } from '../indexing/index.js';
 import { decidingTerm, findManyMatches, type Lookup, type LookupReader } from '../search/match-many.js';
 import { parseFilters, type SearchRegistry, UnknownParameter } from '../search/parse.js';
+import { mentionsCodes } from '../search/resolve-codes.js';
 import type { Search } from '../search/search.js';
 import type { Node } from '../search/tree.js';
 import type { Store, StoreTransaction } from '../store/contract.js';
@@ -94,14 +95,14 @@ function readerOf(store: Store, tenant: Tenant, tx: StoreTransaction | undefined
 /** Criteria are compared with many resources and parsed once. */
 const trees = new WeakMap<Criteria, Node>();
 
-/** Whether a resource that is not stored yet satisfies criteria. What needs other resources (chains) does not count. */
+/** Whether a resource that is not stored yet satisfies criteria; undefined where only other resources can tell. */
 function satisfies(
   tenant: Tenant,
   criteria: Criteria,
   resource: Resource,
   base: string,
   registry: SearchRegistry,
-): boolean {
+): boolean | undefined {
   let tree = trees.get(criteria);
   if (!tree) {
     tree = parseFilters(criteria.type, criteria.params, registry);
@@ -114,17 +115,29 @@ function holds(
   node: Node,
   resource: Resource,
   context: { blind: Tenant['keys']['blind']; base: string },
-): boolean {
+): boolean | undefined {
   switch (node.kind) {
     case 'everything':
       return true;
-    case 'and':
-      return node.of.every((part) => holds(part, resource, context));
-    case 'or':
-      return node.of.some((part) => holds(part, resource, context));
-    case 'not':
-      return !holds(node.of, resource, context);
+    case 'nothing':
+      return false;
+    case 'and': {
+      const parts = node.of.map((part) => holds(part, resource, context));
+      return parts.includes(false) ? false : parts.includes(undefined) ? undefined : true;
+    }
+    case 'or': {
+      const parts = node.of.map((part) => holds(part, resource, context));
+      return parts.includes(true) ? true : parts.includes(undefined) ? undefined : false;
+    }
+    case 'not': {
+      const held = holds(node.of, resource, context);
+      return held === undefined ? undefined : !held;
+    }
+    case 'chain':
+      // Whoever refers to nobody refers to nobody who is such.
+      return valuesOf(node.query.parameter, resource).length === 0 ? false : undefined;
     case 'parameter':
+      if (mentionsCodes(node)) return undefined;
       return matchesParameter(node.query, resource, context);
     case 'coded-quantity':
       return (
@@ -133,6 +146,6 @@ function holds(
     case 'id':
       return resource.id !== undefined && node.ids.includes(resource.id);
     default:
-      return false;
+      return undefined;
   }
 }

@@ -16,6 +16,13 @@ export type FindMatches = (
   tx: StoreTransaction | undefined,
 ) => Promise<readonly StoredResource[]>;
 
+/** Looks up many criteria at once, answers in their order; each answer holds at most two matches. */
+export type FindMany = (
+  tenant: Tenant,
+  criteria: readonly Criteria[],
+  tx: StoreTransaction | undefined,
+) => Promise<readonly (readonly StoredResource[])[]>;
+
 /**
  * The one match, or none.
  * @throws Fault `precondition` for several (R4 http.html#ccreate, #cond-update).
@@ -30,6 +37,31 @@ export async function oneMatch(
   const found = await find(tenant, criteria, 2, tx);
   if (found.length > 1) throw severalMatches(at);
   return found[0];
+}
+
+/**
+ * What each of the criteria matches, at most two, apart from resources named `Type/id` in `gone`: those that the same
+ * transaction deletes before it looks, or writes anew.
+ */
+export async function matchesBesides(
+  deps: { readonly findMany: FindMany; readonly find: FindMatches },
+  tenant: Tenant,
+  criteria: readonly Criteria[],
+  gone: ReadonlySet<string>,
+  tx: StoreTransaction | undefined,
+): Promise<(readonly StoredResource[])[]> {
+  const staying = (found: readonly StoredResource[]) =>
+    found.filter(({ resourceType, id }) => !gone.has(`${resourceType}/${id}`));
+  const found = await deps.findMany(tenant, criteria, tx);
+  const kept: (readonly StoredResource[])[] = [];
+  for (const [i, one] of criteria.entries()) {
+    const first = found[i] ?? [];
+    const rest = staying(first);
+    // Two were looked for: behind those that go there may be others.
+    const more = rest.length < first.length && first.length >= 2;
+    kept.push(more ? staying(await deps.find(tenant, one, gone.size + 2, tx)) : rest);
+  }
+  return kept;
 }
 
 export function severalMatches(at: string | undefined): Fault {

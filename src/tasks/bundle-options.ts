@@ -5,7 +5,8 @@ import type { Tenant } from '../tenancy/tenant.js';
 import type { Criteria } from './bundle-criteria.js';
 import type { Check, Entry } from './bundle-entry.js';
 import type { WriteDeps } from './bundle-interactions.js';
-import type { FindMany, ResolvedReferences, Satisfies } from './bundle-resolve.js';
+import type { FindMany } from './bundle-match.js';
+import type { ResolvedReferences, Satisfies } from './bundle-resolve.js';
 import type { BundleCounts, EntryError, ReadAnswer } from './bundle-result.js';
 
 /** What bundles need of the system; `bundleDeps` makes it of the store and the search. */

@@ -1,23 +1,20 @@
 import { createHash } from 'node:crypto';
 import { Fault, invalid, isFault } from '../core/fault.js';
-import type { Resource, StoredResource } from '../core/resource.js';
+import type { Resource } from '../core/resource.js';
 import type { StoreTransaction } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type Criteria, conditionalReference } from './bundle-criteria.js';
-import { severalMatches } from './bundle-match.js';
+import { type FindMany, type FindMatches, matchesBesides, severalMatches } from './bundle-match.js';
 import { rewriteLinks } from './bundle-rewrite.js';
 
-/** Looks up many criteria at once, answers in their order; each answer holds at most two matches. */
-export type FindMany = (
-  tenant: Tenant,
-  criteria: readonly Criteria[],
-  tx: StoreTransaction | undefined,
-) => Promise<readonly (readonly StoredResource[])[]>;
-
-/** Whether a resource that is not stored yet satisfies criteria, by the same definition the search uses. */
-export type Satisfies = (tenant: Tenant, criteria: Criteria, resource: Resource) => boolean;
+/**
+ * Whether a resource that is not stored yet satisfies criteria, by the same definition the search uses; undefined where
+ * only other resources could tell (chains, `_has`, value sets).
+ */
+export type Satisfies = (tenant: Tenant, criteria: Criteria, resource: Resource) => boolean | undefined;
 
 export interface ResolveDeps {
+  readonly find: FindMatches;
   readonly findMany: FindMany;
   readonly satisfies: Satisfies;
 }
@@ -73,17 +70,22 @@ export class NewResources {
     private readonly satisfies: Satisfies,
     resources: Iterable<Resource>,
   ) {
-    for (const resource of resources) {
-      push(this.byType, resource.resourceType, resource);
-      const identifiers: unknown = resource.identifier;
-      for (const identifier of Array.isArray(identifiers) ? identifiers : [identifiers]) {
-        const value = (identifier as { value?: unknown } | undefined | null)?.value;
-        if (typeof value === 'string') push(this.byIdentifier, `${resource.resourceType} ${value}`, resource);
-      }
+    for (const resource of resources) this.add(resource);
+  }
+
+  add(resource: Resource): void {
+    push(this.byType, resource.resourceType, resource);
+    const identifiers: unknown = resource.identifier;
+    for (const identifier of Array.isArray(identifiers) ? identifiers : [identifiers]) {
+      const value = (identifier as { value?: unknown } | undefined | null)?.value;
+      if (typeof value === 'string') push(this.byIdentifier, `${resource.resourceType} ${value}`, resource);
     }
   }
 
-  /** Ids of the new resources that satisfy the criteria. */
+  /**
+   * Ids of the new resources that satisfy the criteria.
+   * @throws Fault `unsupported` where only resources that are not stored yet could tell.
+   */
   matching(criteria: Criteria): string[] {
     const found = new Set<string>();
     for (const resource of this.candidates(criteria)) {
@@ -93,8 +95,16 @@ export class NewResources {
           remedy: 'Refer by identifier=system|value, or by the fullUrl of the entry.',
         });
       }
-      if (resource.id !== undefined && this.satisfies(this.tenant, criteria, resource))
-        found.add(resource.id);
+      if (resource.id === undefined) continue;
+      const satisfied = this.satisfies(this.tenant, criteria, resource);
+      if (satisfied === undefined) {
+        throw new Fault('unsupported', 'A new resource of the bundle may be what the criteria mean.', {
+          issueCode: 'not-supported',
+          remedy:
+            'Criteria that look through other resources are decided on stored ones alone: refer to the entry by its fullUrl or an identifier, or send it first.',
+        });
+      }
+      if (satisfied) found.add(resource.id);
     }
     return [...found];
   }
@@ -120,6 +130,8 @@ export interface ResolveOptions {
   readonly base: string;
   /** `Type/id` of each entry by its fullUrl. */
   readonly targets: ReadonlyMap<string, string>;
+  /** Stored resources, `Type/id`, that the same transaction deletes: they match no more. */
+  readonly deleted?: ReadonlySet<string>;
   readonly tx?: StoreTransaction;
   readonly cache?: ResolvedReferences;
   /** True: a `urn:uuid:` reference that no entry has is a fault; false: it stays as it is. */
@@ -209,7 +221,7 @@ async function lookUp(
   deps: ResolveDeps,
   asked: readonly { criteria: Criteria; at: string }[],
   pending: readonly Pending[],
-  { tenant, tx, cache, maySearch }: ResolveOptions,
+  { tenant, tx, cache, maySearch, targets, deleted }: ResolveOptions,
 ): Promise<Map<string, string | Fault>> {
   const resolved = new Map<string, string | Fault>();
   const open: { criteria: Criteria; at: string }[] = [];
@@ -226,19 +238,28 @@ async function lookUp(
     else resolved.set(key, known);
   }
   if (open.length === 0) return resolved;
+  const types = new Set(open.map(({ criteria }) => criteria.type));
+  const own = pending.flatMap(({ resource }) => (types.has(resource.resourceType) ? [resource] : []));
   const fresh = new NewResources(
     tenant,
     deps.satisfies,
-    pending.map((p) => p.resource),
+    own.map((resource) => rewriteLinks(resource, (text) => targets.get(text) ?? text)),
   );
-  const stored = await deps.findMany(
-    tenant,
-    open.map((item) => item.criteria),
-    tx,
-  );
+  // What is written anew is found by what it will be, not by what it was.
+  const gone = new Set(deleted);
+  for (const { resourceType, id } of own) if (id !== undefined) gone.add(`${resourceType}/${id}`);
+  const asking = open.map((item) => item.criteria);
+  const stored = await matchesBesides(deps, tenant, asking, gone, tx);
   open.forEach(({ criteria, at }, i) => {
     const ids = new Set((stored[i] ?? []).map((match) => match.id));
-    const own = fresh.matching(criteria);
+    let own: string[];
+    try {
+      own = fresh.matching(criteria);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      resolved.set(criteria.key, error);
+      return;
+    }
     for (const id of own) ids.add(id);
     const [id] = ids;
     if (ids.size > 1 || id === undefined) {

@@ -2,13 +2,19 @@ import { Fault, invalid, isFault } from '../core/fault.js';
 import { newId } from '../core/ids.js';
 import type { Resource, StoredResource } from '../core/resource.js';
 import type { StoreTransaction, Write, WriteResult } from '../store/contract.js';
-import { type Entry, METHOD_ORDER, moved } from './bundle-entry.js';
+import { type Entry, METHOD_ORDER, moved, within } from './bundle-entry.js';
 import { conditionalDeleteMatches, conditionalUpdateId, existing } from './bundle-interactions.js';
-import { severalMatches } from './bundle-match.js';
+import { matchesBesides, severalMatches } from './bundle-match.js';
 import type { BundleDeps, BundleScope } from './bundle-options.js';
 import { patchOf } from './bundle-patch.js';
 import { placedFault } from './bundle-place.js';
-import { lockName, type Pending, resolveReferences } from './bundle-resolve.js';
+import {
+  lockName,
+  NewResources,
+  type Pending,
+  type ResolveOptions,
+  resolveReferences,
+} from './bundle-resolve.js';
 import { type EntryResult, OTHER_PART } from './bundle-result.js';
 
 /**
@@ -110,13 +116,14 @@ async function execute(
   tx: StoreTransaction | undefined,
 ): Promise<(EntryResult | undefined)[]> {
   const results: (EntryResult | undefined)[] = [];
-  const matches = tx
+  const { matches, deleted } = tx
     ? await decideConditions(deps, scope, entries, tx)
-    : new Map<Entry, readonly StoredResource[]>();
+    : { matches: NO_MATCHES, deleted: deletedBy(entries, NO_MATCHES) };
   const targets = new Map<string, string>();
   const planned: Planned[] = [];
   const createdFor = new Map<string, string>();
-  const again: { entry: Entry; key: string }[] = [];
+  const again: { entry: Entry; name: string }[] = [];
+  const siblings = createSiblings(deps, scope, entries);
 
   for (const method of METHOD_ORDER) {
     for (const entry of entries) {
@@ -129,16 +136,24 @@ async function execute(
       }
       if (entry.ifNoneExist) {
         const [match] = found;
-        const sibling = createdFor.get(entry.ifNoneExist.key);
+        const sibling = createdFor.get(entry.ifNoneExist.key) ?? siblings.match(entry, match);
         const id = match?.id ?? sibling;
         if (id !== undefined) {
-          if (entry.fullUrl) targets.set(entry.fullUrl, `${entry.type}/${id}`);
+          const name = `${entry.type}/${id}`;
+          if (entry.fullUrl) targets.set(entry.fullUrl, name);
           if (match) results[entry.index] = { kind: 'written', result: existing(match) };
-          else again.push({ entry, key: entry.ifNoneExist.key });
+          else again.push({ entry, name });
           continue;
         }
+      } else if (entry.criteria && siblings.match(entry, found[0]) !== undefined) {
+        throw invalid(
+          'The criteria match a resource that another entry creates.',
+          conditionPlace(entry),
+          'Let each resource stand once in a transaction.',
+        );
       }
       const item = planWrite(entry, found);
+      if (method === 'POST') siblings.add({ ...item.resource!, id: item.id });
       if (entry.ifNoneExist) createdFor.set(entry.ifNoneExist.key, item.id);
       if (entry.fullUrl && method !== 'DELETE') targets.set(entry.fullUrl, `${item.type}/${item.id}`);
       planned.push(item);
@@ -146,7 +161,7 @@ async function execute(
   }
   refuseSameTarget(planned);
 
-  const bodies = await prepareBodies(deps, scope, planned, targets, tx);
+  const bodies = await prepareBodies(deps, scope, planned, { targets, deleted }, tx);
   const writes: Write[] = [];
   for (const item of planned) {
     // Deleting what is not there is no failure (R4 http.html#delete), unless a version was named.
@@ -161,24 +176,44 @@ async function execute(
     });
   }
   const written = await writeAll(deps, scope, writes, planned, tx);
-  const byNoneExist = new Map<string, WriteResult>();
+  const byName = new Map<string, WriteResult>();
   written.forEach((result, i) => {
     const { entry, op } = planned[i]!;
-    if (entry.ifNoneExist) byNoneExist.set(entry.ifNoneExist.key, result);
+    byName.set(`${result.type}/${result.id}`, result);
     const before = results[entry.index];
     if (before?.kind === 'deleted')
       results[entry.index] = { kind: 'deleted', results: [...before.results, result] };
     else if (op === 'delete') results[entry.index] = { kind: 'deleted', results: [result] };
     else results[entry.index] = { kind: 'written', result };
   });
-  for (const { entry, key } of again) {
-    const result = byNoneExist.get(key);
+  for (const { entry, name } of again) {
+    const result = byName.get(name);
     if (result) results[entry.index] = { kind: 'written', result: { ...result, outcome: 'unchanged' } };
   }
   if (tx) {
     for (const entry of entries) if (instanceRead(entry)) results[entry.index] = await readInside(entry, tx);
   }
   return results;
+}
+
+/** What the POST entries before one create: conditions look at it too, as the entries are done one after the other. */
+function createSiblings(deps: BundleDeps, { tenant }: BundleScope, entries: readonly Entry[]) {
+  const asked = new Set(
+    entries.flatMap((entry) => ((entry.ifNoneExist ?? entry.criteria) ? [entry.type] : [])),
+  );
+  const created = new NewResources(tenant, deps.satisfies, []);
+  return {
+    add(resource: Resource): void {
+      if (asked.has(resource.resourceType)) created.add(resource);
+    },
+    /** The id of the one that the entry's criteria match. @throws Fault `precondition` for several, `stored` among them. */
+    match(entry: Entry, stored: StoredResource | undefined): string | undefined {
+      const at = conditionPlace(entry);
+      const ids = within(at, () => created.matching((entry.ifNoneExist ?? entry.criteria)!));
+      if (ids.length + (stored ? 1 : 0) > 1) throw severalMatches(at);
+      return ids[0];
+    },
+  };
 }
 
 function plan(entry: Entry, id: string, op: Planned['op'], resource?: Resource, ifMatch?: number): Planned {
@@ -207,28 +242,39 @@ function planWrite(entry: Entry, found: readonly StoredResource[]): Planned {
   }
 }
 
-/** Takes the locks of all conditions in one order, then looks all of them up at once. */
+interface Decided {
+  /** What the criteria of each conditional entry match. */
+  readonly matches: ReadonlyMap<Entry, readonly StoredResource[]>;
+  /** `Type/id` of everything the transaction deletes. */
+  readonly deleted: ReadonlySet<string>;
+}
+
+const NO_MATCHES: Decided['matches'] = new Map();
+
+function deletedBy(entries: readonly Entry[], matches: Decided['matches']): Decided['deleted'] {
+  const deleted = new Set<string>();
+  for (const entry of entries) {
+    if (entry.method !== 'DELETE') continue;
+    if (entry.id !== undefined) deleted.add(`${entry.type}/${entry.id}`);
+    for (const { id } of matches.get(entry) ?? []) deleted.add(`${entry.type}/${id}`);
+  }
+  return deleted;
+}
+
+/**
+ * Takes the locks of all conditions in one order, then looks all of them up at once: those of DELETE first, as what is
+ * deleted is there for no other entry (R4 http.html#trules).
+ */
 async function decideConditions(
   deps: BundleDeps,
   { tenant, multipleDelete }: BundleScope,
   entries: readonly Entry[],
   tx: StoreTransaction,
-): Promise<Map<Entry, readonly StoredResource[]>> {
+): Promise<Decided> {
   const conditional = entries.filter((entry) => entry.ifNoneExist ?? entry.criteria);
   const locks = new Set(conditional.map((entry) => lockName((entry.ifNoneExist ?? entry.criteria)!)));
   if (locks.size > 0) await tx.lock(...locks);
   const decided = new Map<Entry, readonly StoredResource[]>();
-  const single = conditional.filter((entry) => entry.method !== 'DELETE');
-  const found = await deps.findMany(
-    tenant,
-    single.map((entry) => (entry.ifNoneExist ?? entry.criteria)!),
-    tx,
-  );
-  single.forEach((entry, i) => {
-    const matches = found[i] ?? [];
-    if (matches.length > 1) throw severalMatches(conditionPlace(entry));
-    decided.set(entry, matches);
-  });
   for (const entry of conditional) {
     if (entry.method !== 'DELETE') continue;
     const at = conditionPlace(entry);
@@ -237,7 +283,17 @@ async function decideConditions(
       await conditionalDeleteMatches(deps.find, tenant, entry.criteria!, multipleDelete ?? false, at, tx),
     );
   }
-  return decided;
+  const deleted = deletedBy(entries, decided);
+  const single = conditional.filter((entry) => entry.method !== 'DELETE');
+  const criteria = single.map((entry) => (entry.ifNoneExist ?? entry.criteria)!);
+  // What a POST would find deleted is made anew; a PUT or PATCH of it would write what is deleted here, and fails.
+  const found = await matchesBesides(deps, tenant, criteria, deleted, tx);
+  single.forEach((entry, i) => {
+    const matches = found[i] ?? [];
+    if (matches.length > 1) throw severalMatches(conditionPlace(entry));
+    decided.set(entry, matches);
+  });
+  return { matches: decided, deleted };
 }
 
 function conditionPlace(entry: Entry): string {
@@ -266,7 +322,7 @@ async function prepareBodies(
   deps: BundleDeps,
   scope: BundleScope,
   planned: readonly Planned[],
-  targets: ReadonlyMap<string, string>,
+  { targets, deleted }: Pick<ResolveOptions, 'targets' | 'deleted'>,
   tx: StoreTransaction | undefined,
 ): Promise<Map<Planned, Resource>> {
   const items: Planned[] = [];
@@ -285,6 +341,7 @@ async function prepareBodies(
     tenant: scope.tenant,
     base: scope.base,
     targets,
+    deleted,
     tx,
     refuseUnknownUrns: true,
     maySearch: scope.maySearch,
@@ -313,7 +370,8 @@ async function readInside(entry: Entry, tx: StoreTransaction): Promise<EntryResu
     });
   }
   const { resource, version, lastUpdated } = found;
-  return { kind: 'read', read: { status: 200, resource, version, lastUpdated } };
+  const body = entry.method === 'HEAD' ? {} : { resource };
+  return { kind: 'read', read: { status: 200, ...body, version, lastUpdated } };
 }
 
 /** Writes everything at once; the store's fault names a write, the caller's an entry. */

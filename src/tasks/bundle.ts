@@ -77,7 +77,10 @@ async function httpBundle(
     response: {
       resourceType: 'Bundle',
       type: `${type}-response`,
-      entry: results.map((r) => (r === OTHER_PART ? {} : responseEntry(r, options))),
+      // FHIR has no empty lists.
+      ...(results.length > 0
+        ? { entry: results.map((r) => (r === OTHER_PART ? {} : responseEntry(r, options))) }
+        : {}),
     },
   };
 }
