@@ -64,15 +64,22 @@ class Maker {
     return this.#ours(`${row}.pkey`) ?? `${row}.pkey is not null`;
   }
 
-  /** The row is in several compartments, one of ours among them. */
-  shared(row: string): string {
-    const ours = this.#ours('f.target');
+  /** The row of the index of references puts its resource into a compartment of ours. */
+  owners(reference: string): string {
+    const ours = this.#ours(`${reference}.target`);
     const member = this.bind.bigints(memberParameters(this.context));
     const patient = this.bind.smallint(typeNumber('Patient'));
     return (
+      `${reference}.param = any(${member}) and ${reference}.ttype = ${patient}` +
+      (ours === undefined ? '' : ` and ${ours}`)
+    );
+  }
+
+  /** The row is in several compartments, one of ours among them. */
+  shared(row: string): string {
+    return (
       `(${row}.pkey is null and exists (select from idx_reference f where f.part = ${row}.part` +
-      ` and f.rtype = ${row}.rtype and f.rid = ${row}.rid and f.param = any(${member})` +
-      ` and f.ttype = ${patient}${ours === undefined ? '' : ` and ${ours}`}))`
+      ` and f.rtype = ${row}.rtype and f.rid = ${row}.rid and ${this.owners('f')}))`
     );
   }
 
@@ -138,6 +145,27 @@ export function scopeStatements(scope: BulkScope, choice: RowChoice, context: In
   if (outside.length > 0)
     statements.push(associatedStatement(scope.pkeys, { ...choice, types: outside }, context));
   return statements;
+}
+
+/**
+ * The rows of compartments patient by patient, the Patient first, with `owner`, the hashed id of whose compartment it
+ * is: a record in several of them comes in each.
+ */
+export function patientStatement(
+  pkeys: readonly bigint[] | undefined,
+  choice: RowChoice,
+  context: IndexContext,
+): Statement {
+  const maker = new Maker(pkeys, context);
+  const types = choice.types.filter((type) => COMPARTMENT_TYPES.includes(type));
+  const chosen = maker.chosen('r', { ...choice, types });
+  const patient = maker.bind.smallint(typeNumber('Patient'));
+  return maker.done(
+    `select w.* from (select ${ROW}, r.pkey as owner from resource r where ${maker.own('r')} and ${chosen}` +
+      ` union all select distinct ${ROW}, f.target as owner from resource r join idx_reference f on f.part = r.part` +
+      ` and f.rtype = r.rtype and f.rid = r.rid where r.pkey is null and ${maker.owners('f')} and ${chosen}) w` +
+      ` order by w.owner, (w.rtype = ${patient}) desc, w.rtype, w.rid`,
+  );
 }
 
 /** Provenance about what is in the compartments; that about a patient alone is in the compartment itself. */

@@ -23,7 +23,8 @@ export type Level = BulkExportRequest['level'];
 type Wanted = Omit<BulkExportRequest, 'level' | 'group' | 'base' | 'url' | 'actor'>;
 
 /**
- * The parameters of a kick-off (Bulk Data Access 2.0, "Query Parameters"). With `Prefer: handling=lenient` what is not
+ * The parameters of a kick-off (Bulk Data Access 2.0 and 3.0, "Query Parameters"). `allowPartialManifests` is taken and
+ * answered with one whole manifest, as it permits. With `Prefer: handling=lenient` what is not
  * understood is left out and told in the error file; else it is a fault.
  */
 export async function bulkExportRequest(request: FhirRequest, level: Level): Promise<Wanted> {
@@ -62,6 +63,17 @@ export async function bulkExportRequest(request: FhirRequest, level: Level): Pro
   const untilMs = instant(list('_until')[0], '_until');
   const provenance = associated(list('includeAssociatedData'), refuse);
   if (provenance && !request.access.allows('Provenance', 'r')) throw forbidden('includeAssociatedData');
+  const byPatient = organized(list('organizeOutputBy'), refuse);
+  if (byPatient && (filters.length > 0 || provenance)) {
+    throw invalid(
+      'Output by patient is not combined with _typeFilter and includeAssociatedData.',
+      'organizeOutputBy',
+      'Leave one of them out.',
+    );
+  }
+  const partial = list('allowPartialManifests');
+  if (partial.some((value) => value !== 'true' && value !== 'false'))
+    refuse(invalid('Neither true nor false.', 'allowPartialManifests'));
   return {
     types,
     filters,
@@ -71,6 +83,7 @@ export async function bulkExportRequest(request: FhirRequest, level: Level): Pro
     ...(sinceMs === undefined ? {} : { sinceMs }),
     ...(untilMs === undefined ? {} : { untilMs }),
     ...(provenance ? { provenance } : {}),
+    ...(byPatient ? { byPatient } : {}),
   };
 }
 
@@ -83,6 +96,8 @@ const KNOWN = [
   '_outputFormat',
   'patient',
   'includeAssociatedData',
+  'organizeOutputBy',
+  'allowPartialManifests',
   '_format',
   '_pretty',
 ];
@@ -95,7 +110,8 @@ async function pairs(request: FhirRequest): Promise<Pair[]> {
   for (const item of bodyless ? [] : await parametersBody(request)) {
     const key = Object.keys(item).find((name) => name.startsWith('value'));
     const value = key === undefined ? undefined : item[key];
-    const text = key === 'valueReference' ? (value as { reference?: unknown } | undefined)?.reference : value;
+    const plain = typeof value === 'boolean' ? String(value) : value;
+    const text = key === 'valueReference' ? (value as { reference?: unknown } | undefined)?.reference : plain;
     if (typeof text !== 'string')
       throw invalid('The parameter has no value that can be used.', String(item.name).slice(0, 64));
     found.push([item.name as string, text]);
@@ -228,4 +244,13 @@ function associated(values: readonly string[], refuse: (fault: Fault) => void): 
       );
   }
   return found;
+}
+
+/** Blocks by patient; of other types it is not said what would belong to a block. */
+function organized(values: readonly string[], refuse: (fault: Fault) => void): boolean {
+  const named = values.filter((v) => v !== '');
+  if (named.length === 0) return false;
+  if (named.length === 1 && named[0] === 'Patient') return true;
+  refuse(invalid('Output can be organized by Patient alone.', 'organizeOutputBy'));
+  return false;
 }

@@ -190,13 +190,18 @@ function status(deps: BulkExportRoutesDeps): Handler {
     const files = (kind: string) =>
       result.files
         .filter((f) => f.kind === kind)
-        .map(({ type, name, count }) => ({ type, url: `${base}/$export-file/${job.id}/${name}`, count }));
+        .map(({ type, name, count }) => ({
+          ...(type === '' ? {} : { type }),
+          url: `${base}/$export-file/${job.id}/${name}`,
+          count,
+        }));
     return {
       status: 200,
       json: {
         transactionTime: new Date(result.transactionTime).toISOString(),
         request: found.request.url,
         requiresAccessToken: deps.secured,
+        ...(found.request.byPatient ? { outputOrganizedBy: 'Patient' } : {}),
         output: files('output'),
         deleted: files('deleted'),
         error: files('error'),

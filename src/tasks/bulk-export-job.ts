@@ -1,3 +1,4 @@
+import type { AccessGrant } from '../search/visibility.js';
 import type { Actor } from '../store/contract.js';
 
 /** What one kick-off asked for; the sealed parameters of its job. */
@@ -17,6 +18,8 @@ export interface BulkExportRequest {
     readonly type: string;
     readonly params: readonly (readonly [string, string])[];
   }[];
+  /** Output is blocks, one for each patient, rather than files of one type each. */
+  readonly byPatient?: boolean;
   /** Root elements, `Type.element` or `element`; all where empty. */
   readonly elements: readonly string[];
   /** Provenance by the rows given rather than by compartment. */
@@ -27,6 +30,8 @@ export interface BulkExportRequest {
   readonly url: string;
   /** Who asked: nobody else may see of it. */
   readonly actor: Pick<Actor, 'id' | 'kind'>;
+  /** What who asked may see, where that is not everything: then nothing else is given. */
+  readonly grants?: readonly AccessGrant[];
   /** What was ignored of the request, for the error file. */
   readonly notices: readonly string[];
 }

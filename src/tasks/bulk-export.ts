@@ -5,7 +5,13 @@ import type { Clock } from '../core/clock.js';
 import { Fault, isFault } from '../core/fault.js';
 import { stringifyJson } from '../core/json.js';
 import type { Resource } from '../core/resource.js';
-import { type BulkScope, deletedStatement, provenanceOf, scopeStatements } from '../export/bulk-rows.js';
+import {
+  type BulkScope,
+  deletedStatement,
+  patientStatement,
+  provenanceOf,
+  scopeStatements,
+} from '../export/bulk-rows.js';
 import { SealedFile, type SealedPlace } from '../export/sealed-file.js';
 import { patientsOf } from '../fhir/compartment.js';
 import { informationOutcome, operationOutcome } from '../fhir/outcome.js';
@@ -105,6 +111,8 @@ export async function runBulkExport(
   }
 }
 
+const outputOf = ({ byPatient }: BulkExportRequest) => (byPatient ? 'by-patient' : 'output');
+
 const RELEASED = new Fault('unavailable', 'The worker stops; the export goes on with another.');
 
 class Run {
@@ -137,7 +145,8 @@ class Run {
       const snapshot = request.grants
         ? narrowedSnapshot(all, visibilityOf(request.grants, this.tenant.keys, this.context))
         : all;
-      await this.scan(snapshot, request, scope, ids);
+      if (request.byPatient) await this.blocks(snapshot, request, pkeys, ids);
+      else await this.scan(snapshot, request, scope, ids);
       await this.filtered(snapshot, request, ids);
       if (request.sinceMs !== undefined) await this.deletions(snapshot, request, ids);
       return snapshot.complete;
@@ -184,6 +193,64 @@ class Run {
         await this.provenance(snapshot, rows, request);
       }
     }
+  }
+
+  /**
+   * Patient by patient: a header, the Patient, and what is in the compartment (Bulk Data Access 3.0, "Output File
+   * Organization"). A block is never split over files. What is in no compartment is left out.
+   */
+  private async blocks(
+    snapshot: Snapshot,
+    request: BulkExportRequest,
+    pkeys: readonly bigint[] | undefined,
+    ids: ReadonlySet<string> | undefined,
+  ): Promise<void> {
+    const { types, sinceMs, untilMs } = request;
+    const { text, values } = patientStatement(pkeys, { types, sinceMs, untilMs }, this.context);
+    let owner: bigint | undefined;
+    for await (const rows of snapshot.rows(text, values)) {
+      const owners = rows.map((row) => (row as RowKey & { owner: bigint }).owner);
+      for (const [member, of] of await this.ownedMembers(snapshot, rows, owners)) {
+        if (request.patients && this.isAnothers(member, ids!)) continue;
+        if (of !== owner) {
+          owner = of;
+          await this.header(member, of);
+        }
+        await this.give(member, request);
+      }
+    }
+  }
+
+  private async ownedMembers(
+    snapshot: Snapshot,
+    rows: readonly RowKey[],
+    owners: readonly bigint[],
+  ): Promise<(readonly [SegmentMember, bigint])[]> {
+    const members = await this.members(snapshot, rows);
+    if (members.length === rows.length) return members.map((m, i) => [m, owners[i]!] as const);
+    // Some are damaged: find whose the others are by what they are.
+    const at = new Map(rows.map((row, i) => [`${row.rtype} ${row.rid}`, owners[i]!] as const));
+    return members.map(
+      (m) => [m, at.get(`${typeNumber(m.type)} ${this.tenant.keys.rid(m.type, m.id)}`)!] as const,
+    );
+  }
+
+  private async header(member: SegmentMember, owner: bigint): Promise<void> {
+    const full = this.open.get('by-patient');
+    if (full && full.count >= RESOURCES_PER_FILE) await this.finish('by-patient', full);
+    const id =
+      member.type === 'Patient'
+        ? member.id
+        : patientsOf(resourceOfMember(member), this.context.base).find(
+            (p) => this.tenant.keys.rid('Patient', p) === owner,
+          );
+    const parameter = [{ name: 'header', valueReference: { reference: `Patient/${id}` } }];
+    await this.line(
+      'by-patient',
+      'Parameters',
+      stringifyJson({ resourceType: 'Parameters', parameter }),
+      undefined,
+    );
   }
 
   /** A record of several patients is not given to who asked for some of them by name. */
@@ -313,15 +380,13 @@ class Run {
 
   private give(member: SegmentMember, request: BulkExportRequest): Promise<void> {
     if (request.elements.length > 0) return this.giveResource(resourceOfMember(member), request);
-    return this.line('output', member.type, resourceText(member, member.content), request.base);
+    return this.line(outputOf(request), member.type, resourceText(member, member.content), request.base);
   }
 
-  private giveResource(
-    resource: Parameters<typeof shape>[0],
-    { elements, base }: BulkExportRequest,
-  ): Promise<void> {
+  private giveResource(resource: Parameters<typeof shape>[0], request: BulkExportRequest): Promise<void> {
+    const { elements, base } = request;
     const given = elements.length > 0 ? shape(resource, 'false', elements) : resource;
-    return this.line('output', resource.resourceType, stringifyJson(given), base);
+    return this.line(outputOf(request), resource.resourceType, stringifyJson(given), base);
   }
 
   private add(kind: BulkFile['kind'], resource: Resource, type: string): Promise<void> {
@@ -329,7 +394,7 @@ class Run {
   }
 
   private async line(
-    kind: BulkFile['kind'],
+    kind: BulkFile['kind'] | 'by-patient',
     type: string,
     text: string,
     base: string | undefined,
@@ -347,15 +412,18 @@ class Run {
     // Who has the file only must find the attachment (Bulk Data Access, "Attachments"): its address is absolute. In
     // JSON text a quote that begins a member is never part of a string.
     await file.add(base === undefined ? text : text.replaceAll('"url":"Binary/', `"url":"${base}/Binary/`));
-    if (kind === 'output') this.progress = { resources: this.progress.resources + 1 };
-    if (file.count >= RESOURCES_PER_FILE) await this.finish(stem, file);
+    if (kind === 'output' || (kind === 'by-patient' && type !== 'Parameters'))
+      this.progress = { resources: this.progress.resources + 1 };
+    if (kind !== 'by-patient' && file.count >= RESOURCES_PER_FILE) await this.finish(stem, file);
   }
 
   private async finish(stem: string, file: SealedFile): Promise<void> {
     await file.finish();
     this.open.delete(stem);
     const kind = stem === 'deleted' || stem === 'error' ? stem : 'output';
-    const type = kind === 'output' ? stem : kind === 'deleted' ? 'Bundle' : 'OperationOutcome';
+    // A file of blocks holds many types, so none is told.
+    const output = stem === 'by-patient' ? '' : stem;
+    const type = kind === 'output' ? output : kind === 'deleted' ? 'Bundle' : 'OperationOutcome';
     this.files.push({ kind, type, name: file.name, count: file.count });
   }
 

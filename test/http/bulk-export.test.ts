@@ -302,6 +302,34 @@ describe('what an export gives', () => {
     expect((await exported(path, query)).ids).toEqual([...expected].sort());
   });
 
+  it('is blocks by patient where asked, a record of several patients in each of theirs', async () => {
+    const answer = await kickOff('Patient/$export', {
+      organizeOutputBy: 'Patient',
+      allowPartialManifests: 'true',
+      _type: 'Patient,Observation,Encounter',
+    }).expect(202);
+    const manifest = (await finished(answer.headers['content-location']!)) as Any;
+    expect(manifest.outputOrganizedBy).toBe('Patient');
+    expect(manifest.output).toHaveLength(1);
+    expect(manifest.output[0]).not.toHaveProperty('type');
+    const blocks = new Map<string, string[]>();
+    let block: string[] = [];
+    for (const resource of await lines(manifest.output[0].url)) {
+      if (resource.resourceType === 'Parameters') {
+        block = [];
+        expect(blocks.has(resource.parameter[0].valueReference.reference)).toBe(false);
+        blocks.set(resource.parameter[0].valueReference.reference, block);
+        expect(resource.parameter[0].name).toBe('header');
+      } else block.push(`${resource.resourceType}/${resource.id}`);
+    }
+    for (const [patient, content] of blocks) expect(content[0]).toBe(patient);
+    expect(Object.fromEntries([...blocks].map(([k, v]) => [k, [...v].sort()]))).toEqual({
+      'Patient/p1': ['Encounter/e1', 'Observation/both', 'Observation/o1', 'Patient/p1'],
+      'Patient/p2': ['Observation/both', 'Observation/o2', 'Patient/p2'],
+      'Patient/p3': ['Observation/o3', 'Patient/p3'],
+    });
+  });
+
   it('gives of Provenance the latest alone where asked', async () => {
     const { ids } = await exported('$export', {
       _type: 'Observation',
@@ -449,6 +477,14 @@ describe('a kick-off is refused', () => {
     ['patients of the system', '$export', { patient: 'Patient/p1' }, 400],
     ['patients by GET', 'Patient/$export', { patient: 'Patient/p1' }, 400],
     ['an unknown kind of associated data', '$export', { includeAssociatedData: 'Everything' }, 400],
+    ['blocks of another type', '$export', { organizeOutputBy: 'Encounter' }, 400],
+    [
+      'blocks with a filter',
+      '$export',
+      { organizeOutputBy: 'Patient', _typeFilter: 'Patient?gender=male' },
+      400,
+    ],
+    ['partial manifests neither true nor false', '$export', { allowPartialManifests: 'perhaps' }, 400],
     ['a Group that is not there', 'Group/none/$export', {}, 404],
   ];
   it.each(CASES)('for %s', async (_title, path, query, status) => {
