@@ -161,6 +161,6 @@ function addAudit(
   }
   for (const [part, list] of byPart) {
     const a = sealAudit(keys, part, now, actor, list);
-    rows.add('audit', a.part, a.at, a.aid, a.kv, a.sealed);
+    rows.add('audit', a.part, a.at, a.aid, a.kv, a.sealed, a.mac);
   }
 }

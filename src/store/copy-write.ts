@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
+import { insertAudit } from './audit-chain.js';
 import { copyChunks } from './copy-binary.js';
 import { intArray, run } from './database.js';
 import { INDEX_TABLES, type RowSet, TABLE_KEYS, TABLES, type TableKey } from './row-set.js';
@@ -14,8 +15,10 @@ export async function copyWrite(client: pg.PoolClient, rows: RowSet): Promise<vo
   if (rows.replaced.length > 0) await deleteReplaced(client, rows);
   if (rows.relocated.length > 0) await relocate(client, rows);
   for (const table of TABLE_KEYS) {
-    if (rows.values[table].length > 0) await copyTable(client, table, rows);
+    if (table !== 'audit' && rows.values[table].length > 0) await copyTable(client, table, rows);
   }
+  // Last: it holds the ends of the chains until the commit.
+  await insertAudit(client, rows.values.audit);
 }
 
 async function copyTable(client: pg.PoolClient, table: TableKey, rows: RowSet): Promise<void> {

@@ -8,10 +8,11 @@ import { derivedFrom, derivedFromTerm } from '../indexing/index.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type ErasedIdentity, sealErasure } from './audit.js';
+import { insertAudit } from './audit-chain.js';
 import type { Actor } from './contract.js';
 import { intArray, type Queryable, run } from './database.js';
 import { partOf } from './prepare.js';
-import { INDEX_TABLES, TABLES } from './row-set.js';
+import { type ColumnValue, INDEX_TABLES, TABLES } from './row-set.js';
 import { memberAt, openSegment, type SegmentMember, sealSegment } from './segment.js';
 
 /** What to remove for good. */
@@ -355,6 +356,7 @@ class Erasure {
         const name = `${rtype}/${rid}`;
         list.set(name, [typeName(rtype), id, Math.max(ver, list.get(name)?.[2] ?? 0)]);
       }
+    const rows: ColumnValue[] = [];
     for (const [part, list] of byPart) {
       const a = sealErasure(this.tenant.keys, part, {
         actor,
@@ -363,14 +365,9 @@ class Erasure {
         erased: [...list.values()],
         reason,
       });
-      await run(this.client, 'insert into audit (part, at, aid, kv, sealed) values ($1, $2, $3, $4, $5)', [
-        a.part,
-        a.at,
-        a.aid,
-        a.kv,
-        a.sealed,
-      ]);
+      rows.push(a.part, a.at, a.aid, a.kv, a.sealed, a.mac);
     }
+    await insertAudit(this.client, rows);
   }
 }
 

@@ -103,6 +103,8 @@ export const TABLES = {
       ['aid', 'uuid'],
       ['kv', 'int2'],
       ['sealed', 'bytea'],
+      // Not stored: its place in the chain is made of it (`audit-chain.ts`).
+      ['mac', 'bytea'],
     ],
   },
 } as const satisfies Record<string, TableShape>;

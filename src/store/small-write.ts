@@ -1,3 +1,4 @@
+import { auditSteps, strandOf } from './audit-chain.js';
 import { intArray, type Queryable, run } from './database.js';
 import {
   type ColumnType,
@@ -20,7 +21,7 @@ export async function smallWrite(db: Queryable, rows: RowSet): Promise<void> {
   const statement = new Statement();
   addDeletes(statement, rows);
   addMoves(statement, rows);
-  addInserts(statement, rows, TABLE_KEYS);
+  addInserts(statement, rows, TABLE_KEYS, strandOf(db));
   await statement.run(db, 'select 1');
 }
 
@@ -60,7 +61,7 @@ export async function gatedWrite(db: Queryable, rows: RowSet, gate: Gate): Promi
        select ${rtype}::smallint, ${rid}::bigint, ${chk}::int, ${part}::int from fence
        on conflict (rtype, rid) do nothing returning rid`,
     );
-    addInserts(statement, rows, TABLE_KEYS);
+    addInserts(statement, rows, TABLE_KEYS, strandOf(db));
   } else {
     statement.shape += 's';
     const { names, source, pick } = statement.source('resource', rows.values.resource);
@@ -83,6 +84,7 @@ export async function gatedWrite(db: Queryable, rows: RowSet, gate: Gate): Promi
       statement,
       rows,
       TABLE_KEYS.filter((table) => table !== 'resource'),
+      strandOf(db),
     );
   }
   const [answer] = await statement.run<{ fenced: boolean; written: boolean }>(
@@ -177,7 +179,7 @@ function addMoves(statement: Statement, rows: RowSet): void {
   );
 }
 
-function addInserts(statement: Statement, rows: RowSet, tables: readonly TableKey[]): void {
+function addInserts(statement: Statement, rows: RowSet, tables: readonly TableKey[], strand: number): void {
   for (const table of tables) {
     const values = rows.values[table];
     if (values.length === 0) continue;
@@ -185,6 +187,10 @@ function addInserts(statement: Statement, rows: RowSet, tables: readonly TableKe
     const { name, onConflict } = { onConflict: '', ...TABLES[table] };
     const { names, source, pick } = statement.source(table, values);
     const from = `${source}${statement.gate ? `, ${statement.gate}` : ''}`;
+    if (table === 'audit') {
+      for (const [step, sql] of auditSteps(from, statement.value(strand))) statement.step(step, sql);
+      continue;
+    }
     statement.step(
       `new_${table}`,
       `insert into ${name} (${names.join(', ')}) select ${names.map(pick).join(', ')} from ${from} ${onConflict}`,

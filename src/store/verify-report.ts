@@ -21,7 +21,12 @@ export type DifferenceKind =
   /** A live document without annotation row. */
   | 'annotation'
   /** An audit row that does not open, or a version that none speaks of, or a version spoken of that is not there. */
-  | 'audit';
+  | 'audit'
+  /**
+   * A strand of the audit chain with a row altered, added or taken away; the place is the first row at which it breaks,
+   * or the anchor that it no longer agrees with.
+   */
+  | 'audit-chain';
 
 export interface Difference {
   readonly kind: DifferenceKind;
@@ -36,13 +41,28 @@ export interface VerifyReport {
   readonly segments: number;
   readonly indexRows: number;
   readonly auditRows: number;
+  /** Strands of the audit chain that were followed from end to end. */
+  readonly auditStrands: number;
   readonly differences: Readonly<Partial<Record<DifferenceKind, number>>>;
   readonly total: number;
   readonly first: readonly Difference[];
+}
+
+/** Where a strand of the audit chain stood when it was anchored. */
+export interface AnchoredEnd {
+  readonly part: number;
+  readonly strand: number;
+  readonly seq: number;
+  /** Base64 of the row's place. */
+  readonly chain: string;
+  /** When, ms. */
+  readonly at: number;
 }
 
 export interface VerifyOptions {
   /** Called after each window of parts with the versions done and all there are. */
   readonly onProgress?: (done: number, of: number) => void;
   readonly signal?: AbortSignal;
+  /** Ends of strands that were anchored outside the database. */
+  readonly anchors?: readonly AnchoredEnd[];
 }

@@ -1,4 +1,4 @@
-import { hkdfSync, type KeyObject } from 'node:crypto';
+import { createHmac, hkdfSync, type KeyObject } from 'node:crypto';
 import { Fault } from '../core/fault.js';
 import { dataKey, MAX_KEY_VERSION, openBytes, sealBytes, sealedKeyVersion } from './seal.js';
 import { createSipHash } from './siphash.js';
@@ -62,6 +62,7 @@ export function createTenantKeys(material: TenantKeyMaterial): TenantKeys {
     keys.set(`job ${version}`, dataKey(derive(key, tenantId, 'job', 32)));
   }
   keys.set(`audit ${UNVERSIONED}`, dataKey(derive(material.audit, tenantId, 'audit', 32)));
+  keys.set(`audit-chain ${UNVERSIONED}`, dataKey(derive(material.audit, tenantId, 'audit-chain', 32)));
   keys.set(`export ${UNVERSIONED}`, dataKey(derive(material.export, tenantId, 'export', 32)));
   keys.set(`cursor ${UNVERSIONED}`, dataKey(derive(index, tenantId, 'cursor', 32)));
 
@@ -73,6 +74,11 @@ export function createTenantKeys(material: TenantKeyMaterial): TenantKeys {
     blind: terms.text,
     rid: (type, id) => rids.text(`${type}/${id}`),
     digest: (bytes) => (typeof bytes === 'string' ? digests.text(bytes) : digests.bytes(bytes)),
+    auditMac(version, bytes) {
+      const key = keys.get(`audit-chain ${version}`);
+      if (!key) throw unknownVersion();
+      return createHmac('sha256', key).update(bytes).digest();
+    },
     seal(plain, context) {
       const version = versionFor(context.purpose);
       return sealBytes(
@@ -85,15 +91,14 @@ export function createTenantKeys(material: TenantKeyMaterial): TenantKeys {
     open(sealed, context) {
       const version = sealedKeyVersion(sealed);
       const key = keys.get(`${context.purpose} ${version}`);
-      if (!key)
-        throw new Fault(
-          'integrity',
-          'Stored data is sealed under a key version that this tenant does not have.',
-          {
-            remedy: 'Restore the missing key version, or check that the data belongs to this tenant.',
-          },
-        );
+      if (!key) throw unknownVersion();
       return openBytes(key, sealed, associatedData(tenantId, version, context));
     },
   };
+}
+
+function unknownVersion(): Fault {
+  return new Fault('integrity', 'Stored data is sealed under a key version that this tenant does not have.', {
+    remedy: 'Restore the missing key version, or check that the data belongs to this tenant.',
+  });
 }

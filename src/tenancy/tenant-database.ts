@@ -90,6 +90,8 @@ export async function grantTenantRole(database: ServerAddress, tenantRole: strin
     await admin.query(`grant select, insert, update, delete on all tables in schema public to ${role}`);
     for (const table of [MIGRATION_TABLE, `${MIGRATION_TABLE}_lock`])
       await admin.query(`revoke insert, update, delete on public.${quote(table)} from ${role}`);
+    // What was done stays said: the role adds to the log and cannot change what is in it.
+    await admin.query(`revoke update, delete on public.audit from ${role}`);
     const { rows } = await admin.query<{ version: number }>(
       `select current_setting('server_version_num')::int / 10000 as version`,
     );

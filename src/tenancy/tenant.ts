@@ -44,6 +44,8 @@ export interface TenantKeys {
   rid(type: string, id: string): bigint;
   /** 64-bit keyed digest of arbitrary bytes; equality of stored content. */
   digest(bytes: Uint8Array | string): bigint;
+  /** HMAC-SHA-256 of `bytes` under the audit key of this version: what chains audit rows and signs their anchors. */
+  auditMac(version: number, bytes: Uint8Array): Buffer;
   /** AES-256-GCM; output carries format, key version, nonce and tag. Random nonce. */
   seal(plain: Uint8Array, context: SealContext): Buffer;
   /** @throws Fault `integrity` when the piece, its context or its key do not belong together. */
