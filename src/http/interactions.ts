@@ -136,22 +136,18 @@ export function interactionRoutes(deps: InteractionDeps): Route[] {
       handle: conditionalDeleteHandler(bundles, multipleDelete),
     },
 
-    {
-      method: 'GET',
-      path: 'Patient/:id/:member',
-      claim: system('search-system'),
-      needs: 'each',
-      handle: compartmentHandler(search, decorate),
-    },
-    ...['Encounter', 'Practitioner', 'RelatedPerson', 'Device'].map(
-      (compartment): Route => ({
-        method: 'GET',
-        path: `${compartment}/:id/:member`,
+    ...['Patient', 'Encounter', 'Practitioner', 'RelatedPerson', 'Device'].flatMap((compartment): Route[] => {
+      const route = {
         claim: system('search-system'),
         needs: 'each',
-        handle: otherCompartmentHandler(search, decorate),
-      }),
-    ),
+        handle: (compartment === 'Patient' ? compartmentHandler : otherCompartmentHandler)(search, decorate),
+      } as const;
+      const path = `${compartment}/:id/:member`;
+      return [
+        { method: 'GET', path, ...route },
+        { method: 'POST', path: `${path}/_search`, ...route },
+      ];
+    }),
     { method: 'GET', path: '', claim: system('search-system'), needs: 'each', handle: find },
     { method: 'POST', path: '_search', claim: system('search-system'), needs: 'each', handle: find },
     { method: 'POST', path: '', claim: system('transaction'), needs: 'each', handle: deps.batch },
