@@ -95,6 +95,108 @@ describe('fhir-kit-client', () => {
       } as never,
     })) as Any;
     expect(batch.entry[0].resource.type).toBe('searchset');
+    const raw = (await client.request('Patient?_count=1')) as Any;
+    expect(raw.type).toBe('searchset');
+  });
+
+  it('searches a type, a compartment and the whole system, by GET and by POST', async () => {
+    const { id } = (await client.create({
+      resourceType: 'Patient',
+      body: patient({ name: [{ family: 'Everywhere' }] }) as never,
+    })) as Any;
+    const body = {
+      resourceType: 'Condition',
+      subject: { reference: `Patient/${id}` },
+      code: { text: 'Gout' },
+    };
+    const condition = (await client.create({ resourceType: 'Condition', body: body as never })) as Any;
+    const ids = (bundle: unknown) => ((bundle as Any).entry ?? []).map((e: Any) => e.resource.id);
+    for (const options of [{}, { postSearch: true }]) {
+      expect(
+        ids(
+          await client.search({ resourceType: 'Patient', searchParams: { family: ['everywhere'] }, options }),
+        ),
+      ).toEqual([id]);
+      expect(
+        ids(
+          await client.search({
+            resourceType: 'Condition',
+            compartment: { resourceType: 'Patient', id },
+            searchParams: { 'code:text': 'gout' },
+            options,
+          }),
+        ),
+      ).toEqual([condition.id]);
+    }
+    const searchParams = { _type: 'Patient,Condition', _id: `${id},${condition.id}` };
+    expect(ids(await client.systemSearch({ searchParams })).sort()).toEqual([id, condition.id].sort());
+  });
+
+  it('updates and creates on conditions, and is refused a version that is not the current', async () => {
+    const identifier = [{ system: 'urn:kit', value: '1' }];
+    const searchParams = { identifier: 'urn:kit|1' };
+    const body = patient({ identifier }) as never;
+    const one = (await client.update({ resourceType: 'Patient', searchParams, body })) as Any;
+    const two = (await client.update({ resourceType: 'Patient', searchParams, body })) as Any;
+    expect(two.id).toBe(one.id);
+    const headers = { 'If-None-Exist': 'identifier=urn:kit|1' };
+    const three = (await client.create({ resourceType: 'Patient', body, options: { headers } })) as Any;
+    expect(three.id).toBe(one.id);
+    const stale = {
+      resourceType: 'Patient',
+      id: one.id,
+      body: one,
+      options: { headers: { 'If-Match': 'W/"1"' } },
+    };
+    expect(await statusOf(client.update(stale as never))).toBe(412);
+  });
+
+  it('reads the histories of a resource, a type and the system', async () => {
+    const { id } = (await client.create({
+      resourceType: 'Basic',
+      body: { resourceType: 'Basic', code: { text: 'x' } } as never,
+    })) as Any;
+    for (const history of [
+      await client.history({ resourceType: 'Basic', id }),
+      await client.resourceHistory({ resourceType: 'Basic', id }),
+      await client.history({ resourceType: 'Basic' }),
+      await client.history(),
+    ] as Any[]) {
+      expect(history.type).toBe('history');
+      expect(history.entry[0].resource.id).toBe(id);
+      expect(history.entry[0].request.method).toBe('POST');
+    }
+  });
+
+  it('resolves references: relative, absolute, contained and within a bundle', async () => {
+    const { id } = (await client.create({ resourceType: 'Patient', body: patient() as never })) as Any;
+    const reference = `Patient/${id}`;
+    expect(((await client.resolve({ reference })) as Any).id).toBe(id);
+    expect(((await client.resolve({ reference: `${client.baseUrl}/${reference}` })) as Any).id).toBe(id);
+    const context = (await client.search({ resourceType: 'Patient', searchParams: { _id: id } })) as never;
+    expect(((await client.resolve({ reference, context })) as Any).id).toBe(id);
+    const body = {
+      resourceType: 'MedicationRequest',
+      status: 'active',
+      intent: 'order',
+      subject: { reference },
+      contained: [{ resourceType: 'Medication', id: 'm', code: { text: 'Aspirin' } }],
+      medicationReference: { reference: '#m' },
+    };
+    const order = (await client.create({ resourceType: 'MedicationRequest', body: body as never })) as never;
+    expect(((await client.resolve({ reference: '#m', context: order })) as Any).code.text).toBe('Aspirin');
+  });
+
+  it('has no page before: links lead forward, as R4 leaves previous ones to the server', async () => {
+    const first = (await client.search({ resourceType: 'Patient', searchParams: { _count: 1 } })) as Any;
+    const second = (await client.nextPage({ bundle: first as never })) as Any;
+    expect(second.entry).toHaveLength(1);
+    expect(client.prevPage({ bundle: second as never })).toBeUndefined();
+  });
+
+  it('learns where tokens come from', async () => {
+    const { tokenUrl } = await client.smartAuthMetadata();
+    expect(tokenUrl?.href).toMatch(/^http/);
   });
 
   it('calls operations', async () => {
@@ -106,6 +208,22 @@ describe('fhir-kit-client', () => {
       method: 'GET',
     })) as Any;
     expect(timeline.type).toBe('searchset');
+    const input = { resourceType: 'Parameters', parameter: [{ name: 'resource', resource: patient() }] };
+    const validated = (await client.operation({
+      name: '$validate',
+      resourceType: 'Patient',
+      method: 'POST',
+      input: input as never,
+    })) as Any;
+    expect(validated.resourceType).toBe('OperationOutcome');
+    const everything = await client.operation({
+      name: 'everything',
+      resourceType: 'Patient',
+      id,
+      method: 'GET',
+      input: { _count: 5 } as never,
+    });
+    expect((everything as Any).entry).toHaveLength(1);
   });
 
   it('is told with a status and an OperationOutcome what went wrong', async () => {
