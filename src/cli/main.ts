@@ -32,6 +32,12 @@ const COMMANDS: readonly CommandEntry[] = [
     description: 'write a tenant\u2019s or a cohort\u2019s resources to files',
     module: 'export',
   },
+  { name: 'view', description: 'show records as tables by ViewDefinitions', module: 'view' },
+  {
+    name: 'features',
+    description: 'show what was known of patients at a point in time',
+    module: 'features',
+  },
   { name: 'token', description: 'make an access token for local use', module: 'token' },
   { name: 'client', description: 'register and revoke API clients', module: 'client' },
   { name: 'job', description: 'list, show, cancel and resume jobs', module: 'job' },

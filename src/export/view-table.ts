@@ -52,17 +52,21 @@ const ANSI_TYPES: Readonly<Record<string, ColumnType>> = {
   VARCHAR: 'string',
 };
 
+/** A column by its FHIR type. */
+export type TypedColumn = Pick<ViewColumn, 'name' | 'type' | 'collection'> &
+  Partial<Pick<ViewColumn, 'tags'>>;
+
 /** The columns of a view as those of a table; a tag `ansi/type` outweighs the type. */
-export function tableColumnsOf(view: View): TableColumn[] {
-  return view.columns.map((column) => ({
+export function tableColumnsOf(columns: readonly TypedColumn[]): TableColumn[] {
+  return columns.map((column) => ({
     name: column.name,
     type: typeOf(column),
     ...(column.collection ? { collection: true } : {}),
   }));
 }
 
-function typeOf({ type, tags }: ViewColumn): ColumnType {
-  const word = tags.get('ansi/type')?.trim().split(/[\s(]/, 1)[0]?.toUpperCase();
+function typeOf({ type, tags }: TypedColumn): ColumnType {
+  const word = /^\s*([A-Za-z]+)/.exec(tags?.get('ansi/type') ?? '')?.[1]?.toUpperCase();
   if (word !== undefined && Object.hasOwn(ANSI_TYPES, word)) return ANSI_TYPES[word]!;
   if (type === undefined) return 'json';
   return COLUMN_TYPES[type] ?? (typeDefinition(type) ? 'json' : 'string');
@@ -80,12 +84,29 @@ export interface ViewTableOptions {
 }
 
 /** Writes the rows that a view gives of resources, a batch at a time. */
-export async function writeView(
+export function writeView(
   view: View,
   batches: AsyncIterable<readonly Resource[]>,
+  options: ViewTableOptions,
+): Promise<TableTotals> {
+  return writeRows(view.columns, rowsOf(view, batches), options);
+}
+
+async function* rowsOf(view: View, batches: AsyncIterable<readonly Resource[]>): AsyncGenerator<Row[]> {
+  for await (const batch of batches) {
+    const found: Row[] = [];
+    for (const resource of batch) view.rows(resource, found);
+    yield found;
+  }
+}
+
+/** Writes rows of columns with FHIR types, a batch at a time; changes the rows it is given. */
+export async function writeRows(
+  typed: readonly TypedColumn[],
+  batches: AsyncIterable<Row[]>,
   { format, sink, limit = Number.POSITIVE_INFINITY, noHeader, signal, onRows }: ViewTableOptions,
 ): Promise<TableTotals> {
-  const columns = tableColumnsOf(view);
+  const columns = tableColumnsOf(typed);
   const plain = new Set(columns.flatMap((column, i) => (column.type === 'json' ? [i] : [])));
   const asJson = format === 'json' ? jsonArray(sink) : undefined;
   const writer = createTableWriter({
@@ -98,12 +119,9 @@ export async function writeView(
   let rows = 0;
   for await (const batch of batches) {
     signal?.throwIfAborted();
-    let found: Row[] = [];
-    for (const resource of batch) view.rows(resource, found);
-    if (rows + found.length > limit) found = found.slice(0, limit - rows);
+    const found = rows + batch.length > limit ? batch.slice(0, limit - rows) : batch;
     rows += found.length;
-    if (plain.size > 0)
-      for (const row of found) for (const i of plain) row[i] = shown(row[i], columns[i]!, format);
+    for (const i of plain) for (const row of found) row[i] = shown(row[i], columns[i]!, format);
     await writer.write(found);
     onRows?.(rows);
     if (rows >= limit) break;
