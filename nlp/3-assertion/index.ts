@@ -244,7 +244,8 @@ interface Surroundings {
 const ACTS = new Set<MentionType>(['medication', 'procedure', 'test', 'vaccine', 'device']);
 const REPORTS_DEEDS = new Set(['procedures', 'operative-details', 'past-surgical-history']);
 const DRUG_CUES = new Set(['negated', 'current', 'planned', 'past']);
-const NO_ALLERGIES = /^(?:no|nk|nil)/i;
+/** `No known allergies`, `NKDA`; norvasc and nilotinib are drugs. */
+const NO_ALLERGIES = /^(?:no|nk(?:d?a)|nil)\b/i;
 const FINDINGS = new Set<MentionType>(['diagnosis', 'symptom']);
 
 function decide(mention: Mention, target: Target, around: Surroundings): Mention {
