@@ -22,7 +22,10 @@ const AREAS = [
       'test/conformance/http',
     ],
   ],
-  ['Conditions, batch, transaction', ['test/http/conditional', 'test/http/bundle', 'test/tasks/bundle-http']],
+  [
+    'Conditions, batch, transaction',
+    ['test/http/conditional', 'test/http/bundle', 'test/http/two-processes', 'test/tasks/bundle-http'],
+  ],
   ['Patch', ['test/fhir/patch']],
   ['Search over HTTP', ['test/conformance/search', 'test/http/search-cases']],
   ['Search, rules and random cases', ['test/search', 'test/indexing']],
