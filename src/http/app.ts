@@ -30,6 +30,7 @@ import { annotationRoute, withAnnotationStatus } from './document-reference.js';
 import { eraseRoute } from './erase.js';
 import { everythingRoutes } from './everything.js';
 import { oneParam } from './exchange.js';
+import { featureRoutes } from './features.js';
 import { authorise, createFhirEndpoint, type Seen } from './fhir-endpoint.js';
 import { isLoopback, ownOrigin, parseHost, publicUrl } from './hosts.js';
 import { healthLakeRoute } from './healthlake.js';
@@ -51,6 +52,7 @@ import type { Search as FindPage } from './search.js';
 import { terminologyRoutes } from './terminology.js';
 import { timelineRoutes } from './timeline.js';
 import { validateRoutes } from './validate.js';
+import { viewDefinitionRoutes } from './view-definition.js';
 import { serveWeb } from './web.js';
 
 /** What the API needs of the system. */
@@ -315,6 +317,8 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
           ]
         : []),
       ...jobRoutes({ jobs: system.jobs, imports: system.imports }),
+      ...viewDefinitionRoutes(system),
+      ...featureRoutes(system),
       ...cohortRoutes(system.cohorts),
       annotateRoute(async () => (await system.annotation()).reader),
       reviewRoute(system, basicCheck),

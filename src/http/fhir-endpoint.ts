@@ -8,7 +8,7 @@ import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import { authenticate, bearerToken, type Caller, DEV_CALLER, type VerifyToken } from './auth.js';
 import { MAX_BUNDLE_BYTES, MAX_FORM_BYTES, MAX_RESOURCE_BYTES, readText } from './body.js';
 import type { FhirRequest, FhirResponse } from './exchange.js';
-import { type BodyKind, bodyKind, type Pair, parsePrefer, responseType } from './negotiate.js';
+import { type BodyKind, bodyKind, GIVES_TABLES, type Pair, parsePrefer, responseType } from './negotiate.js';
 import { failure, HttpFault } from './outcome.js';
 import { requestId } from './request-id.js';
 import { acceptsGzip, type RenderContext, respond } from './respond.js';
@@ -66,7 +66,9 @@ export function createFhirEndpoint(options: FhirEndpointOptions): FhirEndpoint {
     try {
       context = {
         ...context,
-        contentType: responseType(request.headers, params, /^\/\$(ex|im)port/.test(path)),
+        contentType: GIVES_TABLES.test(path)
+          ? context.contentType
+          : responseType(request.headers, params, /^\/\$(ex|im)port/.test(path)),
         pretty: params.some(([name, value]) => name === '_pretty' && value === 'true'),
         prefer: parsePrefer(request.headers.prefer),
       };
