@@ -6,6 +6,7 @@ import type { AppOptions } from './http/app.js';
 import { createJobs, type Jobs } from './jobs/jobs.js';
 import { createSearch, type Search } from './search/search.js';
 import type { Store } from './store/contract.js';
+import { guarded } from './store/guarded.js';
 import { createStore } from './store/index.js';
 import type { AnnotateDeps } from './tasks/annotate.js';
 import { type BulkExports, createBulkExports } from './tasks/bulk-exports.js';
@@ -86,7 +87,7 @@ export interface Foundation {
 export function wireRooms({ clock, tenants, baseUrl, lexicon, dataDir, importReach }: Foundation): Rooms {
   const base = `${baseUrl}/fhir`;
   const baseOf = (tenant: Tenant) => `${base}/${tenant.record.name}`;
-  const store = createStore({ clock, base });
+  const store = guarded(createStore({ clock, base }));
   const search = createSearch({ store, clock });
   const jobs = createJobs({ control: tenants.control, clock });
   const cohorts = createCohorts({ store, search, clock });

@@ -7,7 +7,9 @@ import { parsePartialDate } from '../fhir/dates.js';
 import type { ValidationLevel } from '../fhir/validate.js';
 import type { Jobs } from '../jobs/jobs.js';
 import type { Search } from '../search/search.js';
+import { visibilityOf } from '../search/visibility.js';
 import type { Store } from '../store/contract.js';
+import { narrow } from '../store/visible.js';
 import type { AnnotateDeps } from '../tasks/annotate.js';
 import type { BulkExports } from '../tasks/bulk-exports.js';
 import type { BulkImports } from '../tasks/bulk-imports.js';
@@ -31,7 +33,7 @@ import { eraseRoute } from './erase.js';
 import { everythingRoutes } from './everything.js';
 import { oneParam } from './exchange.js';
 import { featureRoutes } from './features.js';
-import { authorise, createFhirEndpoint, type Seen } from './fhir-endpoint.js';
+import { authorise, createFhirEndpoint, type Narrow, type Seen } from './fhir-endpoint.js';
 import { isLoopback, ownOrigin, parseHost, publicUrl } from './hosts.js';
 import { healthLakeRoute } from './healthlake.js';
 import { idempotentHandler } from './idempotency.js';
@@ -124,6 +126,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     tenants: system.tenants,
     router,
     verify: options.dev ? undefined : options.verify,
+    narrow: narrowFor(system),
     publicUrl: (request) => publicUrl(options.baseUrl, request.headers.host),
     requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     bundleTimeoutMs: options.bundleTimeoutMs ?? BUNDLE_TIMEOUT_MS,
@@ -257,6 +260,18 @@ function record(metrics: Metrics, { log }: AppOptions, seen: Seen, start: number
   });
 }
 
+/**
+ * Narrows the tenant to what the caller's scopes cover. What an operation that reads (`r`) finds must be readable; what
+ * any other request finds, conditional writes and bundles among them, must be searchable.
+ */
+function narrowFor({ clock, baseOf }: HttpSystem): Narrow {
+  return (tenant, { grants }, { route }) => {
+    if (grants === undefined) return tenant;
+    const context = { blind: tenant.keys.blind, base: baseOf(tenant), now: clock.now() };
+    return narrow(tenant, visibilityOf(grants, tenant.keys, context), route.needs === 'r' ? 'r' : 's');
+  };
+}
+
 function buildRouter(system: HttpSystem, options: AppOptions): Router {
   const { search, bundles, clock } = system;
   const decorate = withAnnotationStatus;
@@ -270,7 +285,8 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
     match: (method, path) => router.match(method, path),
     dispatch: (matched, request) => {
       authorise(request, matched);
-      return matched.route.handle(request);
+      const tenant = narrowFor(system)(request.tenant, request.access, matched);
+      return matched.route.handle({ ...request, tenant });
     },
   };
   const routes: Route[] = interactionRoutes({

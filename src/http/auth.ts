@@ -64,9 +64,8 @@ export async function authenticate(verify: VerifyToken, token: string, tenant: T
     }
     throw error;
   }
-  // patient/ scopes wait for compartment checks on every path; until then accessOf grants them nothing.
   return {
-    access: accessOf(checked.scopes.join(' ')),
+    access: accessOf(checked.scopes.join(' '), checked.patient),
     actor: {
       id: checked.subject,
       kind: checked.scopes.some((s) => s.startsWith('user/')) ? 'user' : 'client',

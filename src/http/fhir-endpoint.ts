@@ -13,6 +13,7 @@ import { failure, HttpFault } from './outcome.js';
 import { requestId } from './request-id.js';
 import { acceptsGzip, type RenderContext, respond } from './respond.js';
 import type { Matched, Router } from './router.js';
+import { type Access, accessOf } from './scopes.js';
 
 export interface FhirEndpointOptions {
   readonly validation: ValidationLevel;
@@ -21,12 +22,16 @@ export interface FhirEndpointOptions {
   readonly router: Router;
   /** Absent in development mode: no token is asked for. */
   readonly verify: VerifyToken | undefined;
+  /** The tenant as a caller with these rights sees it. */
+  readonly narrow: Narrow;
   /** `http://host:port` as the caller sees it. */
   readonly publicUrl: (request: IncomingMessage) => string;
   readonly requestTimeoutMs: number;
   /** A bundle of thousands of entries takes longer than any other request. */
   readonly bundleTimeoutMs: number;
 }
+
+export type Narrow = (tenant: Tenant, access: Access, matched: Matched) => Tenant;
 
 /** What is counted and logged of a request: no path, no query, no id. */
 export interface Seen {
@@ -122,10 +127,11 @@ async function handle(
   const tenant = open ? undefined : await options.tenants.open(tenantName);
   const caller = tenant ? await callerOf(options, token, tenant) : NOBODY;
   authorise(caller, matched);
+  const seen = tenant && options.narrow(tenant, caller.access, matched);
   return matched.route.handle({
     get tenant() {
-      if (!tenant) throw new Fault('internal', 'What needs no token asked for the tenant.');
-      return tenant;
+      if (!seen) throw new Fault('internal', 'What needs no token asked for the tenant.');
+      return seen;
     },
     recognised: tenant ?? (await recognised(options, request, params, tenantName)),
     actor: { ...caller.actor, requestId: id },
@@ -196,7 +202,7 @@ async function callerOf(
 
 /** Of routes that need no token. */
 const NOBODY: Caller = {
-  access: { allows: () => false, allowsAll: () => false },
+  access: accessOf(''),
   actor: { id: 'anonymous', kind: 'client' },
 };
 

@@ -1,41 +1,55 @@
+import type { AccessGrant } from '../search/visibility.js';
+import { parseScope } from '../tenancy/scope.js';
+
 /** What may be done to a type, in the letters of SMART App Launch 2.2: create, read, update, delete, search. */
 export type Permission = 'c' | 'r' | 'u' | 'd' | 's';
 
 export interface Access {
+  /** Of some resources of the type at least; which they are the narrowed tenant decides (`grants`). */
   allows(type: string, permission: Permission): boolean;
-  /** True where every type, now and in future, is allowed it: system-level search, history and operations. */
+  /** True where every resource of every type, now and in future, is allowed it. */
   allowsAll(permission: Permission): boolean;
+  /** True where every type is allowed it, of each perhaps some resources only. */
+  allowsEachType(permission: Permission): boolean;
+  /** What the caller sees and may change; undefined for everything. */
+  readonly grants: readonly AccessGrant[] | undefined;
 }
 
 /** `--dev`: no token, everything of the tenant. */
-export const FULL_ACCESS: Access = { allows: () => true, allowsAll: () => true };
+export const FULL_ACCESS: Access = {
+  allows: () => true,
+  allowsAll: () => true,
+  allowsEachType: () => true,
+  grants: undefined,
+};
 
-/** The letters of v2 stand in this order and at least one is there; `.rw` or `.sr` is no scope. */
-const V2 = /^(system|user)\/([A-Z][A-Za-z]+|\*)\.(c?r?u?d?s?)$/;
-const V1 = /^(system|user)\/([A-Z][A-Za-z]+|\*)\.(read|write|\*)$/;
-const V1_LETTERS: Readonly<Record<string, string>> = { read: 'rs', write: 'cud', '*': 'cruds' };
+const LETTERS = 'cruds';
+const MAX_SCOPES = 500;
 
 /**
- * Reads a token's scopes. Deny by default: a scope that is not understood grants nothing. `patient/` scopes
- * and scopes narrowed by a query grant nothing either, as granting them whole would widen them.
+ * Reads a token's scopes. Deny by default: a scope that is not understood grants nothing, nor does a `patient/` scope
+ * without a patient.
  */
-export function accessOf(scope: string): Access {
-  const byType = new Map<string, Set<string>>();
-  for (const part of scope.split(' ').slice(0, MAX_SCOPES)) {
-    const v1 = V1.exec(part);
-    const v2 = v1 ? null : V2.exec(part);
-    const type = v1?.[2] ?? v2?.[2];
-    const letters = v1 ? V1_LETTERS[v1[3]!]! : (v2?.[3] ?? '');
-    if (type === undefined) continue;
-    const have = byType.get(type) ?? new Set();
-    for (const letter of letters) have.add(letter);
-    byType.set(type, have);
+export function accessOf(scope: string, patient?: string): Access {
+  const grants: AccessGrant[] = [];
+  for (const text of scope.split(' ').slice(0, MAX_SCOPES)) {
+    const found = parseScope(text);
+    if (!found || (found.context === 'patient' && patient === undefined)) continue;
+    const { type, letters, query } = found;
+    grants.push({
+      type,
+      letters,
+      ...(found.context === 'patient' ? { patient } : {}),
+      ...(query === undefined ? {} : { query }),
+    });
   }
-  const any = byType.get('*');
+  const whole = (g: AccessGrant) => g.type === '*' && g.patient === undefined && g.query === undefined;
+  const allowsAll = (letter: string) => grants.some((g) => whole(g) && g.letters.includes(letter));
   return {
-    allows: (type, permission) => any?.has(permission) === true || byType.get(type)?.has(permission) === true,
-    allowsAll: (permission) => any?.has(permission) === true,
+    allows: (type, permission) =>
+      grants.some((g) => (g.type === '*' || g.type === type) && g.letters.includes(permission)),
+    allowsAll,
+    allowsEachType: (permission) => grants.some((g) => g.type === '*' && g.letters.includes(permission)),
+    grants: [...LETTERS].every(allowsAll) ? undefined : grants,
   };
 }
-
-const MAX_SCOPES = 500;

@@ -13,7 +13,7 @@ export function requireSearchable(
   type: string | undefined,
   params: readonly (readonly [name: string, value: string])[],
 ): void {
-  if (access.allowsAll('s')) return;
+  if (access.allowsEachType('s')) return;
   for (const [name, value] of params) {
     for (const asked of typesAsked(type, name, value)) {
       if (asked === ANY || !access.allows(asked, 's')) throw forbidden(name);

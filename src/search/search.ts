@@ -6,6 +6,7 @@ import { RESOURCE_TYPES, typeNumber } from '../fhir/resource-types.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { Store, StoreTransaction } from '../store/contract.js';
 import type { Snapshot } from '../store/snapshot.js';
+import { narrowedOf } from '../store/visible.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { sortedPage } from './body-sort.js';
 import type { Total } from './control.js';
@@ -116,7 +117,7 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
         if (controls.summary === 'count' || controls.count === 0) {
           const total =
             controls.summary !== 'count' && controls.total === 'estimate'
-              ? await estimateTotal(reader, find)
+              ? await estimateTotal(reader, find, exact, recheck)
               : await countMatches(reader, find, exact, recheck);
           return { entries: [], total, self, warnings: parsed.warnings };
         }
@@ -228,7 +229,9 @@ async function totalOf(
   // The first page holds them all: they are counted already.
   if (from === START && !page.next) return page.matches.length;
   if (wanted === undefined) return undefined;
-  return wanted === 'estimate' ? estimateTotal(reader, find) : countMatches(reader, find, exact, recheck);
+  return wanted === 'estimate'
+    ? estimateTotal(reader, find, exact, recheck)
+    : countMatches(reader, find, exact, recheck);
 }
 
 async function countMatches(reader: Reader, find: Find, exact: boolean, recheck: Recheck): Promise<number> {
@@ -239,7 +242,9 @@ async function countMatches(reader: Reader, find: Find, exact: boolean, recheck:
   return n;
 }
 
-async function estimateTotal(reader: Reader, find: Find): Promise<number> {
+async function estimateTotal(reader: Reader, find: Find, exact: boolean, recheck: Recheck): Promise<number> {
+  // The statistics are of all rows: to a caller who sees some of them they would tell of the others.
+  if (narrowedOf(reader.tenant)) return countMatches(reader, find, exact, recheck);
   return Math.round((await guess(reader, find.condition, find.types)).matches);
 }
 

@@ -1,3 +1,4 @@
+import type { Resource } from '../core/resource.js';
 import { typeName } from '../fhir/resource-types.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { openBodies } from './bodies.js';
@@ -5,6 +6,7 @@ import { resourceOf } from './content.js';
 import type { VersionRead, WriteOp } from './contract.js';
 import { faultOf, intArray, run } from './database.js';
 import type { SegmentMember } from './segment.js';
+import { narrowedOf } from './visible.js';
 
 /** Where a page of history ended; bigints as text, as it travels in a sealed cursor. */
 export type HistoryPosition = readonly [lu: string, rtype: number, rid: string, ver: number];
@@ -75,6 +77,47 @@ const STATEMENT = `
  * that exists while the pages are walked stands on exactly one of them.
  */
 export async function typeHistory(tenant: Tenant, options: TypeHistoryOptions): Promise<TypeHistoryPage> {
+  const seen = narrowedOf(tenant);
+  if (!seen) {
+    const { versions, next } = await typeHistoryPage(tenant, options);
+    return { versions: versions.map(({ version }) => version), next };
+  }
+  const { raw, visibility } = seen;
+  const found: VersionRead[] = [];
+  let last: HistoryPosition | undefined;
+  let after = options.after;
+  // A page that finds little ends early, with a link to go on: hidden versions must not keep a request busy for ever.
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const count = Math.max(options.count - found.length + 1, LEAST_PAGE);
+    const page = await typeHistoryPage(raw, { ...options, count, ...(after ? { after } : {}) });
+    for (const { version, state, position } of page.versions) {
+      if (!visibility.allows('s', state)) continue;
+      // One more than the page holds tells that there is another.
+      if (found.length === options.count) return { versions: found, next: last };
+      found.push(version);
+      last = position;
+    }
+    after = page.next;
+    if (!after) break;
+  }
+  return { versions: found, next: after };
+}
+
+/** Pages looked at to fill one where some versions are hidden. */
+const MAX_ROUNDS = 50;
+const LEAST_PAGE = 100;
+
+interface JudgedPage {
+  /** Each with the state it is judged by: of a deletion, what was deleted. */
+  readonly versions: readonly {
+    readonly version: VersionRead;
+    readonly state: Resource;
+    readonly position: HistoryPosition;
+  }[];
+  readonly next: HistoryPosition | undefined;
+}
+
+async function typeHistoryPage(tenant: Tenant, options: TypeHistoryOptions): Promise<JudgedPage> {
   const { sinceMs, atMs, count, after } = options;
   try {
     const rows = await run<Row>(
@@ -100,7 +143,11 @@ export async function typeHistory(tenant: Tenant, options: TypeHistoryOptions): 
     );
     const last = rows.length > count ? page.at(-1) : undefined;
     return {
-      versions: page.map((row, i) => versionOf(row, bodies[i]!)),
+      versions: page.map((row, i) => ({
+        version: versionOf(row, bodies[i]!),
+        state: resourceOf(bodies[i]!, bodies[i]!.content),
+        position: [String(row.lu), row.rtype, String(row.rid), row.ver],
+      })),
       next: last && [String(last.lu), last.rtype, String(last.rid), last.ver],
     };
   } catch (error) {

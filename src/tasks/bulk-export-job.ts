@@ -1,3 +1,5 @@
+import type { Resource } from '../core/resource.js';
+import type { ViewFormat } from '../export/view-table.js';
 import type { AccessGrant } from '../search/visibility.js';
 import type { Actor } from '../store/contract.js';
 
@@ -18,6 +20,8 @@ export interface BulkExportRequest {
     readonly type: string;
     readonly params: readonly (readonly [string, string])[];
   }[];
+  /** Take out what says who. */
+  readonly deidentify?: boolean;
   /** Output is blocks, one for each patient, rather than files of one type each. */
   readonly byPatient?: boolean;
   /** Root elements, `Type.element` or `element`; all where empty. */
@@ -32,8 +36,19 @@ export interface BulkExportRequest {
   readonly actor: Pick<Actor, 'id' | 'kind'>;
   /** What who asked may see, where that is not everything: then nothing else is given. */
   readonly grants?: readonly AccessGrant[];
+  readonly views?: ViewsRequest;
   /** What was ignored of the request, for the error file. */
   readonly notices: readonly string[];
+}
+
+/** Tables by views instead of resources (`$viewdefinition-export`). */
+export interface ViewsRequest {
+  readonly format: ViewFormat;
+  readonly noHeader?: boolean;
+  /** Each its file, named so. */
+  readonly items: readonly { readonly name: string; readonly definition: Resource }[];
+  /** Of the client, told back to it. */
+  readonly trackingId?: string;
 }
 
 /** One finished file. */

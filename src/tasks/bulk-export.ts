@@ -12,6 +12,7 @@ import {
   provenanceOf,
   scopeStatements,
 } from '../export/bulk-rows.js';
+import type { Deidentifier } from '../export/deidentify/deidentify.js';
 import { SealedFile, type SealedPlace } from '../export/sealed-file.js';
 import { patientsOf } from '../fhir/compartment.js';
 import { informationOutcome, operationOutcome } from '../fhir/outcome.js';
@@ -28,7 +29,9 @@ import { narrowedSnapshot } from '../store/guarded.js';
 import type { SegmentMember } from '../store/segment.js';
 import { atSnapshot, resourceOfMember, type Snapshot } from '../store/snapshot.js';
 import type { Tenant } from '../tenancy/tenant.js';
-import type { BulkExportRequest, BulkExportResult, BulkFile } from './bulk-export-job.js';
+import type { BulkExportRequest, BulkExportResult, BulkFile, ViewsRequest } from './bulk-export-job.js';
+import { deidentifier } from './deidentify.js';
+import { exportViews } from './view-export.js';
 
 export interface BulkExportDeps {
   readonly clock: Clock;
@@ -125,6 +128,7 @@ class Run {
   private readonly associated = new Set<bigint>();
   private readonly context: IndexContext;
   private damaged = 0;
+  private strip: Deidentifier | undefined;
 
   constructor(
     private readonly deps: BulkExportDeps,
@@ -145,15 +149,43 @@ class Run {
       const snapshot = request.grants
         ? narrowedSnapshot(all, visibilityOf(request.grants, this.tenant.keys, this.context))
         : all;
+      if (request.views) {
+        await this.views(snapshot, request, request.views, ids);
+        return snapshot.complete;
+      }
       if (request.byPatient) await this.blocks(snapshot, request, pkeys, ids);
       else await this.scan(snapshot, request, scope, ids);
       await this.filtered(snapshot, request, ids);
-      if (request.sinceMs !== undefined) await this.deletions(snapshot, request, ids);
+      // Their ids would tell who.
+      if (request.sinceMs !== undefined && !request.deidentify) await this.deletions(snapshot, request, ids);
       return snapshot.complete;
     });
     for (const [key, file] of this.open) await this.finish(key, file);
     this.files.sort((a, b) => (a.name < b.name ? -1 : 1));
     return { transactionTime: complete, epoch: this.job.leaseEpoch, files: this.files };
+  }
+
+  private async views(
+    snapshot: Snapshot,
+    request: BulkExportRequest,
+    views: ViewsRequest,
+    ids: ReadonlySet<string> | undefined,
+  ): Promise<void> {
+    const files = await exportViews({
+      keys: this.tenant.keys,
+      folder: this.folder,
+      placeOf: (name) => placeOf(this.job.id, this.job.leaseEpoch, name),
+      snapshot,
+      context: this.context,
+      views,
+      patients: ids && [...ids],
+      sinceMs: request.sinceMs,
+      check: () => this.check(),
+      onRows: (added) => {
+        this.progress = { resources: this.progress.resources + added };
+      },
+    });
+    this.files.push(...files);
   }
 
   async abandon(): Promise<void> {
@@ -214,7 +246,7 @@ class Run {
         if (request.patients && this.isAnothers(member, ids!)) continue;
         if (of !== owner) {
           owner = of;
-          await this.header(member, of);
+          await this.header(member, of, request);
         }
         await this.give(member, request);
       }
@@ -235,7 +267,7 @@ class Run {
     );
   }
 
-  private async header(member: SegmentMember, owner: bigint): Promise<void> {
+  private async header(member: SegmentMember, owner: bigint, request: BulkExportRequest): Promise<void> {
     const full = this.open.get('by-patient');
     if (full && full.count >= RESOURCES_PER_FILE) await this.finish('by-patient', full);
     const id =
@@ -244,7 +276,9 @@ class Run {
         : patientsOf(resourceOfMember(member), this.context.base).find(
             (p) => this.tenant.keys.rid('Patient', p) === owner,
           );
-    const parameter = [{ name: 'header', valueReference: { reference: `Patient/${id}` } }];
+    if (request.deidentify) this.strip ??= deidentifier(this.tenant, {}, this.deps.clock.now(), new Map());
+    const shown = this.strip && id !== undefined ? this.strip.idOf('Patient', id) : id;
+    const parameter = [{ name: 'header', valueReference: { reference: `Patient/${shown}` } }];
     await this.line(
       'by-patient',
       'Parameters',
@@ -379,14 +413,27 @@ class Run {
   }
 
   private give(member: SegmentMember, request: BulkExportRequest): Promise<void> {
-    if (request.elements.length > 0) return this.giveResource(resourceOfMember(member), request);
+    if (request.elements.length > 0 || request.deidentify)
+      return this.giveResource(resourceOfMember(member), request);
     return this.line(outputOf(request), member.type, resourceText(member, member.content), request.base);
   }
 
   private giveResource(resource: Parameters<typeof shape>[0], request: BulkExportRequest): Promise<void> {
     const { elements, base } = request;
+    if (request.deidentify) return this.giveStripped(resource, request);
     const given = elements.length > 0 ? shape(resource, 'false', elements) : resource;
     return this.line(outputOf(request), resource.resourceType, stringifyJson(given), base);
+  }
+
+  private async giveStripped(
+    resource: Parameters<typeof shape>[0],
+    request: BulkExportRequest,
+  ): Promise<void> {
+    this.strip ??= deidentifier(this.tenant, {}, this.deps.clock.now(), new Map());
+    const stripped = this.strip.resource(resource);
+    if (!stripped) return;
+    const given = request.elements.length > 0 ? shape(stripped, 'false', request.elements) : stripped;
+    await this.line(outputOf(request), resource.resourceType, stringifyJson(given), undefined);
   }
 
   private add(kind: BulkFile['kind'], resource: Resource, type: string): Promise<void> {

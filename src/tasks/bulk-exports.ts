@@ -4,6 +4,7 @@ import { Fault, isFault } from '../core/fault.js';
 import { openSealedFile } from '../export/sealed-file.js';
 import type { Job } from '../jobs/job.js';
 import type { Actor } from '../store/contract.js';
+import { narrowedOf } from '../store/visible.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type BulkExportDeps, folderOf, placeOf } from './bulk-export.js';
 import { BULK_KEPT_MS, type BulkExportRequest, type BulkExportResult } from './bulk-export-job.js';
@@ -64,7 +65,9 @@ export function createBulkExports(deps: BulkExportDeps): BulkExports {
           remedy: 'Wait for one to end, or delete it.',
         });
       }
-      const job = await jobs.create(tenant, 'export', request);
+      // The job runs later and by another: what its caller sees goes along with it.
+      const grants = narrowedOf(tenant)?.visibility.grants as BulkExportRequest['grants'];
+      const job = await jobs.create(tenant, 'export', { ...request, ...(grants ? { grants } : {}) });
       for (const listener of listeners) listener();
       return job;
     },

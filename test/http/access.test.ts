@@ -216,7 +216,6 @@ describe('scopes that are not understood', () => {
     'system/*.rw',
     'system/*.sr',
     'system/*.',
-    'system/Patient.rs?name=x',
     'SYSTEM/*.cruds',
     'system/*.cruds?',
   ])('grant nothing: "%s"', (scope) => {
