@@ -9,7 +9,8 @@ import type { Search } from '../search/search.js';
 import type { Actor, Store } from '../store/contract.js';
 import { faultOf } from '../store/database.js';
 import type { Tenant } from '../tenancy/tenant.js';
-import { type CohortDefinition, parseDefinition } from './definition.js';
+import { type CohortDefinition, type Criteria, parseDefinition } from './definition.js';
+import { memberFilters } from './member-filter.js';
 import { patientSet } from './patients.js';
 
 /** Where a cohort's name stands on its Group: R4 has no search parameter for Group.name. */
@@ -37,6 +38,12 @@ export interface Cohort {
   readonly definition: CohortDefinition;
 }
 
+export interface CohortPreview {
+  readonly size: number;
+  /** Each criterion by its place in the definition, such as `criteria.and[1]`. */
+  readonly criteria: readonly { readonly at: string; readonly size: number }[];
+}
+
 export interface Cohorts {
   /**
    * Finds the patients and stores them as a Group, the criteria kept in it.
@@ -51,6 +58,17 @@ export interface Cohorts {
   list(tenant: Tenant, base: string): Promise<Cohort[]>;
   /** By the Group's id or the cohort's name. @throws Fault `not-found`. */
   find(tenant: Tenant, idOrName: string, base: string): Promise<Cohort>;
+  /**
+   * How many patients a definition means now, and each of its searches by itself, without storing anything. Needs no
+   * name.
+   */
+  preview(tenant: Tenant, definition: unknown, base: string): Promise<CohortPreview>;
+  /** Hashed ids of the patients of a definition, or of a stored cohort. */
+  keys(
+    tenant: Tenant,
+    cohort: CohortDefinition | { readonly id: string },
+    base: string,
+  ): Promise<Set<bigint>>;
   /** Ids of the patients, a batch at a time: those kept in a snapshot, those found now for a live one. */
   members(tenant: Tenant, groupId: string, base: string): AsyncGenerator<string[]>;
 }
@@ -70,6 +88,27 @@ export function createCohorts(parts: {
     const { statement } = await patientSet(search, tenant, definition, base);
     for await (const rows of cursorRows(tenant, patientRows(statement.text), statement.values))
       yield await store.readRows(tenant, rows.map(rowKeyOf));
+  }
+
+  /** Hashed ids of a definition's patients who are here, or their number alone. */
+  async function setKeys(
+    tenant: Tenant,
+    definition: Pick<CohortDefinition, 'criteria' | 'derived' | 'asOf'>,
+    base: string,
+    counted: boolean,
+  ): Promise<{ keys: Set<bigint>; count: number }> {
+    const { statement } = await patientSet(search, tenant, definition, base);
+    const text =
+      `select ${counted ? 'count(*) as rid' : 'r.rid'} from resource r` +
+      ` where r.rtype = ${typeNumber('Patient')} and not r.deleted and r.rid in (select pkey from ${statement.text} s)`;
+    const keys = new Set<bigint>();
+    let count = 0;
+    for await (const rows of cursorRows(tenant, text, statement.values))
+      for (const row of rows) {
+        if (counted) count = Number(row.rid);
+        else keys.add(BigInt(String(row.rid)));
+      }
+    return { keys, count: counted ? count : keys.size };
   }
 
   async function byIdOrName(tenant: Tenant, idOrName: string, base: string): Promise<StoredResource> {
@@ -118,6 +157,25 @@ export function createCohorts(parts: {
         return result!.resource!;
       });
       return { cohort: cohortOf(stored)!, group: stored };
+    },
+
+    async preview(tenant, input, base) {
+      const named = typeof input === 'object' && input !== null && !Array.isArray(input) ? input : {};
+      const definition = parseDefinition({ name: 'preview', ...named });
+      const size = async (criteria: Criteria) =>
+        (await setKeys(tenant, { ...definition, criteria }, base, true)).count;
+      const criteria: { at: string; size: number }[] = [];
+      for (const [at, one] of placesOf(definition.criteria, 'criteria'))
+        criteria.push({ at, size: await size(one) });
+      return { size: criteria[0]!.size, criteria };
+    },
+
+    async keys(tenant, cohort, base) {
+      if (!('id' in cohort)) return (await setKeys(tenant, cohort, base, false)).keys;
+      const keys = new Set<bigint>();
+      for await (const ids of this.members(tenant, cohort.id, base))
+        for (const id of ids) keys.add(tenant.keys.rid('Patient', id));
+      return keys;
     },
 
     async list(tenant, base) {
@@ -193,7 +251,7 @@ function definitionOf(group: Resource): CohortDefinition | undefined {
     valueString?: string;
   }[];
   const text = extensions.find((e) => e.url === COHORT_CRITERIA_URL)?.valueString;
-  if (text === undefined) return undefined;
+  if (text === undefined) return memberFilters(group);
   try {
     return parseDefinition(JSON.parse(text));
   } catch {
@@ -226,6 +284,16 @@ function memberIds(group: Resource): string[] {
     .filter((m) => m.inactive !== true)
     .map((m) => /(?:^|\/)Patient\/([A-Za-z0-9\-.]{1,64})$/.exec(m.entity?.reference ?? '')?.[1])
     .filter((id) => id !== undefined);
+}
+
+/** Every criterion of a tree with its place, the whole first. */
+function placesOf(criteria: Criteria, at: string): [string, Criteria][] {
+  const own: [string, Criteria] = [at, criteria];
+  if ('not' in criteria) return [own, ...placesOf(criteria.not, `${at}.not`)];
+  const name = 'and' in criteria ? 'and' : 'or' in criteria ? 'or' : undefined;
+  if (name === undefined) return [own];
+  const list = (criteria as Record<string, readonly Criteria[]>)[name]!;
+  return [own, ...list.flatMap((one, i) => placesOf(one, `${at}.${name}[${i}]`))];
 }
 
 /** The patients of a set that are here, in an order that is theirs for good. */

@@ -1,4 +1,5 @@
-import { Fault, invalid } from '../core/fault.js';
+import { invalid } from '../core/fault.js';
+import { parsePartialDate } from '../fhir/dates.js';
 
 /** Which patients are meant: a tree of searches. */
 export type Criteria =
@@ -7,11 +8,28 @@ export type Criteria =
   | { readonly not: Criteria }
   | SearchCriterion;
 
-/** `Condition?code=…`: patients with a match; with `after`, one that happened after another search's match. */
+/**
+ * `Condition?code=…`: patients with a match. With `after`, `before` or `within`, matches that stand so in time to a match
+ * of another search; with `count`, so many of them.
+ */
 export interface SearchCriterion {
   readonly search: string;
-  readonly after?: { readonly search: string; readonly withinDays: number };
+  /** Later than a match of the other search, by at most so many days where they are given. */
+  readonly after?: TimeRelation;
+  /** Earlier than a match of the other search. */
+  readonly before?: TimeRelation;
+  /** At most so many days from a match of the other search, either way. */
+  readonly within?: TimeRelation & { readonly withinDays: number };
+  readonly count?: { readonly min?: number; readonly max?: number };
 }
+
+export interface TimeRelation {
+  readonly search: string;
+  readonly withinDays?: number;
+}
+
+/** How two searches' matches may stand in time. */
+export const RELATIONS = ['after', 'before', 'within'] as const;
 
 export interface CohortDefinition {
   readonly name: string;
@@ -21,17 +39,20 @@ export interface CohortDefinition {
   readonly derived: 'include' | 'exclude' | 'only';
   /** `snapshot` keeps the members found when it was made; `live` finds them anew whenever they are asked for. */
   readonly mode: 'snapshot' | 'live';
+  /** What was known at this moment (ISO 8601) decides, rather than what is known now. */
+  readonly asOf?: string;
 }
 
 const MAX_NAME_CHARS = 200;
 const MAX_CRITERIA = 100;
 const MAX_DEPTH = 16;
 const MAX_WITHIN_DAYS = 36_525;
+const MAX_COUNT = 1_000_000;
 const NAMES: ReadonlySet<string> = new Set(['name', 'description', 'criteria', 'derived', 'mode', 'asOf']);
 
 /**
  * Reads a definition from parsed JSON.
- * @throws Fault `invalid` naming the place and the remedy; `unsupported` for `asOf`.
+ * @throws Fault `invalid` naming the place and the remedy.
  */
 export function parseDefinition(value: unknown): CohortDefinition {
   const d = objectAt(value, 'cohort');
@@ -46,15 +67,6 @@ export function parseDefinition(value: unknown): CohortDefinition {
     throw invalid('A cohort needs a name.', 'name', `Give a text of 1 to ${MAX_NAME_CHARS} characters.`);
   if (d.description !== undefined && typeof d.description !== 'string')
     throw invalid('The description is no text.', 'description', 'Give a text, or leave it out.');
-  if (d.asOf !== undefined)
-    throw new Fault(
-      'unsupported',
-      'A cohort is made from what is known now; the past cannot be asked for yet.',
-      {
-        at: 'asOf',
-        remedy: 'Leave asOf out; bound the events themselves with date parameters.',
-      },
-    );
   const budget = { left: MAX_CRITERIA };
   return {
     name: d.name.trim(),
@@ -62,7 +74,24 @@ export function parseDefinition(value: unknown): CohortDefinition {
     criteria: parseCriteria(d.criteria, 'criteria', 0, budget),
     derived: oneOf(d.derived, 'derived', ['include', 'exclude', 'only'] as const),
     mode: oneOf(d.mode, 'mode', ['snapshot', 'live'] as const),
+    ...(d.asOf === undefined ? {} : { asOf: momentAt(d.asOf, 'asOf') }),
   };
+}
+
+/** The moment a text means: its end, where it is less exact than a millisecond. */
+export function momentOf(text: string): number {
+  return parsePartialDate(text)?.hi ?? Number.NaN;
+}
+
+function momentAt(value: unknown, at: string): string {
+  if (typeof value !== 'string' || Number.isNaN(momentOf(value)))
+    throw invalid('Not a date or an instant.', at, 'Give one such as 2024-05-01 or 2024-05-01T10:00:00Z.');
+  return value;
+}
+
+/** Reads criteria alone. @throws Fault `invalid` */
+export function parseCriteriaAlone(value: unknown, at: string): Criteria {
+  return parseCriteria(value, at, 0, { left: MAX_CRITERIA });
 }
 
 function parseCriteria(value: unknown, at: string, depth: number, budget: { left: number }): Criteria {
@@ -74,10 +103,12 @@ function parseCriteria(value: unknown, at: string, depth: number, budget: { left
       `Use at most ${MAX_CRITERIA} criteria in ${MAX_DEPTH} levels.`,
     );
   const kinds = ['and', 'or', 'not', 'search'].filter((k) => c[k] !== undefined);
-  const stranger = Object.keys(c).find((k) => k !== kinds[0] && !(k === 'after' && kinds[0] === 'search'));
-  if (kinds.length !== 1 || stranger !== undefined)
+  const more: readonly string[] = kinds[0] === 'search' ? [...RELATIONS, 'count'] : [];
+  const stranger = Object.keys(c).find((k) => k !== kinds[0] && !more.includes(k));
+  const relations = RELATIONS.filter((name) => c[name] !== undefined);
+  if (kinds.length !== 1 || stranger !== undefined || relations.length > 1)
     throw invalid(
-      'A criterion has exactly one of and, or, not, search; after goes with search only.',
+      'A criterion has exactly one of and, or, not, search; one of after, before, within, and count, go with search only.',
       at,
       'Nest them.',
     );
@@ -91,16 +122,44 @@ function parseCriteria(value: unknown, at: string, depth: number, budget: { left
   if (kinds[0] === 'or') return { or: list('or') };
   if (kinds[0] === 'not') return { not: parseCriteria(c.not, `${at}.not`, depth + 1, budget) };
   const search = searchAt(c.search, `${at}.search`);
-  if (c.after === undefined) return { search };
-  const after = objectAt(c.after, `${at}.after`);
-  const days = after.withinDays;
-  if (typeof days !== 'number' || !(days > 0) || days > MAX_WITHIN_DAYS)
+  const [relation] = relations;
+  return {
+    search,
+    ...(relation === undefined ? {} : { [relation]: relationAt(c[relation], `${at}.${relation}`, relation) }),
+    ...(c.count === undefined ? {} : { count: countAt(c.count, `${at}.count`) }),
+  };
+}
+
+function relationAt(value: unknown, at: string, relation: (typeof RELATIONS)[number]): TimeRelation {
+  const { search, withinDays: days } = objectAt(value, at);
+  const missing = days === undefined && relation !== 'within';
+  if (!missing && (typeof days !== 'number' || !(days > 0) || days > MAX_WITHIN_DAYS))
     throw invalid(
       'Not a number of days.',
-      `${at}.after.withinDays`,
+      `${at}.withinDays`,
       `Give more than 0 and at most ${MAX_WITHIN_DAYS}.`,
     );
-  return { search, after: { search: searchAt(after.search, `${at}.after.search`), withinDays: days } };
+  return {
+    search: searchAt(search, `${at}.search`),
+    ...(days === undefined ? {} : { withinDays: days as number }),
+  };
+}
+
+function countAt(value: unknown, at: string): { min?: number; max?: number } {
+  const { min, max, ...rest } = objectAt(value, at);
+  for (const [name, n] of [
+    ['min', min],
+    ['max', max],
+  ] as const)
+    if (n !== undefined && (!Number.isInteger(n) || (n as number) < 0 || (n as number) > MAX_COUNT))
+      throw invalid('Not a number of matches.', `${at}.${name}`, `Give 0 to ${MAX_COUNT}.`);
+  const known = min !== undefined || max !== undefined;
+  if (!known || Object.keys(rest).length > 0 || (min as number) > (max as number))
+    throw invalid('A count has min, max or both, min not above max.', at, 'Give {"min": 3}.');
+  return {
+    ...(min === undefined ? {} : { min: min as number }),
+    ...(max === undefined ? {} : { max: max as number }),
+  };
 }
 
 function searchAt(value: unknown, at: string): string {

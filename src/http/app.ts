@@ -335,7 +335,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
       ...jobRoutes({ jobs: system.jobs, imports: system.imports }),
       ...viewDefinitionRoutes(system),
       ...featureRoutes(system),
-      ...cohortRoutes(system.cohorts),
+      ...cohortRoutes({ ...system, baseOf: (tenant) => system.baseOf(tenant) }),
       annotateRoute(async () => (await system.annotation()).reader),
       reviewRoute(system, basicCheck),
       eraseRoute(system.store),

@@ -141,6 +141,41 @@ const ROWS: [string, unknown, object, string[]][] = [
     ['p1', 'p2'],
   ],
   ['after itself', { search: 'Encounter', after: { search: 'Encounter', withinDays: 20 } }, {}, ['p1']],
+  [
+    'before, without a limit',
+    { search: 'Encounter?class=EMER', before: { search: 'Encounter?class=IMP' } },
+    {},
+    ['p1', 'p2'],
+  ],
+  [
+    'before within',
+    { search: 'Encounter?class=EMER', before: { search: 'Encounter?class=IMP', withinDays: 30 } },
+    {},
+    ['p1'],
+  ],
+  [
+    'within, either way',
+    { search: 'Encounter?class=IMP', within: { search: 'Encounter?class=EMER', withinDays: 30 } },
+    {},
+    ['p1', 'p3'],
+  ],
+  ['at least two', { search: 'Encounter', count: { min: 2 } }, {}, ['p1', 'p2', 'p3']],
+  ['at least two of what few have', { search: 'Condition', count: { min: 2 } }, {}, ['p2']],
+  ['exactly one', { search: 'Condition', count: { min: 1, max: 1 } }, {}, ['p1', 'p3', 'p4']],
+  ['none', { search: 'Condition?code=B', count: { max: 0 } }, {}, ['p1', 'p4']],
+  ['at most one', { search: 'Condition', count: { max: 1 } }, {}, ['p1', 'p3', 'p4']],
+  [
+    'a number of matches after',
+    { search: 'Encounter', after: { search: 'Condition?code=A' }, count: { min: 2 } },
+    {},
+    ['p1', 'p2'],
+  ],
+  [
+    'what the index finds too much of, counted',
+    { search: 'Condition?code:text=disease', count: { min: 2 } },
+    {},
+    ['p2'],
+  ],
   ['what the index finds too much of', { search: 'Condition?code:text=disease a' }, {}, ['p1', 'p2', 'p4']],
   [
     'after, with what the index finds too much of',
@@ -252,7 +287,22 @@ const REFUSED: [string, unknown, string, string][] = [
     'invalid',
     'criteria',
   ],
-  ['the past', { name: 'x', criteria: A, asOf: '2020-01-01' }, 'unsupported', 'asOf'],
+  ['no moment', { name: 'x', criteria: A, asOf: 'yesterday' }, 'invalid', 'asOf'],
+  ['an empty count', { name: 'x', criteria: { ...A, count: {} } }, 'invalid', 'criteria.count'],
+  [
+    'a count the wrong way round',
+    { name: 'x', criteria: { ...A, count: { min: 2, max: 1 } } },
+    'invalid',
+    'criteria.count',
+  ],
+  ['half a match', { name: 'x', criteria: { ...A, count: { min: 0.5 } } }, 'invalid', 'criteria.count.min'],
+  [
+    'within without days',
+    { name: 'x', criteria: { ...A, within: B } },
+    'invalid',
+    'criteria.within.withinDays',
+  ],
+  ['two relations', { name: 'x', criteria: { ...A, after: B, before: B } }, 'invalid', 'criteria'],
   ['another mode', { name: 'x', criteria: A, mode: 'sometimes' }, 'invalid', 'mode'],
 ];
 
@@ -274,4 +324,86 @@ test('a search the server does not understand is refused, and nothing is stored'
   );
   await expect(asked).rejects.toMatchObject({ category: 'invalid', at: 'nonsense' });
   await expect(cohorts.find(tenant, 'odd', base)).rejects.toMatchObject({ category: 'not-found' });
+});
+
+test('a cohort of the past has who was known then: changed, deleted, added and moved since', async () => {
+  const put = (resource: Resource) =>
+    store.commit(tenant, [{ op: 'update', type: resource.resourceType, id: resource.id!, resource }], actor);
+  const own = (id: string, who: string, code: string, more: object = {}) =>
+    put({ ...condition(who, code, '2020-05-01', more), id });
+  await own('stays', 'p1', 'T');
+  await own('changes', 'p2', 'T');
+  await own('goes', 'p3', 'T');
+  await own('moves', 'p4', 'T', fromNote('n2'));
+  await new Promise((resume) => setTimeout(resume, 5));
+  const then = new Date().toISOString();
+  await new Promise((resume) => setTimeout(resume, 5));
+  await own('changes', 'p2', 'U');
+  await store.commit(tenant, [{ op: 'delete', type: 'Condition', id: 'goes' }], actor);
+  await own('moves', 'p1', 'T', fromNote('n2'));
+  await own('comes', 'p3', 'V');
+  const T = { search: 'Condition?code=T' };
+  const text = { search: 'Condition?code:text=disease t' };
+  expect(await membersOf(T)).toEqual(['p1']);
+  for (const criteria of [T, text]) {
+    expect(await membersOf(criteria, { asOf: then })).toEqual(['p1', 'p2', 'p3', 'p4']);
+    expect(await membersOf(criteria, { asOf: then, derived: 'exclude' })).toEqual(['p1', 'p2', 'p3']);
+    expect(await membersOf(criteria, { asOf: then, derived: 'only' })).toEqual(['p4']);
+  }
+  expect(await membersOf({ not: { search: 'Condition?code=V' } }, { asOf: then })).toEqual([
+    'p1',
+    'p2',
+    'p3',
+    'p4',
+  ]);
+  expect(await membersOf({ not: { search: 'Condition?code=V' } })).toEqual(['p1', 'p2', 'p4']);
+  expect(await membersOf(T, { asOf: '2001-01-01' })).toEqual([]);
+  expect(await membersOf({ not: T }, { asOf: '2001-01-01' })).toEqual([]);
+  await expect(membersOf({ search: 'Condition?subject.gender=male' }, { asOf: then })).rejects.toMatchObject({
+    category: 'unsupported',
+  });
+});
+
+test('a preview counts every criterion and stores nothing', async () => {
+  const before = (await cohorts.list(tenant, base)).length;
+  expect(await cohorts.preview(tenant, { criteria: { and: [A, { not: B }] } }, base)).toEqual({
+    size: 2,
+    criteria: [
+      { at: 'criteria', size: 2 },
+      { at: 'criteria.and[0]', size: 3 },
+      { at: 'criteria.and[1]', size: 2 },
+      { at: 'criteria.and[1].not', size: 2 },
+    ],
+  });
+  expect((await cohorts.list(tenant, base)).length).toBe(before);
+});
+
+test('a Group with member filters has the patients they mean: alternatives of a type, several types together', async () => {
+  const filter = (expression: string, language = 'application/x-fhir-query') => ({
+    url: 'http://hl7.org/fhir/uv/bulkdata/StructureDefinition/member-filter',
+    valueExpression: { language, expression },
+  });
+  const group = async (id: string, ...modifierExtension: object[]) => {
+    const resource = {
+      resourceType: 'Group',
+      id,
+      type: 'person',
+      actual: false,
+      name: id,
+      modifierExtension,
+    };
+    await store.commit(tenant, [{ op: 'update', type: 'Group', id, resource }], actor);
+    return id;
+  };
+  expect(await members(await group('g1', filter('Condition?code=urn:codes|A')))).toEqual(['p1', 'p2', 'p4']);
+  expect(await members(await group('g2', filter('Condition?code=A'), filter('Condition?code=B')))).toEqual([
+    'p1',
+    'p2',
+    'p3',
+    'p4',
+  ]);
+  expect(await members(await group('g3', filter('Condition?code=A'), filter('Patient?gender=male')))).toEqual(
+    ['p1'],
+  );
+  expect(await cohorts.find(tenant, 'g3', base)).toMatchObject({ name: 'g3', mode: 'live' });
 });
