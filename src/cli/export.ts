@@ -18,6 +18,9 @@ interface ExportCommandOptions extends SharedOptions {
   format: TableFormat;
   buckets?: string;
   formulaSafe?: true;
+  deidentify?: true;
+  dates?: 'shift' | 'year';
+  notes?: 'drop' | 'scrub';
   gold?: string;
   cohort?: string;
   patient?: string[];
@@ -45,6 +48,19 @@ export function register(program: Command): void {
     .option('--patient <id...>', 'only these patients')
     .option('--type <types>', 'only these resource types, separated by commas')
     .option('--since <instant>', 'only what was updated at or after this instant')
+    .option('--deidentify', 'take out what says who (Safe Harbor); deidentification.json tells what went')
+    .addOption(
+      new Option(
+        '--dates <how>',
+        'de-identified: shift moves all dates of a patient by the same days, year cuts them',
+      ).choices(['shift', 'year']),
+    )
+    .addOption(
+      new Option(
+        '--notes <how>',
+        'de-identified: drop the text of notes, or scrub it of the personal data found in it',
+      ).choices(['drop', 'scrub']),
+    )
     .option('--quiet', 'no progress')
     .addHelpText(
       'after',
@@ -56,6 +72,12 @@ export function register(program: Command): void {
         if (options.gold) return exportGold(system, tenant, options.gold);
         const place = options.out;
         if (!place) throw new Fault('invalid', 'Say where to: --out FOLDER or --gold FILE.', { at: '--out' });
+        if ((options.dates || options.notes) && !options.deidentify) {
+          throw new Fault('invalid', '--dates and --notes are said of a de-identified export.', {
+            at: '--deidentify',
+            remedy: 'Add --deidentify.',
+          });
+        }
         const types = options.type?.split(',').map((t) => t.trim());
         for (const type of types ?? []) {
           if (!isResourceType(type))
@@ -80,6 +102,9 @@ export function register(program: Command): void {
           format: options.format,
           ...(options.buckets === undefined ? {} : { buckets: Number(options.buckets) }),
           ...(options.formulaSafe ? { csv: { formulaSafe: true } } : {}),
+          ...(options.deidentify
+            ? { deidentify: { dates: options.dates ?? 'shift', notes: options.notes ?? 'drop' } }
+            : {}),
           types,
           patients,
           sinceMs,

@@ -36,6 +36,8 @@ const context = (place: SealedPlace, piece: number, last: boolean) => ({
 /** Writes lines to a hidden file, which gets its name when it is whole. */
 export class SealedFile {
   private lines: string[] = [];
+  /** Of a file that is no text, instead of lines. */
+  private bytes: Uint8Array[] = [];
   private size = 0;
   private piece = 0;
   count = 0;
@@ -65,6 +67,13 @@ export class SealedFile {
     if (this.size >= PIECE_BYTES) await this.write(false);
   }
 
+  /** Adds bytes as they are; a file has lines or bytes. */
+  async addBytes(bytes: Uint8Array): Promise<void> {
+    this.bytes.push(bytes);
+    this.size += bytes.length;
+    if (this.size >= PIECE_BYTES) await this.write(false);
+  }
+
   /** Gives the file its name; what it holds is on the disk by then. */
   async finish(): Promise<void> {
     await this.write(true);
@@ -79,8 +88,11 @@ export class SealedFile {
   }
 
   private async write(last: boolean): Promise<void> {
-    const packed = await compress(Buffer.from(this.lines.join(''), 'utf8'), { level: 1 });
+    const plain =
+      this.bytes.length > 0 ? Buffer.concat(this.bytes) : Buffer.from(this.lines.join(''), 'utf8');
+    const packed = await compress(plain, { level: 1 });
     this.lines = [];
+    this.bytes = [];
     this.size = 0;
     const sealed = this.keys.seal(packed, context(this.place, this.piece++, last));
     const head = Buffer.allocUnsafe(HEAD_BYTES);

@@ -1,5 +1,6 @@
 import { Fault } from '../core/fault.js';
 import type { BlobStore } from './blob-store.js';
+import type { Removed } from './deidentify/deidentify.js';
 import type { ExportedFile } from './shard-output.js';
 import type { Shard } from './shard-reader.js';
 import type { TableFormat } from './table.js';
@@ -38,7 +39,14 @@ export interface ExportState {
   readonly asOfMs: number;
   readonly shards: readonly Shard[];
   /** By number of the shard. */
-  readonly done: Record<string, readonly ExportedFile[]>;
+  readonly done: Record<string, ShardDone>;
+}
+
+export interface ShardDone {
+  readonly files: readonly ExportedFile[];
+  /** Of a de-identified export. */
+  readonly removed?: Removed;
+  readonly leftOut?: Readonly<Record<string, number>>;
 }
 
 /**

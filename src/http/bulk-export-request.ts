@@ -71,6 +71,9 @@ export async function bulkExportRequest(request: FhirRequest, level: Level): Pro
       'Leave one of them out.',
     );
   }
+  const deidentify = list('_deidentify').includes('true');
+  if (list('_deidentify').some((value) => value !== 'true' && value !== 'false'))
+    throw invalid('Neither true nor false.', '_deidentify');
   const partial = list('allowPartialManifests');
   if (partial.some((value) => value !== 'true' && value !== 'false'))
     refuse(invalid('Neither true nor false.', 'allowPartialManifests'));
@@ -84,6 +87,7 @@ export async function bulkExportRequest(request: FhirRequest, level: Level): Pro
     ...(untilMs === undefined ? {} : { untilMs }),
     ...(provenance ? { provenance } : {}),
     ...(byPatient ? { byPatient } : {}),
+    ...(deidentify ? { deidentify } : {}),
   };
 }
 
@@ -98,6 +102,7 @@ const KNOWN = [
   'includeAssociatedData',
   'organizeOutputBy',
   'allowPartialManifests',
+  '_deidentify',
   '_format',
   '_pretty',
 ];

@@ -1,16 +1,20 @@
 import type pg from 'pg';
+import type { KnownIdentity } from '../../nlp/model.js';
 import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
-import { parseJson } from '../core/json.js';
+import { parseJson, stringifyJson } from '../core/json.js';
 import type { StoredResource } from '../core/resource.js';
 import { type BlobStore, folderStore } from '../export/blob-store.js';
 import { type BulkScope, scopeStatements } from '../export/bulk-rows.js';
-import { type ExportedFile, ShardOutput } from '../export/shard-output.js';
-import { MAX_PART, readShard, type Shard } from '../export/shard-reader.js';
+import type { Deidentifier } from '../export/deidentify/deidentify.js';
+import { deidentificationReport } from '../export/deidentify/report.js';
+import { ShardOutput } from '../export/shard-output.js';
+import { MAX_PART, readShard, type Shard, type ShardChoice } from '../export/shard-reader.js';
 import {
   type ExportManifest,
   type ExportState,
   resumable,
+  type ShardDone,
   saveManifest,
   saveState,
 } from '../export/state.js';
@@ -18,8 +22,9 @@ import { type CsvOptions, TABLE_FORMATS, type TableFormat } from '../export/tabl
 import { RESOURCE_TYPES } from '../fhir/resource-types.js';
 import { resourceText } from '../store/content.js';
 import type { Store } from '../store/contract.js';
-import { atSnapshot } from '../store/snapshot.js';
+import { atSnapshot, resourceOfMember } from '../store/snapshot.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import { type DeidentifyChoice, deidentifier, type Identities, identityOf } from './deidentify.js';
 
 export type { ExportManifest } from '../export/state.js';
 
@@ -40,6 +45,8 @@ export interface ExportRequest {
   /** Write this many folders `bucket=0000…`, each with all records of its patients. */
   readonly buckets?: number;
   readonly csv?: CsvOptions;
+  /** Take out what says who (see `Deidentifier`), and say so in `deidentification.json`. */
+  readonly deidentify?: DeidentifyChoice;
   /** Resources that are read, written and resumed as one. */
   readonly resourcesPerShard?: number;
   readonly signal?: AbortSignal;
@@ -53,6 +60,7 @@ const SHARDS_AT_ONCE = 2;
 /** Patients of one cohort's export. */
 const MAX_PATIENTS = 2_000_000;
 const MAX_BUCKETS = 1024;
+const DEIDENTIFICATION = 'deidentification.json';
 /** Parts are counted in strips of this many to cut shards of like size. */
 const PARTS_PER_STRIP = 16;
 const STATEMENT_TIMEOUT = 'set statement_timeout = 0; set idle_in_transaction_session_timeout = 0';
@@ -78,7 +86,14 @@ export async function runExport(
     request: request.request,
     digest: String(
       tenant.keys.digest(
-        JSON.stringify([request.types, patients, request.sinceMs, request.buckets, request.csv]),
+        JSON.stringify([
+          request.types,
+          patients,
+          request.sinceMs,
+          request.buckets,
+          request.csv,
+          request.deidentify,
+        ]),
       ),
     ),
   };
@@ -95,9 +110,15 @@ export async function runExport(
     if (!found) await saveState(target, state);
     const run = new Export(tenant, request, format, target, state, choice);
     await run.all();
-    const output = Object.values(state.done)
-      .flat()
-      .sort((a, b) => (a.file < b.file ? -1 : 1));
+    const done = Object.values(state.done);
+    const beside: string[] = [];
+    if (request.deidentify) {
+      const { dates = 'shift', notes } = request.deidentify;
+      const report = deidentificationReport(done, dates, notes === 'scrub');
+      await target.put(DEIDENTIFICATION, Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
+      beside.push(DEIDENTIFICATION);
+    }
+    const output = done.flatMap(({ files }) => files).sort((a, b) => (a.file < b.file ? -1 : 1));
     const counts: Record<string, number> = {};
     for (const { type, count } of output) counts[type] = (counts[type] ?? 0) + count;
     const manifest: ExportManifest = {
@@ -107,7 +128,7 @@ export async function runExport(
       output,
       counts,
       total: output.reduce((sum, f) => sum + f.count, 0),
-      beside: [],
+      beside,
     };
     await saveManifest(target, manifest);
     return manifest;
@@ -144,7 +165,7 @@ class Export {
 
   async all(): Promise<void> {
     const { shards, done } = this.state;
-    for (const files of Object.values(done)) this.written += files.reduce((sum, f) => sum + f.count, 0);
+    for (const { files } of Object.values(done)) this.written += files.reduce((sum, f) => sum + f.count, 0);
     const waiting = shards.map((shard, number) => ({ shard, number })).filter(({ number }) => !done[number]);
     let failed: unknown;
     const work = async () => {
@@ -162,15 +183,28 @@ class Export {
   }
 
   private async shard(shard: Shard, number: number): Promise<void> {
-    const files = this.choice
+    const done = this.choice
       ? await this.write(this.choice.client, shard, number)
       : await onConnection(this.tenant, (client) => this.write(client, shard, number));
-    this.state.done[number] = files;
+    this.state.done[number] = done;
     this.saved = this.saved.then(() => saveState(this.target, this.state));
     await this.saved;
   }
 
-  private async write(client: pg.PoolClient, shard: Shard, number: number): Promise<ExportedFile[]> {
+  private async stripper(
+    client: pg.PoolClient,
+    shard: Shard,
+    choice: DeidentifyChoice,
+  ): Promise<Deidentifier> {
+    const { asOfMs } = this.state;
+    const known =
+      choice.notes === 'scrub'
+        ? await identitiesOf(this.tenant, client, shard, { asOfMs, chosen: this.choice?.table })
+        : new Map<string, KnownIdentity>();
+    return deidentifier(this.tenant, choice, asOfMs, known);
+  }
+
+  private async write(client: pg.PoolClient, shard: Shard, number: number): Promise<ShardDone> {
     const { request, state, format } = this;
     const output = new ShardOutput(this.target, {
       format,
@@ -181,23 +215,47 @@ class Export {
     const parse = (format === 'parquet' ? JSON.parse : parseJson) as (text: string) => StoredResource;
     const { types, sinceMs } = request;
     const choice = { asOfMs: state.asOfMs, types, sinceMs, chosen: this.choice?.table };
+    const strip = request.deidentify && (await this.stripper(client, shard, request.deidentify));
     try {
       for await (const members of readShard(this.tenant, client, shard, choice)) {
         request.signal?.throwIfAborted();
         for (const member of members) {
           const text = resourceText(member, member.content);
-          if (format === 'ndjson') await output.line(member.type, text);
+          if (strip) {
+            const given = strip.resource(parseJson(text) as StoredResource);
+            if (given === undefined) continue;
+            if (format === 'ndjson') await output.line(member.type, stringifyJson(given));
+            else await output.row(given);
+          } else if (format === 'ndjson') await output.line(member.type, text);
           else await output.row(parse(text), text);
         }
         this.written += members.length;
         request.onProgress?.(this.written);
       }
-      return await output.finish();
+      const files = await output.finish();
+      return { files, ...(strip ? { removed: strip.removed, leftOut: strip.leftOut } : {}) };
     } catch (error) {
       await output.abandon();
       throw error;
     }
   }
+}
+
+/** Who the patients of a shard are is known before their notes are read: they stand in the same parts. */
+async function identitiesOf(
+  tenant: Tenant,
+  client: pg.PoolClient,
+  shard: Shard,
+  choice: ShardChoice,
+): Promise<Identities> {
+  const found = new Map<string, KnownIdentity>();
+  for await (const members of readShard(tenant, client, shard, {
+    ...choice,
+    sinceMs: undefined,
+    types: ['Patient'],
+  }))
+    for (const member of members) found.set(member.id, identityOf(resourceOfMember(member)));
+  return found;
 }
 
 /** `Observation`, `Observation.3` of several shards, `bucket=0003/Observation` of buckets. */

@@ -243,6 +243,41 @@ describe('an export as tables', () => {
   });
 });
 
+describe('a de-identified export', () => {
+  it.each(['ndjson', 'parquet', 'csv'] as const)(
+    'as %s holds no name, no id and no date as it was',
+    async (format) => {
+      const { directory, manifest } = await exported({ format, deidentify: {} });
+      expect(manifest.counts).toEqual({
+        Encounter: PATIENTS,
+        Observation: PATIENTS * 3 + 1,
+        Patient: PATIENTS,
+      });
+      const report = JSON.parse(readFileSync(join(directory, 'deidentification.json'), 'utf8'));
+      expect(report.removed['Patient.name']).toEqual({ 'says who, where or in words': PATIENTS });
+      expect(report.leftOut).toEqual({ Practitioner: 3, Provenance: 1 });
+      let text = JSON.stringify(report);
+      for (const { file } of manifest.output) {
+        text +=
+          format === 'parquet'
+            ? JSON.stringify(await duck(`select * from '${join(directory, file)}'`))
+            : readFileSync(join(directory, file), 'utf8');
+      }
+      expect(text).not.toMatch(/Müller|\b[peo]\d+(-\d)?\b|1950-02-01|2020-01-0[123]T/);
+      expect(text).toMatch(/2160-0/);
+    },
+  );
+
+  it('gives the same person the same id in every export, and keeps intervals', async () => {
+    const ids: string[][] = [];
+    for (let i = 0; i < 2; i++) {
+      const { directory, manifest } = await exported({ deidentify: {}, types: ['Observation', 'Patient'] });
+      ids.push([...resources(directory, manifest.output).keys()].sort());
+    }
+    expect(ids[0]).toEqual(ids[1]);
+  });
+});
+
 describe('an export that was interrupted', () => {
   it.each(['ndjson', 'parquet'] as const)(
     'goes on to the same %s, though the lake changed meanwhile',

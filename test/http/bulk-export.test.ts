@@ -330,6 +330,19 @@ describe('what an export gives', () => {
     });
   });
 
+  it('says nothing of who where asked to, ids replaced alike everywhere', async () => {
+    const { resources, ids } = await exported('$export', { _deidentify: 'true' });
+    expect(new Set(resources.map((r) => r.resourceType))).toEqual(
+      new Set(['Patient', 'Observation', 'Encounter', 'DocumentReference']),
+    );
+    expect(ids).toHaveLength(9);
+    expect(JSON.stringify(resources)).not.toMatch(/"(p1|o1|both|dr|e1)"|\/(p1|dr|org)"|1970-01-01/);
+    const patients = new Set(
+      resources.filter((r) => r.resourceType === 'Patient').map((r) => `Patient/${r.id}`),
+    );
+    for (const { subject } of resources) if (subject) expect(patients).toContain(subject.reference);
+  });
+
   it('gives of Provenance the latest alone where asked', async () => {
     const { ids } = await exported('$export', {
       _type: 'Observation',
