@@ -60,7 +60,10 @@ function typesOf({ at, access }: FhirRequest, params: readonly Pair[]): readonly
     throw invalid('No FHIR R4 resource type.', '_type', 'Name types such as Patient,Condition.');
   }
   const types = named.length > 0 ? [...new Set(named)] : RESOURCE_TYPES;
-  if (!access.allowsEachType('s') && (named.length === 0 || !types.every((type) => access.allows(type, 's')))) {
+  if (
+    !access.allowsEachType('s') &&
+    (named.length === 0 || !types.every((type) => access.allows(type, 's')))
+  ) {
     throw new Fault('forbidden', 'The token does not permit the history of these types.', {
       at: '_type',
       remedy: 'Name in _type only types that the token may search.',
