@@ -6,6 +6,9 @@ import type { Route } from './router.js';
 
 const MAX_REASON_CHARS = 500;
 
+/** A record of 40,000 resources takes 9 s: this is enough for one of a million. */
+const TIMEOUT_MS = 600_000;
+
 /**
  * `$erase` removes a resource with every version for good, and of a Patient the whole compartment, where DELETE keeps
  * the history. It asks for the right to delete every type, for a reason, which the audit trail keeps, and for
@@ -57,6 +60,7 @@ export function eraseRoute(store: Store): Route {
       definition: 'https://cenote.health/fhir/OperationDefinition/resource-erase',
     },
     needs: { all: 'd' },
+    timeoutMs: TIMEOUT_MS,
     handle,
   };
 }

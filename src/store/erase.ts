@@ -96,6 +96,15 @@ export async function erase(
   return erasure.remove(request, actor, now);
 }
 
+/** Resources whose bodies are held at once: of what goes, places alone are kept, so that a long record fits. */
+const RESOURCES_PER_BATCH = 2_000;
+
+/** Without the bodies, save of notes: what hangs on a note is found by its words. */
+function stripped(target: Target): Target {
+  if (typeName(target.rtype) === 'DocumentReference') return target;
+  return { ...target, contents: [], newest: { ver: target.newest.ver, content: '{}' } };
+}
+
 const nameOf = ({ rtype, rid }: Key) => `${rtype}/${rid}`;
 
 class Erasure {
@@ -130,10 +139,12 @@ class Erasure {
     await this.#takeProvenance();
   }
 
-  /** Loads the versions of these and adds them to what goes. */
-  async #take(rows: readonly Key[]): Promise<void> {
+  /** Adds to what goes those of these whose versions pass the test. */
+  async #take(rows: readonly Key[], test: (target: Target) => boolean = () => true): Promise<void> {
     const fresh = rows.filter((row) => !this.targets.has(nameOf(row)));
-    for (const target of await this.#load(fresh)) this.targets.set(nameOf(target), target);
+    for (let i = 0; i < fresh.length; i += RESOURCES_PER_BATCH)
+      for (const target of await this.#load(fresh.slice(i, i + RESOURCES_PER_BATCH)))
+        if (test(target)) this.targets.set(nameOf(target), stripped(target));
   }
 
   async #load(keys: readonly Key[]): Promise<Target[]> {
@@ -197,10 +208,7 @@ class Erasure {
     const rows = await run<Key>(this.client, 'select rtype, rid from resource where part = $1 and deleted', [
       part,
     ]);
-    const fresh = rows.filter((row) => !this.targets.has(nameOf(row)));
-    for (const target of await this.#load(fresh))
-      if (target.contents.some((content) => test(resourceAt(target, content))))
-        this.targets.set(nameOf(target), target);
+    await this.#take(rows, (target) => target.contents.some((content) => test(resourceAt(target, content))));
   }
 
   /** What was read out of the notes that go: their words stand in it. */
@@ -213,9 +221,9 @@ class Erasure {
       'select rtype, rid from resource where terms && $1::bigint[] and not deleted',
       [intArray([...ids].map((id) => derivedFromTerm(this.context, id)))],
     );
-    for (const target of await this.#load(rows.filter((row) => !this.targets.has(nameOf(row)))))
-      if (target.contents.some((content) => this.#isFactOf(resourceAt(target, content), ids)))
-        this.targets.set(nameOf(target), target);
+    await this.#take(rows, (target) =>
+      target.contents.some((content) => this.#isFactOf(resourceAt(target, content), ids)),
+    );
     for (const part of new Set(documents.flatMap((d) => d.versions.map((v) => v.part))))
       await this.#takeDeleted(part, (resource) => this.#isFactOf(resource, ids));
   }
@@ -245,10 +253,7 @@ class Erasure {
          where f.target = any ($1::bigint[]) and f.rtype = $2`,
       [intArray([...this.targets.values()].map((t) => t.rid)), typeNumber('Provenance')],
     );
-    for (const target of await this.#load(rows.filter((row) => !this.targets.has(nameOf(row))))) {
-      if (this.#targetsOnly(resourceAt(target, target.newest.content)))
-        this.targets.set(nameOf(target), target);
-    }
+    await this.#take(rows, (target) => this.#targetsOnly(resourceAt(target, target.newest.content)));
   }
 
   #targetsOnly(provenance: Resource): boolean {
@@ -322,12 +327,12 @@ class Erasure {
         this.client,
         some.map(({ place }) => place),
       );
+      const empty: VersionRow[] = [];
       for (const { place, erased } of some) {
         const members = (opened.get(segmentName(place)) ?? []).map((m, slot) =>
           erased.has(slot) ? BLANK : m,
         );
-        if (members.every(isBlank))
-          await run(this.client, 'delete from segment where part = $1 and sid = $2', [place.part, place.sid]);
+        if (members.every(isBlank)) empty.push(place);
         else {
           const s = sealSegment(this.tenant.keys, place.part, place.sid, members);
           await run(
@@ -338,6 +343,13 @@ class Erasure {
           );
         }
       }
+      await run(
+        this.client,
+        `delete from segment s using unnest($1::int[], $2::bigint[]) as k (part, sid)
+         where s.part = k.part and s.sid = k.sid`,
+        [intArray(empty.map((p) => p.part)), intArray(empty.map((p) => p.sid))],
+        'store-erase-drop',
+      );
     }
   }
 
