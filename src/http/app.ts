@@ -55,6 +55,7 @@ import { terminologyRoutes } from './terminology.js';
 import { timelineRoutes } from './timeline.js';
 import { validateRoutes } from './validate.js';
 import { viewDefinitionRoutes } from './view-definition.js';
+import { viewExportRoutes } from './view-definition-export.js';
 import { serveWeb } from './web.js';
 
 /** What the API needs of the system. */
@@ -324,7 +325,10 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
       annotationRoute,
       ...timelineRoutes(system.timeline),
       ...(system.exports
-        ? bulkExportRoutes({ exports: system.exports, store: system.store, secured: !options.dev })
+        ? [
+            ...bulkExportRoutes({ exports: system.exports, store: system.store, secured: !options.dev }),
+            ...viewExportRoutes({ ...system, exports: system.exports }),
+          ]
         : []),
       ...(system.imports
         ? [

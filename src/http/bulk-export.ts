@@ -1,14 +1,18 @@
 import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { Fault, isFault } from '../core/fault.js';
+import { VIEW_MEDIA_TYPES } from '../export/view-table.js';
 import { informationOutcome } from '../fhir/outcome.js';
+import type { Job } from '../jobs/job.js';
 import type { Store } from '../store/contract.js';
+import type { BulkExportRequest } from '../tasks/bulk-export-job.js';
 import type { BulkExport, BulkExports } from '../tasks/bulk-exports.js';
 import { bulkExportRequest, type Level } from './bulk-export-request.js';
 import { type FhirRequest, type FhirResponse, type Handler, httpDate, segment } from './exchange.js';
 import { HttpFault } from './outcome.js';
 import { acceptsGzip } from './respond.js';
 import type { Route } from './router.js';
+import { viewExportManifest } from './view-definition-export.js';
 
 /**
  * Bulk Data Access 2.0 (hl7.fhir.uv.bulkdata): kick-off, status, deletion and files of exports. What an export gives is
@@ -110,29 +114,38 @@ function kickOff({ exports, store }: BulkExportRoutesDeps, level: Level): Handle
         });
     }
     const { id, kind } = request.actor;
-    try {
-      const job = await exports.start(request.tenant, {
-        ...wanted,
-        level,
-        ...(group === undefined ? {} : { group }),
-        base: request.base,
-        url: addressOf(request, level, group),
-        actor: { id, kind },
-      });
-      return {
-        status: 202,
-        resource: informationOutcome('The export was taken in. Ask for its state at Content-Location.'),
-        headers: { 'Content-Location': `${request.base}/$export-status/${job.id}` },
-      };
-    } catch (error) {
-      if (!isFault(error) || error.category !== 'too-many') throw error;
-      throw new HttpFault(429, error.message, {
-        issueCode: 'throttled',
-        ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
-        headers: { 'Retry-After': String(RETRY_TOO_MANY_S) },
-      });
-    }
+    const job = await started(exports, request, {
+      ...wanted,
+      level,
+      ...(group === undefined ? {} : { group }),
+      base: request.base,
+      url: addressOf(request, level, group),
+      actor: { id, kind },
+    });
+    return {
+      status: 202,
+      resource: informationOutcome('The export was taken in. Ask for its state at Content-Location.'),
+      headers: { 'Content-Location': `${request.base}/$export-status/${job.id}` },
+    };
   };
+}
+
+/** Starts an export; who has too many of them is told when to ask again. */
+export async function started(
+  exports: BulkExports,
+  { tenant }: FhirRequest,
+  wanted: BulkExportRequest,
+): Promise<Job> {
+  try {
+    return await exports.start(tenant, wanted);
+  } catch (error) {
+    if (!isFault(error) || error.category !== 'too-many') throw error;
+    throw new HttpFault(429, error.message, {
+      issueCode: 'throttled',
+      ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+      headers: { 'Retry-After': String(RETRY_TOO_MANY_S) },
+    });
+  }
 }
 
 function prefersAsync({ headers }: FhirRequest): boolean {
@@ -186,6 +199,7 @@ function status(deps: BulkExportRoutesDeps): Handler {
         },
       };
     }
+    if (found.request.views) return viewExportManifest(request, found);
     const { base } = request;
     const files = (kind: string) =>
       result.files
@@ -231,7 +245,9 @@ function file(deps: BulkExportRoutesDeps): Handler {
       status: 200,
       stream,
       headers: {
-        'Content-Type': 'application/fhir+ndjson',
+        'Content-Type': found.request.views
+          ? VIEW_MEDIA_TYPES[found.request.views.format]
+          : 'application/fhir+ndjson',
         Vary: 'Accept-Encoding',
         ...(zipped ? { 'Content-Encoding': 'gzip' } : {}),
         ...(found.expires === undefined ? {} : { Expires: httpDate(found.expires) }),

@@ -1,0 +1,192 @@
+import type { Cohorts } from '../cohort/cohort.js';
+import { invalid } from '../core/fault.js';
+import type { Resource } from '../core/resource.js';
+import { requireScope, type ViewFinder } from '../export/view-source.js';
+import type { ViewsRequest } from '../tasks/bulk-export-job.js';
+import type { BulkExport, BulkExports } from '../tasks/bulk-exports.js';
+import { isObject } from '../tasks/bundle-entry.js';
+import { started } from './bulk-export.js';
+import { type FhirRequest, type FhirResponse, type Handler, httpDate } from './exchange.js';
+import type { Route } from './router.js';
+import {
+  booleanOf,
+  formatOf,
+  type Given,
+  givenParameters,
+  idsOf,
+  oneText,
+  patientsIn,
+  requireKnown,
+  sinceOf,
+  textOf,
+  viewIn,
+} from './view-definition-request.js';
+
+/**
+ * `$viewdefinition-export` (SQL on FHIR v2): tables of several views, asynchronously. State, deletion and files are
+ * those of bulk exports; what stands here is the kick-off and the manifest as Parameters.
+ */
+export interface ViewExportRoutesDeps extends ViewFinder {
+  readonly exports: BulkExports;
+  readonly cohorts: Cohorts;
+}
+
+const MAX_VIEWS = 50;
+const MAX_NAME_CHARS = 50;
+const KNOWN = new Set([
+  'view',
+  'viewReference',
+  'viewResource',
+  'clientTrackingId',
+  '_format',
+  'header',
+  'patient',
+  'group',
+  '_since',
+  '_pretty',
+]);
+
+export function viewExportRoutes(deps: ViewExportRoutesDeps): Route[] {
+  const name = '$viewdefinition-export';
+  const handle = kickOff(deps);
+  const claim = {
+    kind: 'operation',
+    name: 'viewdefinition-export',
+    definition: 'http://sql-on-fhir.org/OperationDefinition/$viewdefinition-export',
+  } as const;
+  const instance = `ViewDefinition/:id/${name}`;
+  return [
+    ...[name, `ViewDefinition/${name}`, instance].map(
+      (path): Route => ({ method: 'POST', path, claim, needs: 'each', handle }),
+    ),
+    { method: 'GET', path: instance, claim, needs: 'each', handle },
+  ];
+}
+
+function kickOff(deps: ViewExportRoutesDeps): Handler {
+  return async (request) => {
+    const given = await givenParameters(request);
+    requireKnown(given, KNOWN);
+    const { items, types } = await viewsIn(deps, request, given);
+    const { tenant, base, actor } = request;
+    const own = deps.baseOf(tenant);
+    const patients = await patientsIn(request, given, (group) => deps.cohorts.members(tenant, group, own));
+    for (const type of types) requireScope({ type, patients });
+    const trackingId = oneText(given, 'clientTrackingId')?.slice(0, 200);
+    const sinceMs = sinceOf(given);
+    // A group is kept as one: its members may be many.
+    const groups = idsOf(given, 'group', 'Group', base, 1);
+    const views: ViewsRequest = {
+      format: formatOf(given, undefined),
+      items,
+      ...(booleanOf(given, 'header') === false ? { noHeader: true } : {}),
+      ...(trackingId === undefined ? {} : { trackingId }),
+    };
+    const named = given.some((p) => p.name === 'patient');
+    const job = await started(deps.exports, request, {
+      level: patients === undefined ? 'system' : groups.length > 0 ? 'group' : 'patient',
+      ...(groups.length > 0 ? { group: groups[0]! } : {}),
+      ...(patients && (named || groups.length === 0) ? { patients } : {}),
+      types,
+      filters: [],
+      elements: [],
+      notices: [],
+      ...(sinceMs === undefined ? {} : { sinceMs }),
+      views,
+      base,
+      url: `${base}/$viewdefinition-export`,
+      actor: { id: actor.id, kind: actor.kind },
+    });
+    const location = `${base}/$export-status/${job.id}`;
+    return {
+      status: 202,
+      resource: parameters([
+        { name: 'exportId', valueString: job.id },
+        ...(trackingId === undefined ? [] : [{ name: 'clientTrackingId', valueString: trackingId }]),
+        { name: 'status', valueCode: 'accepted' },
+        { name: 'location', valueUri: location },
+        { name: 'cancelUrl', valueUri: location },
+        { name: '_format', valueCode: views.format },
+      ]),
+      headers: { 'Content-Location': location },
+    };
+  };
+}
+
+const parameters = (parameter: object[]): Resource => ({ resourceType: 'Parameters', parameter });
+
+async function viewsIn(
+  deps: ViewFinder,
+  request: FhirRequest,
+  given: readonly Given[],
+): Promise<{ items: ViewsRequest['items']; types: string[] }> {
+  const listed = given.filter((p) => p.name === 'view');
+  if (listed.length > MAX_VIEWS) throw invalid(`More than ${MAX_VIEWS} views.`, 'view');
+  if (request.at.id !== undefined && listed.length > 0)
+    throw invalid(
+      'The view is the one of the address.',
+      'view',
+      'Leave view out, or use $viewdefinition-export.',
+    );
+  const sources: (readonly Given[])[] =
+    listed.length > 0
+      ? listed.map((p) => (Array.isArray(p.part) ? (p.part.filter(isObject) as Given[]) : []))
+      : [given];
+  const items: { name: string; definition: Resource }[] = [];
+  const types = new Set<string>();
+  for (const [i, parts] of sources.entries()) {
+    const at = listed.length > 0 ? `view[${i}].` : '';
+    const { view, definition } = await viewIn(deps, request, parts, at);
+    types.add(view.resource);
+    const asked = textOf(parts.find((p) => p.name === 'name')) ?? view.name ?? `view-${i + 1}`;
+    items.push({
+      name: fileName(
+        asked,
+        items.map((item) => item.name),
+      ),
+      definition,
+    });
+  }
+  return { items, types: [...types] };
+}
+
+/** A name that stands in an address as it is, and once. */
+function fileName(text: string, taken: readonly string[]): string {
+  const plain = text.replace(/[^A-Za-z0-9-]+/g, '-').slice(0, MAX_NAME_CHARS) || 'view';
+  for (let n = 1; ; n++) {
+    const name = n === 1 ? plain : `${plain}-${n}`;
+    if (!taken.includes(name)) return name;
+  }
+}
+
+/** The manifest of a finished export. */
+export function viewExportManifest(
+  { base }: FhirRequest,
+  { job, request, result, expires }: BulkExport,
+): FhirResponse {
+  const started = job.startedAt ?? job.createdAt;
+  const ended = job.endedAt ?? started;
+  const tracking = request.views?.trackingId;
+  return {
+    status: 200,
+    resource: parameters([
+      { name: 'exportId', valueString: job.id },
+      ...(tracking === undefined ? [] : [{ name: 'clientTrackingId', valueString: tracking }]),
+      { name: 'status', valueCode: 'completed' },
+      { name: 'location', valueUri: `${base}/$export-status/${job.id}` },
+      { name: '_format', valueCode: request.views!.format },
+      { name: 'exportStartTime', valueInstant: new Date(started).toISOString() },
+      { name: 'exportEndTime', valueInstant: new Date(ended).toISOString() },
+      { name: 'exportDuration', valueInteger: Math.round((ended - started) / 1000) },
+      ...(result?.files ?? []).map((file) => ({
+        name: 'output',
+        part: [
+          { name: 'name', valueString: file.type },
+          { name: 'location', valueUri: `${base}/$export-file/${job.id}/${file.name}` },
+          { name: 'rows', valueInteger: file.count },
+        ],
+      })),
+    ]),
+    ...(expires === undefined ? {} : { headers: { Expires: httpDate(expires) } }),
+  };
+}
