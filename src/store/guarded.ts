@@ -214,13 +214,19 @@ function guardedTransaction({ raw, visibility, letter }: Seen, tx: StoreTransact
     },
     async write(writes): Promise<WriteResult[]> {
       const checked: Write[] = [];
+      const absent = new Map<number, WriteResult>();
       for (const [i, write] of writes.entries()) {
+        const at = writes.length === 1 ? undefined : `writes[${i}]`;
         const current = (await tx.read(write.type, write.id))?.resource;
-        const needed = LETTERS[write.op];
+        // A deletion tells whether something was there: what is hidden was not.
+        if (write.op === 'delete' && current && !known.some((l) => visibility.allows(l, current))) {
+          absent.set(i, nothingDeleted(write, at));
+          continue;
+        }
         const states = [current, write.resource].filter((state) => state !== undefined);
-        if (!states.every((state) => visibility.allows(needed, state))) {
+        if (!states.every((state) => visibility.allows(LETTERS[write.op], state))) {
           throw new Fault('forbidden', 'The token does not permit this write.', {
-            at: writes.length === 1 ? undefined : `writes[${i}]`,
+            at,
             remedy: 'What stands and what is to stand must both be within the token’s scopes.',
           });
         }
@@ -228,9 +234,16 @@ function guardedTransaction({ raw, visibility, letter }: Seen, tx: StoreTransact
         const ifMatch = write.ifMatch ?? (current ? Number(current.meta.versionId) : 0);
         checked.push(write.op === 'create' ? write : { ...write, ifMatch });
       }
-      return tx.write(checked);
+      const results = (await tx.write(checked))[Symbol.iterator]();
+      return writes.map((_, i) => absent.get(i) ?? (results.next().value as WriteResult));
     },
     replaceDerivedGroup: () => Promise.reject(refusedToNarrowed()),
     replaceDerivedGroups: () => Promise.reject(refusedToNarrowed()),
   };
+}
+
+/** As the store answers a deletion where nothing is. @throws Fault `not-found` */
+function nothingDeleted({ type, id, skipUnchanged }: Write, at: string | undefined): WriteResult {
+  if (!skipUnchanged) throw new Fault('not-found', 'There is no resource with this id.', { at });
+  return { outcome: 'unchanged', type, id, version: 0, lastUpdated: 0 };
 }
