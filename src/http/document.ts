@@ -1,11 +1,12 @@
-import { Fault } from '../core/fault.js';
-import { newId } from '../core/ids.js';
+import { Fault, invalid } from '../core/fault.js';
+import { isFhirId, newId } from '../core/ids.js';
 import type { Resource, StoredResource } from '../core/resource.js';
 import { parseReference, visitReferences } from '../fhir/references.js';
 import type { Store } from '../store/contract.js';
 import { createResource, type WriteDeps } from '../tasks/bundle-interactions.js';
 import type { Tenant } from '../tenancy/tenant.js';
-import { type FhirRequest, type Handler, oneParam, segment } from './exchange.js';
+import type { FhirRequest, Handler } from './exchange.js';
+import { operationParams } from './operation-input.js';
 import type { Route } from './router.js';
 import { written } from './write.js';
 
@@ -19,7 +20,8 @@ const MAX_STEPS = 8;
  */
 export function documentRoutes(deps: WriteDeps): Route[] {
   const handle: Handler = async (request) => {
-    const composition = await compositionOf(deps.store, request);
+    const asked = new Map(await operationParams(request));
+    const composition = await compositionOf(deps.store, request, asked);
     const found = await reachable(deps.store, request, composition);
     const bundle: Resource = {
       resourceType: 'Bundle',
@@ -31,7 +33,7 @@ export function documentRoutes(deps: WriteDeps): Route[] {
         resource,
       })),
     };
-    if (oneParam(request, 'persist') !== 'true') return { status: 200, resource: bundle };
+    if (asked.get('persist') !== 'true') return { status: 200, resource: bundle };
     if (!request.access.allows('Bundle', 'c'))
       throw new Fault('forbidden', 'The token does not permit storing the document.');
     return { ...written(request, await createResource(deps, request, bundle), 201), status: 200 };
@@ -42,11 +44,25 @@ export function documentRoutes(deps: WriteDeps): Route[] {
     definition: 'http://hl7.org/fhir/OperationDefinition/Composition-document',
     type: 'Composition',
   } as const;
-  return [{ method: 'GET', path: 'Composition/:id/$document', claim, needs: 'r', handle }];
+  return ['Composition/:id/$document', 'Composition/$document'].flatMap((path): Route[] => [
+    { method: 'GET', path, claim, needs: 'r', handle },
+    { method: 'POST', path, claim, needs: 'r', handle },
+  ]);
 }
 
-async function compositionOf(store: Store, request: FhirRequest): Promise<StoredResource> {
-  const found = await store.read(request.tenant, 'Composition', segment(request, 'id'));
+async function compositionOf(
+  store: Store,
+  request: FhirRequest,
+  asked: ReadonlyMap<string, string>,
+): Promise<StoredResource> {
+  const id = request.at.id ?? asked.get('id')?.replace(/^Composition\//, '');
+  if (id === undefined || !isFhirId(id))
+    throw invalid(
+      '$document needs the id of a Composition.',
+      'id',
+      'Send id=… or ask Composition/{id}/$document.',
+    );
+  const found = await store.read(request.tenant, 'Composition', id);
   if (!found) throw new Fault('not-found', 'No such Composition is known here.', { remedy: 'Check the id.' });
   if (!found.resource) throw new Fault('gone', 'The Composition was deleted.');
   return found.resource;

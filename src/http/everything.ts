@@ -59,7 +59,42 @@ export function everythingRoutes(deps: EverythingDeps): Route[] {
       routes.push({ method, path: `${type}/:id/$everything`, claim: claim(type), needs: 'r', handle });
     }
   }
+  for (const method of ['GET', 'POST'] as const) {
+    const handle = everyoneEverything(deps);
+    routes.push({ method, path: 'Patient/$everything', claim: claim('Patient'), needs: 's', handle });
+  }
   return routes;
+}
+
+/** Every patient's record, one after the other: a page holds resources of one, as with a Group. */
+function everyoneEverything(deps: EverythingDeps): Handler {
+  return async (request) => {
+    const { tenant, base, actor } = request;
+    const scope = { kind: 'everything', type: 'Patient', compartment: undefined, caller: actor.id };
+    const { params, position } = await resumed(request, scope);
+    const wanted = read(params, request, deps);
+    let [patient = '', inner = '', link = ''] = position;
+    if (patient === '' && (position.length === 0 || link !== '')) {
+      const next: Pair[] = link === '' ? [['_count', '1']] : [...new URLSearchParams(link)];
+      const found = await deps.search(tenant, {
+        type: 'Patient',
+        params: next,
+        strict: false,
+        base,
+        caller: actor.id,
+      });
+      patient = found.entries.find(({ mode }) => mode === 'match')?.resource.id ?? '';
+      link = found.next ?? '';
+    }
+    const page =
+      patient === ''
+        ? EMPTY
+        : await compartmentPage(deps, request, patient, wanted, inner === '' ? undefined : inner);
+    const following =
+      page.next !== undefined ? [patient, page.next, link] : link === '' ? undefined : ['', '', link];
+    const next = following && sealCursor(tenant.keys, scope, at(wanted, following));
+    return { status: 200, resource: await bundle(deps, request, 'Patient/$everything', wanted, page, next) };
+  };
 }
 
 function patientEverything(deps: EverythingDeps): Handler {

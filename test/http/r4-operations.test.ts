@@ -241,6 +241,19 @@ describe('$everything, whole', () => {
     expect(await walk(next.pathname + next.search)).toContain('Patient/p3');
   });
 
+  it('of all patients gives every record, once each, in pages', async () => {
+    const all = (await http().get(`${BASE}/Patient?_count=1000`).expect(200)).body as Page;
+    for (const count of [2, 1000]) {
+      const found = await walk(`${BASE}/Patient/$everything?_count=${count}`);
+      const own = found.filter((n) => n.startsWith('Patient/') || n.startsWith('Condition/'));
+      expect(new Set(own).size).toBe(own.length);
+      expect(own).toEqual(expect.arrayContaining([...names(all), 'Condition/c3', 'Condition/w4']));
+    }
+    expect(await walk(`${BASE}/Patient/$everything?_type=MedicationRequest`)).toEqual([
+      'MedicationRequest/wm',
+    ]);
+  });
+
   it('takes a POST with Parameters', async () => {
     const { body } = await http()
       .post(`${BASE}/Encounter/we/$everything`)
@@ -362,6 +375,15 @@ describe('Composition/$document', () => {
       section: [{ title: 'Problems', entry: [{ reference: 'Condition/c1' }] }],
     });
     const { body } = await http().get(`${BASE}/Composition/comp/$document`).expect(200);
+    for (const again of [
+      await http().get(`${BASE}/Composition/$document?id=comp`).expect(200),
+      await http()
+        .post(`${BASE}/Composition/$document`)
+        .send({ resourceType: 'Parameters', parameter: [{ name: 'id', valueUri: 'comp' }] })
+        .expect(200),
+    ])
+      expect(names(again.body)).toEqual(names(body));
+    await http().get(`${BASE}/Composition/$document`).expect(400);
     expect(body.type).toBe('document');
     expect(names(body)[0]).toBe('Composition/comp');
     expect(names(body)).toEqual(
