@@ -83,6 +83,20 @@ export const SETTINGS = [
     meaning: 'Folder of the tenants\u2019 key files, mode 0600. Back it up apart from the database.',
   },
   {
+    name: 'CENOTE_AUDIT_DURABLE',
+    example: 'yes',
+    default: 'no',
+    meaning:
+      'yes: an answer waits until the disk holds the audit entry of what it gives out. no: the entry is in the database first, but if the database\u2019s machine fails, entries of reads of the last half second may be lost; those of writes never are.',
+  },
+  {
+    name: 'CENOTE_AUDIT_ANCHORS',
+    example: '/mnt/append-only/cenote',
+    default: '<data dir>/audit-anchors',
+    meaning:
+      'Folder that the ends of the audit chains are written to, every few minutes, outside the database. Best on storage that can only be appended to.',
+  },
+  {
     name: 'CENOTE_KEY_PROVIDER',
     example: 'vault',
     default: 'file',
@@ -217,6 +231,8 @@ export interface Config {
   /** Undefined for the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
   readonly keyDir: string;
+  readonly auditDurable: boolean;
+  readonly anchorDir: string;
   readonly keyProvider: KeyProviderSettings;
   readonly tokenSecretFile: string;
   /** The S3-compatible store that exports may go to. */
@@ -271,6 +287,8 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
     },
     databaseUrl: databaseUrlOf(read('DATABASE_URL')),
     keyDir,
+    auditDurable: yesOrNo('CENOTE_AUDIT_DURABLE', read('CENOTE_AUDIT_DURABLE') ?? 'no'),
+    anchorDir: resolve(read('CENOTE_AUDIT_ANCHORS') ?? `${dataDir}/audit-anchors`),
     keyProvider: keyProviderOf(read, env, keyDir),
     tokenSecretFile: resolve(read('CENOTE_TOKEN_SECRET_FILE') ?? `${dataDir}/token.secret`),
     s3: {
@@ -299,6 +317,11 @@ function storesOf(value: string | undefined): { prefix: string; folder: string }
 }
 
 type Read = (name: SettingName) => string | undefined;
+
+function yesOrNo(name: SettingName, value: string): boolean {
+  if (value === 'yes' || value === 'no') return value === 'yes';
+  throw new Fault('invalid', `${name} is neither yes nor no.`, { at: name, remedy: 'Set it to yes or no.' });
+}
 
 function keyProviderOf(read: Read, env: NodeJS.ProcessEnv, keyDir: string): KeyProviderSettings {
   const kind = read('CENOTE_KEY_PROVIDER') ?? 'file';

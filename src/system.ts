@@ -5,6 +5,8 @@ import { type Clock, systemClock } from './core/clock.js';
 import type { AppOptions } from './http/app.js';
 import { createJobs, type Jobs } from './jobs/jobs.js';
 import { createSearch, type Search } from './search/search.js';
+import { type AccessLog, createAccessLog } from './store/access-log.js';
+import { type AuditAnchors, createAuditAnchors } from './store/audit-anchor.js';
 import type { Store } from './store/contract.js';
 import { guarded } from './store/guarded.js';
 import { createStore } from './store/index.js';
@@ -54,6 +56,10 @@ export interface Rooms {
   readonly tenants: Catalog;
   readonly store: Store;
   readonly search: Search;
+  /** Writes down who read what, in the tenant's audit chain. */
+  readonly audit: AccessLog;
+  /** Keeps the ends of audit chains outside the database; undefined without a data folder. */
+  readonly anchors: AuditAnchors | undefined;
   readonly timeline: Timeline;
   readonly cohorts: Cohorts;
   /** Exports that clients ask for; undefined without a data folder. */
@@ -81,10 +87,23 @@ export interface Foundation {
   readonly dataDir?: string | undefined;
   /** What imports through the API may read; uploads alone where not given. */
   readonly importReach?: ImportReach | undefined;
+  /** Whether an answer waits until what it gives out is written down on the disk; see `AccessLogSettings`. */
+  readonly auditDurable?: boolean | undefined;
+  /** Folder of the anchors of audit chains. */
+  readonly anchorDir?: string | undefined;
 }
 
 /** Builds the rooms; what they open on demand, `closeRooms` closes. */
-export function wireRooms({ clock, tenants, baseUrl, lexicon, dataDir, importReach }: Foundation): Rooms {
+export function wireRooms({
+  clock,
+  tenants,
+  baseUrl,
+  lexicon,
+  dataDir,
+  importReach,
+  auditDurable,
+  anchorDir,
+}: Foundation): Rooms {
   const base = `${baseUrl}/fhir`;
   const baseOf = (tenant: Tenant) => `${base}/${tenant.record.name}`;
   const store = guarded(createStore({ clock, base }));
@@ -99,6 +118,8 @@ export function wireRooms({ clock, tenants, baseUrl, lexicon, dataDir, importRea
     tenants,
     store,
     search,
+    audit: createAccessLog({ durable: auditDurable ?? false }),
+    anchors: anchorDir === undefined ? undefined : createAuditAnchors({ directory: anchorDir, clock }),
     timeline: createTimeline({ store, clock }),
     cohorts,
     exports: directory ? createBulkExports({ clock, jobs, search, cohorts, baseOf, directory }) : undefined,
@@ -147,6 +168,8 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
       lexicon: siteLexicon(config.dataDir),
       dataDir: config.dataDir,
       importReach: config.imports,
+      auditDurable: config.auditDurable,
+      anchorDir: config.anchorDir,
     });
     let closing: Promise<void> | undefined;
     return {
@@ -155,8 +178,8 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
       serve: (how) => serve(config, rooms, how),
       work: (onError) => work(rooms, onError),
       close: () => {
-        closing ??= rooms
-          .closeRooms()
+        closing ??= anchorOpened(rooms)
+          .then(() => rooms.closeRooms())
           .finally(() => tenants.close())
           .finally(() => server.close());
         return closing;
@@ -180,6 +203,22 @@ async function openKeyProvider(settings: KeyProviderSettings, clock: Clock): Pro
     case 'pkcs11':
       return (await import('./tenancy/key-providers/pkcs11.js')).openPkcs11(settings);
   }
+}
+
+/** How often the ends of the audit chains of tenants in use are anchored. */
+const ANCHOR_EVERY_MS = 5 * 60_000;
+
+/** Anchors the audit chains of the tenants that are open here. A tenant that cannot be reached now is left for later. */
+async function anchorOpened({ tenants, anchors }: Pick<Rooms, 'tenants' | 'anchors'>): Promise<void> {
+  if (!anchors) return;
+  for (const tenant of await tenants.opened()) await anchors.anchor(tenant).catch(() => false);
+}
+
+/** Anchors every few minutes as long as it is not stopped. */
+function keepAnchoring(rooms: Pick<Rooms, 'tenants' | 'anchors'>): () => void {
+  const timer = setInterval(() => void anchorOpened(rooms).catch(() => undefined), ANCHOR_EVERY_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 /** Refuses what `serve` would refuse, before a database is started for nothing. @throws Fault `invalid`. */
@@ -222,7 +261,15 @@ async function serve(
     corsOrigins: config.corsOrigins,
     multipleDelete: config.conditionalDelete === 'multiple',
   });
-  return listen(app, { host: config.host, port: config.port, dev });
+  const serving = await listen(app, { host: config.host, port: config.port, dev });
+  const stopAnchoring = keepAnchoring(rooms);
+  return {
+    port: serving.port,
+    stop: () => {
+      stopAnchoring();
+      return serving.stop();
+    },
+  };
 }
 
 async function work(rooms: Rooms, onError?: (category: string) => void): Promise<Worker> {

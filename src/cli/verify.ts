@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { VerifyReport } from '../store/verify-report.js';
 import { EXIT } from './report.js';
 import { print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
 
@@ -10,7 +11,7 @@ interface Options extends SharedOptions {
 export function register(program: Command): void {
   withTenant(withDataDir(program.command('verify')))
     .description(
-      'recompute every index row of a tenant from its sealed bodies, check versions and audit rows, and compare in both directions',
+      'recompute every index row of a tenant from its sealed bodies, check versions and the audit chain with its anchors, and compare in both directions',
     )
     .option('--json', 'print the report as one line of JSON')
     .addHelpText(
@@ -18,16 +19,19 @@ export function register(program: Command): void {
       '\nStatus 0: all agrees. 1: differences were found; each kind is counted and the first are named by place.',
     )
     .action((options: Options) =>
-      withSystem(options, async ({ tenants, store }, signal) => {
+      withSystem(options, async ({ tenants, store, anchors }, signal) => {
         const tenant = await tenants.open(options.tenant);
         const shown = process.stderr.isTTY;
-        const report = await store.verify(tenant, {
+        const anchored = await anchors?.read(tenant);
+        const checked = await store.verify(tenant, {
           signal,
+          anchors: anchored?.ends,
           onProgress: (done, of) => {
             if (shown) process.stderr.write(`\rverified ${done} of ${of} versions`);
           },
         });
         if (shown) process.stderr.write('\n');
+        const report = withAnchors(checked, anchored?.broken ?? []);
         if (options.json) print(JSON.stringify(report));
         else {
           print(`current resources  ${report.resources}`);
@@ -35,7 +39,8 @@ export function register(program: Command): void {
           print(`versions           ${report.versions}`);
           print(`sealed segments    ${report.segments}`);
           print(`index rows         ${report.indexRows}`);
-          print(`audit rows         ${report.auditRows}`);
+          print(`audit rows         ${report.auditRows} in ${report.auditStrands} strands of the chain`);
+          print(`anchored ends      ${anchored?.ends.length ?? 0}`);
           print(`differences        ${report.total}`);
           for (const [kind, n] of Object.entries(report.differences)) print(`  ${kind}: ${n}`);
           for (const difference of report.first) print(`  ${difference.kind} at ${difference.place}`);
@@ -43,4 +48,16 @@ export function register(program: Command): void {
         if (report.total > 0) process.exitCode = EXIT.foundWrong;
       }),
     );
+}
+
+/** What is wrong with the file of anchors counts like what is wrong with the chain. */
+function withAnchors(report: VerifyReport, broken: readonly string[]): VerifyReport {
+  if (broken.length === 0) return report;
+  const kind = 'audit-chain';
+  return {
+    ...report,
+    differences: { ...report.differences, [kind]: (report.differences[kind] ?? 0) + broken.length },
+    total: report.total + broken.length,
+    first: [...broken.map((place) => ({ kind, place }) as const), ...report.first],
+  };
 }

@@ -8,6 +8,7 @@ import type { ValidationLevel } from '../fhir/validate.js';
 import type { Jobs } from '../jobs/jobs.js';
 import type { Search } from '../search/search.js';
 import { visibilityOf } from '../search/visibility.js';
+import type { AccessLog } from '../store/access-log.js';
 import type { Store } from '../store/contract.js';
 import { narrow } from '../store/visible.js';
 import type { AnnotateDeps } from '../tasks/annotate.js';
@@ -21,6 +22,7 @@ import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { createAdmission } from './admission.js';
 import { annotateRoute } from './annotate.js';
+import { auditLogRoutes } from './audit-log.js';
 import type { VerifyToken } from './auth.js';
 import { type BatchOptions, batchHandler } from './batch.js';
 import { bulkExportRoutes } from './bulk-export.js';
@@ -34,8 +36,8 @@ import { everythingRoutes } from './everything.js';
 import { oneParam } from './exchange.js';
 import { featureRoutes } from './features.js';
 import { authorise, createFhirEndpoint, type Narrow, type Seen } from './fhir-endpoint.js';
-import { isLoopback, ownOrigin, parseHost, publicUrl } from './hosts.js';
 import { healthLakeRoute } from './healthlake.js';
+import { isLoopback, ownOrigin, parseHost, publicUrl } from './hosts.js';
 import { idempotentHandler } from './idempotency.js';
 import { importRoutes } from './import.js';
 import { interactionRoutes } from './interactions.js';
@@ -64,6 +66,7 @@ export interface HttpSystem {
   readonly tenants: Tenants;
   readonly store: Store;
   readonly search: Search;
+  readonly audit: AccessLog;
   readonly bundles: BundleDeps;
   readonly timeline: Timeline;
   readonly cohorts: Cohorts;
@@ -125,6 +128,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     clock: system.clock,
     validation: options.validation ?? 'strict',
     tenants: system.tenants,
+    audit: system.audit,
     router,
     verify: options.dev ? undefined : options.verify,
     narrow: narrowFor(system),
@@ -320,6 +324,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
       ...metaRoutes(bundles),
       ...validateRoutes(system.store, checkAt('strict'), createTenantProfiles(system)),
       ...lastnRoutes(find, decorate),
+      ...auditLogRoutes(),
       ...documentRoutes(bundles),
       ...terminologyRoutes({ store: system.store, search, baseOf: (tenant) => system.baseOf(tenant) }),
       annotationRoute,

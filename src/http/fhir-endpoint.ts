@@ -3,8 +3,10 @@ import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
 import { parseJson } from '../core/json.js';
 import { VALIDATION_LEVELS, type ValidationLevel } from '../fhir/validate.js';
+import type { AccessLog } from '../store/access-log.js';
 import { type Check, checkAt } from '../tasks/bundle-entry.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
+import { type AccessRequest, accessOfAnswer, accessOfFailure } from './accesses.js';
 import { authenticate, bearerToken, type Caller, DEV_CALLER, type VerifyToken } from './auth.js';
 import { MAX_BUNDLE_BYTES, MAX_FORM_BYTES, MAX_RESOURCE_BYTES, readText } from './body.js';
 import type { FhirRequest, FhirResponse } from './exchange.js';
@@ -19,6 +21,8 @@ export interface FhirEndpointOptions {
   readonly validation: ValidationLevel;
   readonly clock: Clock;
   readonly tenants: Tenants;
+  /** Told of every access before its answer is sent. */
+  readonly audit: AccessLog;
   readonly router: Router;
   /** Absent in development mode: no token is asked for. */
   readonly verify: VerifyToken | undefined;
@@ -118,14 +122,55 @@ async function handle(
   request: IncomingMessage,
   tenantName: string,
   params: readonly Pair[],
-  { requestId: id, prefer }: RenderContext,
+  context: RenderContext,
 ): Promise<FhirResponse> {
   const open = matched.route.needs === 'open';
   // The token is looked for before the tenant, so that without one nobody learns which tenants there are.
   const token = options.verify && !open ? bearerToken(request, params) : undefined;
   // What needs no token is alike for every name, for the same reason.
   const tenant = open ? undefined : await options.tenants.open(tenantName);
-  const caller = tenant ? await callerOf(options, token, tenant) : NOBODY;
+  if (!tenant) return perform(options, matched, request, tenantName, params, NOBODY, undefined, context);
+  let seen: AccessRequest = {
+    actor: { ...NOBODY.actor, requestId: context.requestId },
+    at: options.clock.now(),
+    interaction: nameOf(matched),
+    place: matched.at,
+    params,
+  };
+  let answer: FhirResponse;
+  try {
+    const caller = await callerOf(options, token, tenant);
+    seen = { ...seen, actor: { ...caller.actor, requestId: context.requestId } };
+    const form = (text: string) => {
+      seen = { ...seen, params: [...params, ...new URLSearchParams(text)] };
+    };
+    answer = await perform(options, matched, request, tenantName, params, caller, tenant, context, form);
+  } catch (error) {
+    // Refused either way: that it could not be written down does not change what the caller is told.
+    await options.audit.record(tenant, accessOfFailure(seen, error)).catch(() => undefined);
+    throw error;
+  }
+  const access = accessOfAnswer(seen, answer);
+  try {
+    if (access) await options.audit.record(tenant, access);
+  } catch (error) {
+    answer.stream?.destroy();
+    throw error;
+  }
+  return answer;
+}
+
+async function perform(
+  options: FhirEndpointOptions,
+  matched: Matched,
+  request: IncomingMessage,
+  tenantName: string,
+  params: readonly Pair[],
+  caller: Caller,
+  tenant: Tenant | undefined,
+  { requestId: id, prefer }: RenderContext,
+  onForm?: (text: string) => void,
+): Promise<FhirResponse> {
   authorise(caller, matched);
   const seen = tenant && options.narrow(tenant, caller.access, matched);
   return matched.route.handle({
@@ -145,7 +190,7 @@ async function handle(
     prefer,
     check: checkOf(request, tenant?.record.validation ?? options.validation),
     stream: () => request,
-    body: bodyReader(request, matched),
+    body: bodyReader(request, matched, onForm),
   });
 }
 
@@ -219,11 +264,18 @@ export function authorise({ access }: Pick<Caller, 'access'>, { route, at }: Mat
   }
 }
 
-/** Reads the body at the first call; whoever asks again gets the same. */
-function bodyReader(request: IncomingMessage, matched: Matched): FhirRequest['body'] {
+/** Reads the body at the first call; whoever asks again gets the same. A form is a query: `onForm` is told of it. */
+function bodyReader(
+  request: IncomingMessage,
+  matched: Matched,
+  onForm?: (text: string) => void,
+): FhirRequest['body'] {
   let read: ReturnType<FhirRequest['body']> | undefined;
   return (kinds) => {
-    read ??= readBody(request, matched, kinds);
+    read ??= readBody(request, matched, kinds).then((body) => {
+      if (body.kind === 'form') onForm?.(body.text);
+      return body;
+    });
     return read;
   };
 }

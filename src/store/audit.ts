@@ -10,6 +10,8 @@ export interface AuditEntry {
   readonly at: number;
   /** Versions written: operation, type, id, version. */
   readonly writes: readonly (readonly [op: WriteOp, type: string, id: string, version: number])[];
+  /** Keys (`rid`, decimal) of the patients to whose records was written, before or now. */
+  readonly compartments?: readonly string[];
   /** What was removed for good, with all versions in this part up to the one named. */
   readonly erased?: readonly ErasedIdentity[];
   /** Why it was. */
@@ -78,9 +80,14 @@ export function sealAudit(
   actor: Actor,
   decisions: readonly Decision[],
 ): AuditRow {
+  const compartments = new Set<string>();
+  for (const { write, current } of decisions)
+    for (const pkey of [write.body?.pkey, current?.pkey])
+      if (pkey !== null && pkey !== undefined) compartments.add(pkey.toString());
   const entry: AuditEntry = {
     actor,
     at,
+    compartments: [...compartments],
     writes: decisions.map((d) => [d.write.op, d.write.type, d.write.id, d.version] as const),
   };
   return sealEntry(keys, part, entry);

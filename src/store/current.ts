@@ -10,6 +10,8 @@ export interface Current {
   readonly lu: number;
   readonly deleted: boolean;
   readonly digest: bigint;
+  /** Key of the patient whose compartment it was in. */
+  readonly pkey: bigint | null;
 }
 
 export function rowKey(rtype: number, rid: bigint): string {
@@ -26,11 +28,11 @@ const lockStatement = (strength: 'update' | 'no key update') =>
   join unnest($1::smallint[], $2::bigint[]) as k (rtype, rid) on l.rtype = k.rtype and l.rid = k.rid
   order by l.rtype, l.rid for ${strength} of l`;
 
-const CURRENT = `select r.rtype, r.rid, r.ver, r.lu, r.deleted, r.digest from resource r
+const CURRENT = `select r.rtype, r.rid, r.ver, r.lu, r.deleted, r.digest, r.pkey from resource r
   join unnest($1::int[], $2::smallint[], $3::bigint[]) as k (part, rtype, rid)
   on r.part = k.part and r.rtype = k.rtype and r.rid = k.rid`;
 
-const LOOK = `select r.rtype, r.rid, l.chk, l.part, l.former, r.ver, r.lu, r.deleted, r.digest from locator l
+const LOOK = `select r.rtype, r.rid, l.chk, l.part, l.former, r.ver, r.lu, r.deleted, r.digest, r.pkey from locator l
   join resource r on r.part = l.part and r.rtype = l.rtype and r.rid = l.rid where l.rtype = $1 and l.rid = $2`;
 
 /** What stands for one id, without a lock: good for a write that compares the version when it swaps it. */
@@ -59,6 +61,7 @@ interface CurrentRow {
   lu: bigint;
   deleted: boolean;
   digest: bigint;
+  pkey: bigint | null;
 }
 
 /**
@@ -126,6 +129,7 @@ export async function lockCurrent(
       lu: Number(row.lu),
       deleted: row.deleted,
       digest: row.digest,
+      pkey: row.pkey,
     });
   }
   return found;

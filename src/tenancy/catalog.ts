@@ -41,6 +41,8 @@ export interface Catalog extends Tenants {
   /** The control database; int8 columns are read as bigint. */
   readonly control: pg.Pool;
   readonly server: ServerAddress;
+  /** Tenants that this process has open now. */
+  opened(): Promise<Tenant[]>;
   /** Suspends a tenant or lets it work again; other processes follow within a second. */
   setState(name: string, state: Exclude<TenantState, 'shredded'>): Promise<TenantRecord>;
   /**
@@ -224,6 +226,11 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       } catch (error) {
         throw isConnectionError(error) ? connectFault(error) : error;
       }
+    },
+
+    async opened() {
+      const entries = await Promise.allSettled(open.values());
+      return entries.flatMap((e) => (e.status === 'fulfilled' ? [e.value.tenant] : []));
     },
 
     async migrate(name) {
