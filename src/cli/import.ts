@@ -21,6 +21,7 @@ interface ImportCommandOptions extends SharedOptions {
   results?: string;
   strict?: true;
   quiet?: true;
+  link?: true;
   patient?: string;
   date?: string;
   type?: string;
@@ -58,6 +59,10 @@ export function register(program: Command): void {
         'how strictly resources are checked; as the tenant or else the server is set where not given',
       ).choices(VALIDATION_LEVELS),
     )
+    .option(
+      '--link',
+      'join Patients of FHIR files to those who have one of their identifiers, and report who may be one',
+    )
     .option('--quiet', 'no progress, only the report')
     .option('--patient <ref>', 'patient of notes that do not say: Patient/ID, an id, or system|identifier')
     .option('--date <date>', 'date of notes that do not say')
@@ -83,6 +88,7 @@ Ctrl-C stops it; cenote job resume JOB goes on where it stood.`,
           folder: process.cwd(),
           defaults: { patient, date, type, author, encounter },
           columns: options.column ?? {},
+          link: options.link ?? false,
           validation: options.validation ?? tenant.record.validation ?? system.config.validation,
         });
         const report = await importWithProgress(system, tenant, job.id, { signal, quiet: options.quiet });
@@ -167,6 +173,11 @@ export function reportText(report: ImportReport): string {
     `imported  ${resources.created} created, ${resources.updated} updated, ${resources.unchanged} unchanged, ${resources.rejected} rejected`,
     `notes     ${report.documents}${report.documentsWithoutPatient > 0 ? `, of which ${report.documentsWithoutPatient} without a patient are kept without facts` : ''}`,
     `derived   ${derived.created} created, ${derived.updated} updated, ${derived.deleted} deleted, ${derived.unchanged} unchanged`,
+    ...(report.linked
+      ? [
+          `linked    ${report.linked.joined} joined, ${report.linked.candidates.length} who may be one (--report)`,
+        ]
+      : []),
     `job       ${report.job}, ${report.files.length} files in ${report.seconds.toFixed(1)} s`,
   ];
   if (report.errors.length > 0) {

@@ -7,7 +7,7 @@ import type { BulkImport, BulkImports } from '../tasks/bulk-imports.js';
 import { isObject } from '../tasks/bundle-entry.js';
 import { EXTENSIONS, type ImportInput, mediaType } from '../tasks/import-inputs.js';
 import { errorLines } from '../tasks/import-results.js';
-import { type FhirRequest, type FhirResponse, type Handler, segment } from './exchange.js';
+import { type FhirRequest, type FhirResponse, type Handler, oneParam, segment } from './exchange.js';
 import { HttpFault } from './outcome.js';
 import { acceptsGzip } from './respond.js';
 import type { Route } from './router.js';
@@ -96,6 +96,7 @@ function kickOff({ imports }: ImportRoutesDeps): Handler {
       inputs,
       defaults: {},
       columns: {},
+      link: oneParam(request, 'link') === 'true',
       ...validationOf(request),
       url: `${request.base}/$import`,
       actor: { id, kind },

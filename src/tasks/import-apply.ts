@@ -22,6 +22,8 @@ export interface FileImport {
   readonly defaults: NoteDefaults;
   readonly columns: NoteColumns;
   readonly check: Check;
+  /** Whether Patients of FHIR files are joined to those who have one of their identifiers. */
+  readonly link: boolean;
   /** On the last attempt a reference that cannot be resolved is an error; before, the file is put off. */
   readonly lastAttempt: boolean;
   /** Takes resources whose references point to what is not here yet. */

@@ -21,8 +21,9 @@ import {
 } from './import-apply.js';
 import { documentFile } from './import-document.js';
 import type { FileState } from './import-ledger.js';
-import { importClinicalDocument, importMessages } from './import-messages.js';
+import { importClinicalDocument, importMessages, inTurn } from './import-messages.js';
 import { noteResource } from './import-notes.js';
+import { joinPersons } from './import-persons.js';
 
 /** Lines that are committed together: the cheapest size of a batch, measured (decision 0002). */
 const LINES_PER_COMMIT = 4_000;
@@ -114,7 +115,51 @@ async function importJson(file: SourceFile, state: FileState, run: FileImport): 
     );
   }
   const bundle = resource.resourceType === 'Bundle' ? resource : collection([resource]);
-  return (await applied(bundle, state, run, () => undefined)) ? finish(state) : 'deferred';
+  return (await appliedJoined(bundle, state, run, () => undefined)) ? finish(state) : 'deferred';
+}
+
+/** Applies a bundle after its people were joined to those who are here, where that is asked for. */
+async function appliedJoined(
+  bundle: Resource,
+  state: FileState,
+  run: FileImport,
+  lineOf: (entry: number) => number | undefined,
+): Promise<boolean> {
+  const entries = bundle.entry as BundleEntry[] | undefined;
+  if (!run.link || !Array.isArray(entries)) return applied(bundle, state, run, lineOf);
+  return inTurn(run, async () => {
+    const places = entries.flatMap((entry, i) => (entry?.resource?.resourceType ? [i] : []));
+    const { resources, joined } = await joinPersons(
+      run,
+      state,
+      places.map((i) => withUuid(entries[i]!)),
+      (at) => lineOf(places[at]!),
+    );
+    const moved: BundleEntry[] = [...entries];
+    places.forEach((i, at) => {
+      const resource = resources[at]!;
+      const { request } = entries[i]!;
+      const renamed = resource.id !== entries[i]!.resource!.id && request?.method === 'PUT';
+      const url = `${resource.resourceType}/${resource.id}`;
+      moved[i] = { ...entries[i]!, resource, ...(renamed ? { request: { ...request, url } } : {}) };
+    });
+    if (!(await applied({ ...bundle, entry: moved }, state, run, lineOf))) return false;
+    state.counts.joined = (state.counts.joined ?? 0) + joined;
+    return true;
+  });
+}
+
+interface BundleEntry {
+  readonly fullUrl?: string;
+  readonly resource?: Resource;
+  readonly request?: { readonly method?: string; readonly url?: string };
+}
+
+/** A Patient without an id has the one its entry will give it. */
+function withUuid({ resource, fullUrl }: BundleEntry): Resource {
+  const uuid = /^urn:uuid:([0-9a-f-]{36})$/i.exec(fullUrl ?? '')?.[1];
+  if (resource!.resourceType !== 'Patient' || resource!.id !== undefined || !uuid) return resource!;
+  return { ...resource!, id: uuid.toLowerCase() };
 }
 
 /** A line that takes longer to be parsed is named in the profile, in ms. */
@@ -213,7 +258,7 @@ async function importLines(
     const lines = batch.map((i) => i.line);
     if (
       batch.length > 0 &&
-      !(await applied(collection(batch.map((i) => i.resource)), state, run, (e) => lines[e]))
+      !(await appliedJoined(collection(batch.map((i) => i.resource)), state, run, (e) => lines[e]))
     )
       return false;
     for (const { line, fault } of faults) reject(state, line, fault, true);

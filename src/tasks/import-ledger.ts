@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Job } from '../jobs/job.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import type { Candidate } from './import-persons.js';
 import { type FileCounts, type ImportError, noFileCounts } from './import-report.js';
 
 /** How far a job is with one file. Stands in the tenant's database, names sealed. */
@@ -13,6 +14,8 @@ export interface FileState {
   counts: FileCounts;
   /** Refused since the state was last written; then they stand in the database and this list is empty again. */
   errors: ImportError[];
+  /** People who may be one, by id. */
+  candidates: Candidate[];
 }
 
 /** Ledger rows do not belong to a patient, so they share one part. */
@@ -32,8 +35,11 @@ export async function loadLedger(tenant: Tenant, job: Job): Promise<Map<string, 
     counts: FileCounts;
     sealed: Buffer;
   }[]) {
-    const { path } = JSON.parse(tenant.keys.open(row.sealed, context(job, BigInt(row.fkey))).toString()) as {
+    const { path, candidates = [] } = JSON.parse(
+      tenant.keys.open(row.sealed, context(job, BigInt(row.fkey))).toString(),
+    ) as {
       path: string;
+      candidates?: Candidate[];
     };
     out.set(resolve(path), {
       path,
@@ -42,6 +48,7 @@ export async function loadLedger(tenant: Tenant, job: Job): Promise<Map<string, 
       position: row.done,
       counts: row.counts,
       errors: [],
+      candidates,
     });
   }
   return out;
@@ -56,6 +63,7 @@ export function newFileState(tenant: Tenant, path: string): FileState {
     position: 0,
     counts: noFileCounts(),
     errors: [],
+    candidates: [],
   };
 }
 
@@ -67,7 +75,10 @@ const AT_END = -1;
  * replaces the row; a commit that is done again after a crash replaces what it refused.
  */
 export async function saveFileState(tenant: Tenant, job: Job, file: FileState): Promise<void> {
-  const sealed = tenant.keys.seal(Buffer.from(JSON.stringify({ path: file.path })), context(job, file.fkey));
+  const sealed = tenant.keys.seal(
+    Buffer.from(JSON.stringify({ path: file.path, candidates: file.candidates })),
+    context(job, file.fkey),
+  );
   const refused = [...file.errors].sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
   const values = [
     PART,

@@ -92,7 +92,7 @@ function identifiersOf(resource: Resource): Identifier[] {
 }
 
 /** The id each Patient of the groups is kept under: its own, or that of who has one of its identifiers. */
-async function patientIds(
+export async function patientIds(
   deps: BundleDeps,
   tenant: Tenant,
   groups: readonly Linkable[],
@@ -207,7 +207,7 @@ function said(
   };
 }
 
-function merged(known: Resource | undefined, said: Resource, replaces: boolean): Resource {
+export function merged(known: Resource | undefined, said: Resource, replaces: boolean): Resource {
   if (!known) return said;
   const out: Resource = { ...known };
   for (const [element, value] of Object.entries(said)) {
@@ -235,7 +235,7 @@ function hasChoice(resource: Resource, element: string): boolean {
   return Object.keys(resource).some((other) => sameChoice(other, element));
 }
 
-function gathered(known: unknown, said: unknown): unknown[] {
+export function gathered(known: unknown, said: unknown): unknown[] {
   const out = Array.isArray(known) ? [...(known as Identifier[])] : [];
   for (const one of said as Identifier[]) {
     if (!out.some((other) => other.system === one.system && other.value === one.value)) out.push(one);

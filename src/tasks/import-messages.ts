@@ -103,8 +103,18 @@ export async function importLinked(
       (entry) => items[entry]?.line,
     );
   };
+  return inTurn(run, work);
+}
+
+/** Runs what joins people to those who are here after whatever of the kind the same import has begun. */
+export function inTurn<T>(run: FileImport, work: () => Promise<T>): Promise<T> {
   const before = turns.get(run.cache) ?? Promise.resolve();
-  const turn = before.then(work, work);
+  const from = performance.now();
+  const mine = () => {
+    run.lane.add('wait', performance.now() - from);
+    return work();
+  };
+  const turn = before.then(mine, mine);
   turns.set(
     run.cache,
     turn.catch(() => undefined),

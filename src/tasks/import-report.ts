@@ -1,6 +1,7 @@
 import type { Fault } from '../core/fault.js';
 import { issueCode } from '../fhir/outcome.js';
 import type { JobProfile } from '../jobs/profile.js';
+import type { Candidate } from './import-persons.js';
 
 /** At most this many rejections are kept of one commit: as many as an imported bundle has entries. */
 export const MAX_ERRORS_PER_COMMIT = 200_000;
@@ -22,6 +23,8 @@ export interface FileCounts {
   byType: Record<string, number>;
   /** Notes that named no patient; kept, without facts. */
   withoutPatient: number;
+  /** Patients joined to one who was here. */
+  joined?: number;
 }
 
 export function noFileCounts(): FileCounts {
@@ -99,6 +102,11 @@ export interface ImportReport {
   readonly derived: DerivedCounts;
   /** At most MAX_REPORTED_ERRORS; the error file has them all. */
   readonly errors: readonly ImportError[];
+  /** People joined by an identifier, and those who may be one though no identifier proves it; of imports with `link`. */
+  readonly linked?: {
+    readonly joined: number;
+    readonly candidates: readonly (Candidate & { readonly file: string })[];
+  };
   /** Where the time went. */
   readonly profile?: JobProfile;
   /** Wall-clock seconds of this run. */

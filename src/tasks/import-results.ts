@@ -45,6 +45,7 @@ export function importManifest(report: ImportReport, at: number): Record<string,
     documents: report.documents,
     documentsWithoutPatient: report.documentsWithoutPatient,
     derived: report.derived,
+    ...(report.linked ? { linked: report.linked } : {}),
     error: rejected === 0 ? [] : [{ type: 'OperationOutcome', file: ERROR_FILE, count: rejected }],
   };
 }

@@ -40,6 +40,8 @@ export interface ImportParams {
   readonly columns: NoteColumns;
   /** How strictly resources are checked; as the tenant asks where not given, else `strict`. */
   readonly validation?: ValidationLevel;
+  /** Whether Patients of FHIR files are joined to those who have one of their identifiers. */
+  readonly link?: boolean;
 }
 
 export interface ImportProgress {
@@ -111,6 +113,8 @@ export async function runImport(
   }, HEARTBEAT_MS);
   try {
     const files = await (run.source ?? localSource(pathsFrom(params))).files();
+    // Where people are joined they are read before what refers to them, which is then rewritten.
+    if (params.link) files.sort((a, b) => Number(goesFirst(b, true)) - Number(goesFirst(a, true)));
     const ledger = await loadLedger(tenant, job);
     for (const file of files) states.push(ledger.get(resolve(file.path)) ?? newFileState(tenant, file.path));
     const report = () => {
@@ -126,6 +130,7 @@ export async function runImport(
     const seconds = (deps.clock.now() - started) / 1000;
     const result: ImportReport = {
       ...importReport(job.id, states, await reportedErrors(tenant, job), derived, seconds),
+      ...(params.link ? { linked: linkedOf(states) } : {}),
       profile: profiler.profile(progress.resources, progress.documents),
     };
     await run.before?.(result);
@@ -183,6 +188,7 @@ async function importAll(
     cache,
     defaults: params.defaults,
     columns: params.columns,
+    link: params.link ?? false,
     check: checkAt(params.validation ?? tenant.record.validation ?? 'strict'),
     postponed,
     signal,
@@ -219,7 +225,7 @@ async function importAll(
       }
     };
     // Files that others refer to go in one after the other, before anything that would have to wait for them.
-    const others = queue.splice(queue.findIndex((i) => !isShared(files[i]!.path)) >>> 0);
+    const others = queue.splice(queue.findIndex((i) => !goesFirst(files[i]!, params.link)) >>> 0);
     const alone = performance.now();
     await worker(lanes[0]!);
     for (const { lane } of lanes.slice(1)) lane.add('wait', performance.now() - alone);
@@ -247,11 +253,23 @@ async function importAll(
   for (const state of settled) await committed(state);
 }
 
+/** Whether other files refer to this one, by its name. */
+function goesFirst({ path, name }: SourceFile, link = false): boolean {
+  return isShared(path) || (link && /^patient\b/i.test(name));
+}
+
 /** Who a worker acts as, and where its time is counted. */
 function laneFor(job: Job, lane: Lane): Pick<FileImport, 'actor' | 'lane'> {
   const actor = { id: job.id, kind: 'job' } as const;
   measureFor(actor, lane);
   return { actor, lane };
+}
+
+function linkedOf(states: readonly FileState[]): NonNullable<ImportReport['linked']> {
+  return {
+    joined: states.reduce((sum, { counts }) => sum + (counts.joined ?? 0), 0),
+    candidates: states.flatMap(({ path, candidates }) => candidates.map((one) => ({ file: path, ...one }))),
+  };
 }
 
 /** The first refusals of each file, for the report. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readConfig } from '../../src/config.js';
@@ -8,14 +8,19 @@ import { drainAnnotations } from '../../src/tasks/annotate.js';
 import { runImport } from '../../src/tasks/import.js';
 import { removeEmbedded } from '../../src/tenancy/postgres/embedded.js';
 import { line } from './support/figure.js';
+import { recordsOf } from './support/records.js';
 
 /**
- * `cenote bench import [PATH] [--no-notes]`: imports a folder into a fresh tenant on a durable embedded PostgreSQL, reads
- * its notes, then imports it again. The folder is the project's sample where none is given.
+ * `cenote bench import [PATH | --made=PATIENTS] [--no-notes]`: imports a folder into a fresh tenant on a durable embedded
+ * PostgreSQL, reads its notes, then imports it again. The folder is the project's sample where none is given; `--made`
+ * writes bulk NDJSON of so many made-up patients, by type, some 36 resources each.
  */
 export async function run(args: readonly string[]): Promise<void> {
-  const path = resolve(args.find((a) => !a.startsWith('--')) ?? join(packageRoot(), 'examples', 'sample'));
   const dataDir = mkdtempSync(join(tmpdir(), 'cenote-bench-'));
+  const made = args.find((a) => a.startsWith('--made='));
+  const path = made
+    ? makeBulkFiles(join(dataDir, 'input'), Number(made.slice('--made='.length)))
+    : resolve(args.find((a) => !a.startsWith('--')) ?? join(packageRoot(), 'examples', 'sample'));
   try {
     const system = await openSystem(
       readConfig({ dataDir, port: 0 }, { ...process.env, CENOTE_DATA_DIR: dataDir }),
@@ -27,6 +32,7 @@ export async function run(args: readonly string[]): Promise<void> {
         const params = { paths: [path], folder: process.cwd(), defaults: {}, columns: {} };
         const job = await system.jobs.create(tenant, 'import', params);
         const cpu = process.cpuUsage();
+        const database = databaseCpu(dataDir);
         const from = performance.now();
         const claimed = await system.jobs.claim(tenant, job.id);
         const report = await runImport(
@@ -42,6 +48,7 @@ export async function run(args: readonly string[]): Promise<void> {
           report,
           seconds,
           cpu: (used.user + used.system) / 1e6,
+          databaseCpu: databaseCpu(dataDir) - database,
           total: created + updated + unchanged,
           created,
           unchanged,
@@ -59,6 +66,15 @@ export async function run(args: readonly string[]): Promise<void> {
         'one Node process and PostgreSQL, fsync on',
       );
       line('import', 'CPU of the Node process per resource', (first.cpu / first.total) * 1e6, 'us', data);
+      line(
+        'import',
+        'CPU of PostgreSQL per resource',
+        (first.databaseCpu / first.total) * 1e6,
+        'us',
+        data,
+        'all of its processes, checkpoints and vacuum included',
+      );
+      line('import', 'peak memory of the Node process', first.report.profile?.peakRssMb ?? 0, 'MB', data);
       line('import', 'rejected', first.rejected, '1', data);
       if (!args.includes('--no-notes')) {
         const from = performance.now();
@@ -83,4 +99,60 @@ export async function run(args: readonly string[]): Promise<void> {
     await removeEmbedded(dataDir);
     rmSync(dataDir, { recursive: true, force: true });
   }
+}
+
+/** Bulk NDJSON by type, written patient by patient so that nothing is held. */
+function makeBulkFiles(folder: string, patients: number): string {
+  mkdirSync(folder, { recursive: true });
+  const held = new Map<string, string[]>();
+  const flush = (type: string, lines: string[]) => {
+    writeFileSync(join(folder, `${type}.ndjson`), `${lines.join('\n')}\n`, { flag: 'a' });
+    lines.length = 0;
+  };
+  for (let n = 0; n < patients; n++) {
+    for (const resource of recordsOf(n, 3)) {
+      const lines = held.get(resource.resourceType) ?? [];
+      held.set(resource.resourceType, lines);
+      lines.push(JSON.stringify(resource));
+      if (lines.length >= 10_000) flush(resource.resourceType, lines);
+    }
+  }
+  for (const [type, lines] of held) if (lines.length > 0) flush(type, lines);
+  return folder;
+}
+
+/** Clock ticks a second in `/proc` (USER_HZ is 100 on every Linux that Node runs on). */
+const TICKS = 100;
+
+/** CPU seconds of the embedded PostgreSQL with all its processes, those that ended included; NaN off Linux. */
+function databaseCpu(dataDir: string): number {
+  const stats = new Map<number, { parent: number; command: string; ticks: number; ended: number }>();
+  let postmaster: number | undefined;
+  try {
+    for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+      try {
+        const text = readFileSync(`/proc/${name}/stat`, 'utf8');
+        const after = text.slice(text.lastIndexOf(')') + 2).split(' ');
+        const [user, system, endedUser, endedSystem] = after.slice(11, 15).map(Number);
+        stats.set(Number(name), {
+          parent: Number(after[1]),
+          command: readFileSync(`/proc/${name}/cmdline`, 'utf8'),
+          ticks: user! + system!,
+          ended: endedUser! + endedSystem!,
+        });
+      } catch {
+        // Ended meanwhile.
+      }
+    }
+  } catch {
+    return Number.NaN;
+  }
+  const mark = dataDir.split('/').at(-1)!;
+  for (const [pid, { command }] of stats)
+    if (command.includes(mark) && /postgres/.test(command)) postmaster = pid;
+  if (postmaster === undefined) return Number.NaN;
+  const own = stats.get(postmaster)!;
+  let ticks = own.ticks + own.ended;
+  for (const { parent, ticks: used } of stats.values()) if (parent === postmaster) ticks += used;
+  return ticks / TICKS;
 }
