@@ -24,11 +24,12 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
   for (const row of hit.rows) {
     const support = context.support(hit.firstToken, hit.lastToken, row.type);
     const short = isShortForm(row, hit, context);
-    if (short && isTitleCase(hit, context)) continue;
     if (row.type === 'social' && someWordOf(HOUSEHOLD, hit, context)) continue;
     if (row.type === 'diagnosis' && context.isPerson(hit.firstToken, hit.lastToken)) continue;
     const home = context.atHome(row.type) || (row.type === 'vaccine' && context.aboutVaccines);
     const hinted = hintedByNumbers(row.type, hit, context);
+    // "Hgb 9.8" is one all the same.
+    if (short && isTitleCase(hit, context) && !hinted) continue;
     const vouched = home || hinted || support >= ORDINARY_WORD_SUPPORT;
     if ((row.flags & FLAG.needsContext) !== 0 && !vouched) continue;
     const shorthand = vouched || context.listItem || support >= AMBIGUOUS_SUPPORT;

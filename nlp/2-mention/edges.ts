@@ -35,6 +35,17 @@ function separates(context: ContextJudge, t: number): boolean {
   );
 }
 
+const VALUE_PART = /^[\d.,/–<>=%~-]+$/;
+
+/** "BP 98/60" and "INR 2-3" are names with a value; "CA 19-9" is a name. */
+function beforeValue(first: number, last: number, context: ContextJudge): number {
+  const { tokens } = context;
+  let at = last;
+  while (at - 1 > first && VALUE_PART.test(tokens[at - 1]!.norm)) at--;
+  if (at === last || tokens[at]!.start === tokens[at - 1]!.end) return last;
+  return NUMBERED.has(tokens[at - 1]!.norm) || !/^\d/.test(tokens[at]!.norm) ? last : at;
+}
+
 function trim(candidate: Candidate, context: ContextJudge): Candidate | undefined {
   let { first, last } = candidate;
   const norm = (t: number): string => context.tokens[t]!.norm;
@@ -52,6 +63,7 @@ function trim(candidate: Candidate, context: ContextJudge): Candidate | undefine
       last--;
     else break;
   }
+  if (candidate.type === 'test' || candidate.type === 'vital-sign') last = beforeValue(first, last, context);
   if (first === last) return undefined;
   if (!/\p{L}/u.test(context.words(first, last))) return undefined;
   return { ...candidate, first, last };

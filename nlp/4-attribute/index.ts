@@ -3,9 +3,12 @@ import type { NlpStage } from '../pipeline.js';
 import { qualifiersOf, reactionsOf, relativeOf } from './clinical.js';
 import { attachDates } from './dating.js';
 import { attachSignatures, signatureRegions } from './signature.js';
+import { amountOfUse } from './substance.js';
 import { resultOf } from './values.js';
 
 const QUALIFIED = new Set(['diagnosis', 'symptom', 'procedure', 'device']);
+/** How far behind a substance its amount may stand, in characters. */
+const USE_REACH = 60;
 const MEASURED = new Set(['test', 'vital-sign']);
 
 /**
@@ -55,6 +58,15 @@ export function withAttributes(input: AnnotatedText): Mention[] {
         for (const each of qualifiersOf(text, mention, from, to)) give(index, each);
       if (MEASURED.has(mention.type))
         for (const each of resultOf(text, mention, Math.max(to, mention.end))) give(index, each);
+      if (mention.type === 'social') {
+        // "1 ppd" may be taken for a test: only another substance ends what is said of this one.
+        const social = (at: number | undefined) => at !== undefined && mentions[at]!.type === 'social';
+        const next = inside.slice(place + 1).find(social);
+        const until = next === undefined ? end : mentions[next]!.start;
+        const since = inside.slice(0, place).some(social) ? mention.start : start;
+        for (const each of amountOfUse(text, mention, since, Math.min(until, mention.end + USE_REACH)))
+          give(index, each);
+      }
       if (mention.assertion.experiencer === 'family') {
         const relative = relativeOf(text, mention, start, end);
         if (relative) give(index, relative);

@@ -59,6 +59,8 @@ const DURATION_RES = [
     `(?<![a-z0-9.])(${PLAIN_RANGE}\\s?-?\\s?(?:${PERIOD}|${COURSE}))(?:['’]?\\s?(?:course|history|period|trial|regimen|duration|treatment|therapy)(?![a-z])|\\s(?:of|on|after\\s(?:starting|initiation))(?=\\s))`,
     'g',
   ),
+  // British: "tds 7/7" is seven days, "for 2/52" two weeks, "3/12" three months.
+  /(?<![a-z])(?:for|x|[bo]d|tds|qds|qid|bid|tid|prn|daily|mane|nocte)[\s,]{1,2}(\d{1,2}\/(?:7|52|12))(?![\d/])/g,
   /[a-z]x\s?(\d+\s?(?:days?|d|weeks?|wks?|months?|doses?))(?![a-z])/g,
   /(?<![a-z])(long[- ]term|short[- ]term|prolonged|chronic(?:ally)?|lifelong|life-long|indefinitely|short course|long course)(?![a-z])/g,
 ];
@@ -66,7 +68,7 @@ const DURATION_RES = [
 const AFTER_DRUG = /^[\s-]{0,2}(er|xr|sr|xl|cr|la|dr|ec|odt)?(?![a-z])/;
 /** A number right after a name, where directions or nothing follow: "ASA 81 daily", "Norco 5/325 1 tab". */
 const BARE_STRENGTH =
-  /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|[,;)\n]|\.(?!\d)|(?:po|daily|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|as|by|q\d|q\s?\d)(?![a-z])))/;
+  /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|,(?!\d)|[;)\n]|\.(?!\d)|(?:po|daily|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|[bo]d|tds|qds|nocte|mane|as|by|q\d|q\s?\d)(?![a-z])))/;
 const ELAPSED =
   /\b(?:after|within|following|until|by|at|since)\s(?:(?:about|only|approximately|a|an|the|first|nearly|almost|over|more|than|total|of|just|some|another|initial)\s)*$/;
 const BARE_DURATION_RE = new RegExp(
@@ -92,7 +94,7 @@ export function scanSignature(
       (drug) =>
         drug.start >= at &&
         drug.start - at < 30 &&
-        /^[\s(-]*(?:(?:of|the|a|use|dose|doses|therapy|treatment|with|and|administration|injections?|infusions?|daily|weekly|once|twice|[a-z]+-(?:release|acting))[\s(-]*)*$/i.test(
+        /^[\s(-]*(?:(?:of|the|a|use|dose|doses|therapy|treatment|with|and|administration|injections?|infusions?|daily|weekly|once|twice|(?:high|low|single|standard)[- ]dose|[a-z]+-(?:release|acting))[\s(-]*)*$/i.test(
           text.slice(at, drug.start),
         ),
     );
@@ -166,8 +168,10 @@ export function scanSignature(
     region = `${region.slice(0, from)}${' '.repeat(to - from)}${region.slice(to)}`;
   }
   for (const pattern of DURATION_RES) {
-    each(pattern, 1, (_match, from, to) => {
+    each(pattern, 1, (match, from, to) => {
       const words = region.slice(from, to);
+      // "three times a day"
+      if (/^times\s+an?\b/.test(match[0])) return false;
       // "After 3 months of treatment" says when something happened, not how long the drug is taken.
       if (ELAPSED.test(region.slice(Math.max(0, from - 40), from))) return false;
       if (/^-?\s?old\b/i.test(region.slice(to))) return false;
@@ -339,6 +343,8 @@ export function durationOf(words: string): string | undefined {
     .toLowerCase()
     .replace(/\s+/g, ' ')
     .replace(/^an? (?=day|week|month|year|hour)/, '1 ');
+  const part = /^(\d{1,2})\/(7|52|12)$/.exec(text);
+  if (part) return `${Number(part[1])} ${part[2] === '7' ? 'd' : part[2] === '52' ? 'wk' : 'mo'}`;
   const match = new RegExp(`^(.*?)\\s?-?\\s?(?:more )?(${PERIOD})$`).exec(text);
   if (!match) return undefined;
   const range = rangeOf(match[1]!.replace(/ ?and a half/, ''));

@@ -38,9 +38,25 @@ const PIECES = [
   `on\\sdays?\\s\\d+(?:(?:\\s?,\\s?(?:and\\s)?|\\s?and\\s|\\s?-\\s?|\\s?to\\s)\\d+)*`,
   `(?:as\\sa\\s)?(?:single|one[- ]time)(?:\\sdose)?|x\\s?1(?![\\d.]|\\s?(?:d|w|m))|once|stat`,
   `continuous(?:ly)?|intermittent(?:ly)?`,
+  // British: "5 mg od", "500 mg bd", "10 mg on" (at night), see `isBritish`.
+  `(?:[bo]\\.?d|o\\.?[mn])(?![a-z0-9])\\.?`,
 ];
 
 const PIECE = new RegExp(`(?<![a-z0-9.])(?:${PIECES.join('|')})(?!(?!x\\s?\\d)[a-z])`, 'g');
+const BRITISH = /^(?:b\.?d|o\.?[dmn])\.?$/;
+const AFTER_AMOUNT =
+  /(?:\d|\d\s?(?:mg|mcg|micrograms?|g|mls?|units?|iu)|tabs?|tablets?|caps?|capsules?|puffs?|sachets?|patch|po|orally|inh|inhaler|sc|im|neb)[\s,]*$/;
+const AMOUNT_MAX_LENGTH = 24;
+
+/** "od" after an amount is once a day, but the right eye beside drops; "on" ends its directions, else it is a word. */
+function isBritish(text: string, piece: string, start: number, end: number): boolean {
+  const before = text.slice(Math.max(0, start - AMOUNT_MAX_LENGTH), start);
+  if (!AFTER_AMOUNT.test(before)) return false;
+  if (piece[0] === 'b') return true;
+  if (/\b(?:gtts?|drops?|eyes?)\b/.test(before)) return false;
+  return piece[piece[1] === '.' ? 2 : 1] === 'd' || /^\s*(?:$|[.,;)\n]|prn|for|x\b)/.test(text.slice(end));
+}
+
 const JOINT = /^\s?,?\s?(?:and\s)?$/;
 const MAX_PIECES = 4;
 
@@ -50,6 +66,7 @@ export function findFrequencies(text: string): { start: number; end: number }[] 
   PIECE.lastIndex = 0;
   for (let match = PIECE.exec(text); match; match = PIECE.exec(text)) {
     const end = match.index + match[0].length;
+    if (BRITISH.test(match[0]) && !isBritish(text, match[0], match.index, end)) continue;
     const last = found.at(-1);
     if (last && last.pieces < MAX_PIECES && JOINT.test(text.slice(last.end, match.index))) {
       last.end = end;
@@ -134,7 +151,7 @@ export function timingOf(words: string): string | undefined {
   else if (/every (?:other|second) week|biweekly|bi-weekly|fortnightly/.test(text)) set(1, 2, 'wk');
   else if (/every (?:other|second) month/.test(text)) set(1, 2, 'mo');
   else if (/\b(?:qid|q i d|qds)\b/.test(text)) set(4, 1, 'd');
-  else if (/\b(?:bid|b i d|bds)\b/.test(text)) set(2, 1, 'd');
+  else if (/\b(?:bid|b i d|bds?)\b/.test(text)) set(2, 1, 'd');
   else if (/\b(?:tid|t i d|tds)\b/.test(text)) set(3, 1, 'd');
   else if (/\btiw\b/.test(text)) set(3, 1, 'wk');
   else if (/\bbiw\b/.test(text)) set(2, 1, 'wk');
@@ -149,7 +166,7 @@ export function timingOf(words: string): string | undefined {
   else if (/\b(?:yearly|annually|every year|each year)\b/.test(text)) set(1, 1, 'a');
   else if (/\b(?:every|each) hour\b/.test(text)) set(1, 1, 'h');
   else if (
-    /\b(?:daily|q ?d|q ?day|qd|every day|each day|nightly|q ?hs|q ?am|q ?pm|q ?night|q ?noc|every (?:morning|evening|night|afternoon)|each (?:morning|evening|night)|per day|a day|hs|nocte|mane|q ?(?:morning|evening|bedtime))\b/.test(
+    /\b(?:daily|o[dm]|on(?! \w)|q ?d|q ?day|qd|every day|each day|nightly|q ?hs|q ?am|q ?pm|q ?night|q ?noc|every (?:morning|evening|night|afternoon)|each (?:morning|evening|night)|per day|a day|hs|nocte|mane|q ?(?:morning|evening|bedtime))\b/.test(
       text,
     )
   )
@@ -193,11 +210,14 @@ function whenOf(text: string): string[] {
   const add = (code: string, pattern: RegExp): void => {
     if (pattern.test(text) && !when.includes(code)) when.push(code);
   };
-  add('MORN', /\b(?:morning|mornings|q ?am|qam|in the am|every am|each am|mane)\b/);
+  add('MORN', /\b(?:morning|mornings|q ?am|qam|in the am|every am|each am|mane|om)\b/);
   add('NOON', /\b(?:noon)\b/);
   add('AFT', /\bafternoon\b/);
   add('EVE', /\b(?:evening|evenings|q ?pm|qpm|in the pm|every pm)\b/);
-  add('NIGHT', /\b(?:at night|every night|nightly|each night|q ?night|nocte|q ?noc|a night|per night)\b/);
+  add(
+    'NIGHT',
+    /\b(?:at night|every night|nightly|each night|q ?night|nocte|on(?! \w)|q ?noc|a night|per night)\b/,
+  );
   add('HS', /\b(?:bedtime|bed ?time|before bed|q ?hs|hs|qhs|q h s|h s)\b/);
   add('ACM', /\b(?:before|prior to) breakfast\b/);
   add('CM', /\b(?:with|at) breakfast\b/);

@@ -131,9 +131,30 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   if (section?.kind === 'allergies' && (mention.type === 'diagnosis' || mention.type === 'symptom')) {
     return refuse('allergy-list');
   }
+  // "Smoking cessation", "alcohol swab": the substance alone says nothing of its use.
+  if (
+    mention.type === 'social' &&
+    mention.concepts.length === 0 &&
+    !mention.attributes.some(({ type }) => type === 'value')
+  )
+    return refuse('not-a-fact', 'social');
+  if (isThreshold(mention, input.text)) return refuse('conditional', 'threshold');
   if (mention.score < (mention.concepts.length > 0 ? CODED_MIN_SCORE : UNCODED_MIN_SCORE))
     return refuse('low-score');
   return undefined;
+}
+
+const COMPARED = /^[<>≤≥]/;
+const CONDITION =
+  /\b(?:for|if|when|until|unless|keep|maintain|goal|target)(?:\s+(?:\S+\s+)?|\b[^.;\n]{0,60}\b(?:or|and)\s+)$/i;
+const CONDITION_REACH = 80;
+
+/** "Hold for SBP < 100 or HR < 55": what would be, not what was measured. */
+function isThreshold(mention: Mention, text: string): boolean {
+  if (mention.type !== 'vital-sign' && mention.type !== 'test') return false;
+  const value = mention.attributes.find(({ type }) => type === 'value')?.normalized;
+  if (value === undefined || !COMPARED.test(value)) return false;
+  return CONDITION.test(text.slice(Math.max(0, mention.start - CONDITION_REACH), mention.start));
 }
 
 function besideRule(mention: Mention, tokens: readonly Token[]): Refusal | undefined {

@@ -58,7 +58,12 @@ export function observation(fact: Fact, id: string, document: DocumentEnvelope):
     subject: { reference: document.subject },
     ...(document.encounter && { encounter: { reference: document.encounter } }),
     ...(when.date && { effectiveDateTime: when.date }),
-    ...(social && !measured ? { valueCodeableConcept: codeableConcept(fact) } : measured),
+    ...(social
+      ? {
+          valueCodeableConcept: codeableConcept(fact),
+          ...(measured && { component: [{ code: { text: 'amount' }, ...measured }] }),
+        }
+      : measured),
     derivedFrom: [{ reference: `DocumentReference/${document.documentId}` }],
   };
 }

@@ -53,6 +53,41 @@ const twice = '{"repeat":{"frequency":2,"period":1,"periodUnit":"d"}}';
 describe('a medication and its directions', () => {
   test.each<[string, Record<string, string[]>]>([
     [
+      // The "times" of a rhythm is none of a duration ("times 7 days").
+      '[propylthiouracil] 100 mg, three times a day',
+      {
+        propylthiouracil: [
+          'strength:100 mg=100 mg',
+          'frequency:three times a day={"repeat":{"frequency":3,"period":1,"periodUnit":"d"}}',
+        ],
+      },
+    ],
+    [
+      '[prednisolone] 30mg od 5/7',
+      { prednisolone: ['strength:30mg=30 mg', `frequency:od=${daily}`, 'duration:5/7=5 d'] },
+    ],
+    ['[lactulose] 15 ml bd', { lactulose: ['dose:15 ml=15 mL', `frequency:bd=${twice}`] }],
+    [
+      '[amlodipine] 10 mg on.',
+      {
+        amlodipine: [
+          'strength:10 mg=10 mg',
+          'frequency:on={"repeat":{"frequency":1,"period":1,"periodUnit":"d","when":["NIGHT"]}}',
+        ],
+      },
+    ],
+    [
+      '[methotrexate] 15 mg on Mondays',
+      {
+        methotrexate: [
+          'strength:15 mg=15 mg',
+          'frequency:on Mondays={"repeat":{"dayOfWeek":["mon"],"frequency":1,"period":1,"periodUnit":"d"}}',
+        ],
+      },
+    ],
+    ['[timolol] 1 drop od', { timolol: ['dose:1 drop=1 [drp]', 'form:drop'] }],
+    ['[vitamin D] 50,000 IU', { 'vitamin D': ['dose:50,000 IU=50000 [iU]'] }],
+    [
       '[metformin] 500 mg PO BID',
       { metformin: ['strength:500 mg=500 mg', 'route:PO=26643006', `frequency:BID=${twice}`] },
     ],
