@@ -3,16 +3,20 @@ import { parsePartialDate } from '../fhir/dates.js';
 import { type ParameterRegistry, standardRegistry } from '../fhir/registry.js';
 import { typeNumber } from '../fhir/resource-types.js';
 import { valuesOf } from '../indexing/index.js';
+import type { RowKey } from '../store/contract.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import type { Position } from './cursor.js';
-import { type Recheck, streamMatches } from './fill.js';
+import { type Recheck, streamRows } from './fill.js';
 import type { BodyKey } from './order.js';
 import type { Reader } from './reader.js';
-import type { Find } from './statement.js';
+import { Binder } from './render.js';
+import { type Find, formerVersion, whereOf } from './statement.js';
 
 /**
- * Sorting by what only the bodies hold (names, codes, ids): the index has keyed hashes of them, which have no order.
- * Every match is opened for each page, so the cost is that of all matches; memory is that of one page.
+ * Sorting by what only the bodies hold (names, codes, ids): the index has keyed hashes of them, which have no order, and
+ * an order that the database could read would tell the names. Every match is opened for each page, so the cost is that of
+ * all matches: rows are listed first and opened in the order they lie in their segments, each segment once, the next
+ * ones being fetched while these are read. Kept are the keys and rows of one page.
  */
 
 type Key = string | number;
@@ -20,9 +24,13 @@ type Key = string | number;
 /** Comes after every value in both directions; no text sorts above it. */
 const MISSING = '\u{10FFFF}';
 const MAX_KEY_CHARS = 200;
+/** Rows listed at a time; what bounds the memory, at some 200 bytes each. */
+const LISTED = 200_000;
+/** Bodies opened at a time. */
+const OPENED = 1_000;
 
 interface Ranked {
-  readonly resource: StoredResource;
+  readonly row: RowKey;
   readonly keys: readonly Key[];
 }
 
@@ -37,33 +45,131 @@ export async function sortedPage(
   reader: Reader,
   find: Find,
   sort: readonly BodyKey[],
-  after: Position,
+  from: Position,
   count: number,
   recheck: Recheck,
   registry: ParameterRegistry = standardRegistry,
 ): Promise<SortedPage> {
   const directions = [...sort.map((s) => s.descending), false, false];
   const compare = (a: readonly Key[], b: readonly Key[]) => compareKeys(a, b, directions);
-  let kept: Ranked[] = [];
+  const paged = from.keys.length > 0;
+  const after = from.keys.slice(0, directions.length);
+  // As for `_lastUpdated`: a place in the order is that of the moment the first page was made, which goes along.
+  const then = paged ? String(from.keys[directions.length]) : await newestUpdate(reader);
+  const changed = paged ? await changedSince(reader, find, then) : new Map<string, RowKey | undefined>();
+  const kept: Ranked[] = [];
   let total = 0;
-  const trim = () => {
-    kept.sort((a, b) => compare(a.keys, b.keys));
-    kept = kept.slice(0, count + 1);
-  };
-  for await (const batch of streamMatches(reader, { ...find, order: { kind: 'row' } }, recheck)) {
-    total += batch.length;
-    for (const resource of batch) {
-      const keys = rankOf(resource, sort, reader.tenant.keys, registry);
-      if (after.keys.length === 0 || compare(keys, after.keys) > 0) kept.push({ resource, keys });
+  for await (const { rows, resources } of openedMatches(reader, find)) {
+    const verdicts = await recheck(resources);
+    const placed = await placesOf(reader, rows, resources, changed);
+    for (let i = 0; i < rows.length; i++) {
+      const place = placed[i];
+      if (!verdicts[i] || !place) continue;
+      total++;
+      const keys = rankOf(place, sort, reader.tenant.keys, registry);
+      if (!paged || compare(keys, after) > 0) kept.push({ row: rows[i]!, keys });
     }
-    trim();
+    kept.sort((a, b) => compare(a.keys, b.keys));
+    kept.length = Math.min(kept.length, count + 1);
   }
   const page = kept.slice(0, count);
   return {
-    matches: page.map((r) => r.resource),
-    next: kept.length > count ? { phase: 0, keys: page.at(-1)!.keys } : undefined,
+    matches: await reader.open(page.map((r) => r.row)),
+    next: kept.length > count ? { phase: 0, keys: [...page.at(-1)!.keys, then] } : undefined,
     total,
   };
+}
+
+/** All rows found, with their bodies: in the order of their segments within each list. */
+async function* openedMatches(
+  reader: Reader,
+  find: Find,
+): AsyncGenerator<{ rows: RowKey[]; resources: StoredResource[] }> {
+  for await (const listed of streamRows(reader, { ...find, order: { kind: 'row' } }, LISTED)) {
+    const rows = listed
+      .map((r) => r.row)
+      .sort((a, b) => a.part - b.part || Number(a.sid - b.sid) || a.slot - b.slot);
+    const batches: RowKey[][] = [];
+    for (let i = 0; i < rows.length; i += OPENED) batches.push(rows.slice(i, i + OPENED));
+    let ahead = open(reader, batches[0]);
+    for (let i = 0; i < batches.length; i++) {
+      reader.checkTime();
+      const opened = await ahead;
+      ahead = open(reader, batches[i + 1]);
+      yield { rows: batches[i]!, resources: opened };
+    }
+  }
+}
+
+function open(reader: Reader, rows: readonly RowKey[] | undefined): Promise<StoredResource[]> {
+  const opened = rows ? reader.open(rows) : Promise.resolve([]);
+  // Waited for in the next round; where that is never reached its failure is nobody's.
+  opened.catch(() => undefined);
+  return opened;
+}
+
+async function newestUpdate(reader: Reader): Promise<string> {
+  const [row] = await reader.query({ text: 'select max(lu) as lu from resource', values: [] });
+  return String(row?.lu ?? 0);
+}
+
+/** Matches written since: the row of the version of then, undefined where there was none. */
+async function changedSince(
+  reader: Reader,
+  find: Find,
+  then: string,
+): Promise<Map<string, RowKey | undefined>> {
+  const bind = new Binder();
+  const instant = bind.bigint(BigInt(then));
+  const rows = await reader.query({
+    text:
+      `select r.rtype, r.rid, o.part, o.ver, o.sid, o.slot from resource r left join lateral ${formerVersion('r', instant)} o on true` +
+      ` where ${whereOf(find, bind)} and r.lu > ${instant}`,
+    values: bind.values,
+  });
+  return new Map(
+    rows.map((row) => {
+      const rid = BigInt(String(row.rid));
+      const key = `${row.rtype} ${rid}`;
+      if (row.ver === null) return [key, undefined];
+      const former = {
+        part: Number(row.part),
+        rtype: Number(row.rtype),
+        rid,
+        ver: Number(row.ver),
+        sid: BigInt(String(row.sid)),
+        slot: Number(row.slot),
+      };
+      return [key, former];
+    }),
+  );
+}
+
+/** What each resource's place is taken from: its version of then. Undefined for one that was made since. */
+async function placesOf(
+  reader: Reader,
+  rows: readonly RowKey[],
+  resources: readonly StoredResource[],
+  changed: ReadonlyMap<string, RowKey | undefined>,
+): Promise<(StoredResource | undefined)[]> {
+  const places: (StoredResource | undefined)[] = [...resources];
+  if (changed.size === 0) return places;
+  const at: number[] = [];
+  const former: RowKey[] = [];
+  rows.forEach((row, i) => {
+    const key = `${row.rtype} ${row.rid}`;
+    if (!changed.has(key)) return;
+    places[i] = undefined;
+    const before = changed.get(key);
+    if (!before) return;
+    at.push(i);
+    former.push(before);
+  });
+  const opened = await reader.open(former);
+  at.forEach((i, k) => {
+    places[i] = opened[k];
+  });
+  return places;
 }
 
 function rankOf(

@@ -109,7 +109,7 @@ function rewrite(condition: Condition, step: (c: Condition) => Condition): Condi
 }
 
 /** Steps of a chain written as one EXISTS in another; PostgreSQL's planner takes ever longer over more. */
-const MAX_NESTED_STEPS = 4;
+const MAX_NESTED_STEPS = 2;
 /** The same for all branches together: a chain without `:Type` goes to each target type. */
 const MAX_NESTED_IN_ALL = 24;
 

@@ -1,5 +1,5 @@
 import type { Tenant } from '../tenancy/tenant.js';
-import { type Condition, isDeep, printCondition } from './condition.js';
+import { type Bounds, type Condition, isDeep, printCondition, type RowTest } from './condition.js';
 import type { Reader } from './reader.js';
 import { Binder, Renderer } from './render.js';
 import type { Statement } from './statement.js';
@@ -64,7 +64,11 @@ async function count(reader: Reader, c: Condition, types: readonly number[]): Pr
     case 'compartment':
       return leaf(reader, printCondition(c), (r) => `resource r where ${r.predicate(c, 'r', types)}`);
     case 'rows':
-      return leaf(reader, printCondition(c), (r) => `idx_${c.table} x where true${r.rowTests(c, 'x')}`);
+      return leaf(
+        reader,
+        printCondition(c),
+        (r) => `idx_${c.table} x where true${r.rowTests({ ...c, every: asPoints(c.every) }, 'x')}`,
+      );
     case 'updated':
       return leaf(reader, printCondition(c), (r) => `resource r where ${r.predicate(c, 'r', types)}`);
     case 'chain': {
@@ -89,6 +93,35 @@ async function count(reader: Reader, c: Condition, types: readonly number[]): Pr
     default:
       return undefined;
   }
+}
+
+type Rows = Extract<Condition, { kind: 'rows' }>;
+
+/**
+ * Rows as if they were points, in one range of their beginnings: both ends and their distance depend on each other,
+ * while the planner takes every bound for independent and guesses many times too many or too few.
+ */
+function asPoints(every: Rows['every']): Rows['every'] {
+  return every.map((any) => {
+    const [first] = any;
+    if (first === undefined || first.kind === 'reference' || headsOf(any).size > 1) return any;
+    const bounds = any as readonly (Bounds & RowTest)[];
+    const least = bounds.map((b) => b.hiMin ?? b.loMin ?? -Infinity);
+    const most = bounds.map((b) => b.loMax ?? b.hiMax ?? Infinity);
+    const [loMin, loMax] = [Math.min(...least), Math.max(...most)];
+    const { hiMin: _from, hiMax: _to, loMin: _min, loMax: _max, ...head } = first;
+    return [
+      {
+        ...head,
+        ...(loMin === -Infinity ? {} : { loMin }),
+        ...(loMax === Infinity ? {} : { loMax }),
+      } as RowTest,
+    ];
+  });
+}
+
+function headsOf(any: readonly RowTest[]): Set<string> {
+  return new Set(any.map((t) => (t.kind === 'quantity' ? `${t.term} ${t.unit}` : `${t.param}`)));
 }
 
 function typeRows(reader: Reader, types: readonly number[]): Promise<number> {

@@ -209,9 +209,13 @@ export class Renderer {
     const common = c.every.flat().every((t) => headOf(t) === head);
     let out = common ? this.#head(first!, x) : '';
     for (const any of c.every) {
-      const tests = any.map((t) => [...(common ? [] : [this.#head(t, x).slice(5)]), ...this.#tests(t, x)]);
+      const together = common && any.length > 1;
+      const tests = any.map((t) => [
+        ...(common ? [] : [this.#head(t, x).slice(5)]),
+        ...this.#tests(t, x, together),
+      ]);
       if (tests.some((t) => t.length === 0)) continue;
-      if (common && any.length > 1) out += this.#implied(any, x);
+      if (together) out += this.#implied(any, x);
       out +=
         tests.length === 1
           ? ` and ${tests[0]!.join(' and ')}`
@@ -227,32 +231,69 @@ export class Renderer {
     return ` and ${x}.term = ${this.bind.bigint(t.term)}${unit}`;
   }
 
-  #tests(t: RowTest, x: string): string[] {
+  /** `implied`: the rows are found by what all alternatives imply, and this one is tested alone. */
+  #tests(t: RowTest, x: string, implied: boolean): string[] {
     if (t.kind === 'reference') {
       if (t.target !== undefined) return [`${x}.target = ${this.bind.bigint(t.target)}`];
       return t.targetType === undefined ? [] : [`${x}.ttype = ${this.bind.smallint(t.targetType)}`];
     }
-    const as = t.kind === 'date' ? 'bigint' : 'double';
+    return implied ? this.#bounds(t.kind, t, x) : this.#found(t.kind, t, x);
+  }
+
+  /** Bounds on a row; a bound on `hi` implies one on `lo`, whose index it then closes. */
+  #bounds(kind: RangeKind, t: Bounds, x: string): string[] {
+    const as = kind === 'date' ? 'bigint' : 'double';
     const tests: string[] = [];
+    const loMax = Math.min(t.loMax ?? Infinity, t.hiMax ?? Infinity);
     if (t.loMin !== undefined) tests.push(`${x}.lo >= ${this.bind[as](t.loMin)}`);
-    if (t.loMax !== undefined) tests.push(`${x}.lo <= ${this.bind[as](t.loMax)}`);
+    if (loMax !== Infinity) tests.push(`${x}.lo <= ${this.bind[as](loMax)}`);
     if (t.hiMin !== undefined) tests.push(`${x}.hi >= ${this.bind[as](t.hiMin)}`);
     if (t.hiMax !== undefined) tests.push(`${x}.hi <= ${this.bind[as](t.hiMax)}`);
     return tests;
   }
 
+  /**
+   * The bounds for the rows to be found by: a range of `hi` alone is one of `lo` for the rows that are short, and the
+   * few long ones have an index of their own by `hi`. Written so, the whole of it is found by ranges of indexes.
+   */
+  #found(kind: RangeKind, t: Bounds, x: string): string[] {
+    if (t.hiMin === undefined || t.loMin !== undefined) return this.#bounds(kind, t, x);
+    const short = [shortRow(kind, x), ...this.#bounds(kind, { ...t, loMin: t.hiMin - SHORT[kind] }, x)];
+    const long = [`not (${shortRow(kind, x)})`, ...this.#bounds(kind, t, x)];
+    return [`(${short.join(' and ')} or ${long.join(' and ')})`];
+  }
+
   /** A bound that every alternative implies, since lo ≤ hi: it makes one range of the index of them. */
   #implied(any: readonly RowTest[], x: string): string {
-    const as = any[0]!.kind === 'quantity' ? 'double' : 'bigint';
     const bounds = any.map((t) => (t.kind === 'reference' ? {} : (t as Bounds)));
-    const least = bounds.map((b) => b.hiMin ?? b.loMin);
-    const most = bounds.map((b) => b.loMax ?? b.hiMax);
-    const given = (list: readonly (number | undefined)[]) => list.every((v) => v !== undefined);
-    let out = '';
-    if (given(least)) out += ` and ${x}.hi >= ${this.bind[as](Math.min(...(least as number[])))}`;
-    if (given(most)) out += ` and ${x}.lo <= ${this.bind[as](Math.max(...(most as number[])))}`;
-    return out;
+    const hiMin = leastOf(bounds.map((b) => b.hiMin ?? b.loMin));
+    const loMax = mostOf(bounds.map((b) => b.loMax ?? b.hiMax));
+    const kind = any[0]!.kind === 'quantity' ? 'quantity' : 'date';
+    const all = { ...(hiMin === undefined ? {} : { hiMin }), ...(loMax === undefined ? {} : { loMax }) };
+    return this.#found(kind, all, x)
+      .map((test) => ` and ${test}`)
+      .join('');
   }
+}
+
+type RangeKind = 'date' | 'quantity';
+
+/**
+ * Length up to which a row counts as short; the migration that made the indexes has it too. Dates are said to the month
+ * at worst but for a few, in milliseconds; quantities are points.
+ */
+const SHORT: Readonly<Record<RangeKind, number>> = { date: 31 * 86_400_000, quantity: 0 };
+
+function shortRow(kind: RangeKind, x: string): string {
+  return kind === 'date' ? `${x}.hi - ${x}.lo <= ${SHORT.date}` : `${x}.hi <= ${x}.lo`;
+}
+
+function leastOf(list: readonly (number | undefined)[]): number | undefined {
+  return list.every((v) => v !== undefined) ? Math.min(...(list as number[])) : undefined;
+}
+
+function mostOf(list: readonly (number | undefined)[]): number | undefined {
+  return list.every((v) => v !== undefined) ? Math.max(...(list as number[])) : undefined;
 }
 
 function headOf(t: RowTest): string {

@@ -176,10 +176,7 @@ function byUpdate(
   const after = (key: string) =>
     `(${key}, r.rtype, r.rid) ${descending ? '<' : '>'} (${bind.bigint(BigInt(lu))}, ${bind.smallint(rtype)}, ${bind.bigint(BigInt(rid))})`;
   const unchanged = select('r.lu', then, 'resource r', `${matches} and r.lu <= ${then} and ${after('r.lu')}`);
-  const former =
-    'lateral (select max(v.lu) as lu from locator l join version v' +
-    " on v.part = any(l.part || coalesce(l.former, '{}')) and v.rtype = l.rtype and v.rid = l.rid" +
-    ` where l.rtype = r.rtype and l.rid = r.rid and v.lu <= ${then}) o`;
+  const former = `lateral ${formerVersion('r', then)} o`;
   const changed = select(
     'o.lu',
     then,
@@ -189,6 +186,16 @@ function byUpdate(
   return (
     `select * from ((${unchanged}) union all (${changed})) u` +
     ` order by k0 ${way}, k1 ${way}, k2 ${way} limit ${max}`
+  );
+}
+
+/** Of a row that was written since an instant: the version of then, if it was not deleted then. */
+export function formerVersion(r: string, then: string): string {
+  return (
+    '(select w.* from (select v.part, v.ver, v.lu, v.op, v.sid, v.slot from locator l join version v' +
+    " on v.part = any(l.part || coalesce(l.former, '{}')) and v.rtype = l.rtype and v.rid = l.rid" +
+    ` where l.rtype = ${r}.rtype and l.rid = ${r}.rid and v.lu <= ${then}` +
+    ' order by v.ver desc limit 1) w where w.op <> 2)'
   );
 }
 

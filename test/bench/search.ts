@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../../src/config.js';
 import type { Resource } from '../../src/core/resource.js';
+import { typeNumber } from '../../src/fhir/resource-types.js';
 import { openSystem, type System } from '../../src/system.js';
 import type { Tenant } from '../../src/tenancy/tenant.js';
 import { line } from './support/figure.js';
+import { isFullScan, type Work, workOf } from './support/plans.js';
+import { otherRecords, type Probe, probesOf } from './support/probes.js';
 import { random, recordsOf } from './support/records.js';
 
 const VISITS = 10;
@@ -14,8 +17,10 @@ const BATCH = 4_000;
 const actor = { id: 'bench', kind: 'job' as const };
 
 /**
- * `cenote bench search [--sizes 20000,200000] [--rounds 50] [--data-dir FOLDER] [--only TEXT] [--explain]`: latency of
- * each kind of search as the tenant grows, one client. With a data folder the tenants are kept and used again.
+ * `cenote bench search [--sizes 20000,200000] [--rounds 50] [--data-dir FOLDER] [--only TEXT] [--explain] [--plans]`:
+ * latency of each kind of search as the tenant grows, one client; then one search for each parameter type, modifier and
+ * prefix, with what its plans read. `--plans` leaves the first part out. With a data folder the tenants are kept and used
+ * again.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -26,6 +31,7 @@ export async function run(args: readonly string[]): Promise<void> {
       'data-dir': { type: 'string' },
       only: { type: 'string' },
       explain: { type: 'boolean', default: false },
+      plans: { type: 'boolean', default: false },
     },
   });
   const dataDir = values['data-dir'] ?? mkdtempSync(join(tmpdir(), 'cenote-bench-'));
@@ -36,10 +42,13 @@ export async function run(args: readonly string[]): Promise<void> {
     );
     try {
       for (const size of values.sizes.split(',').map(Number)) {
-        const { tenant, patients } = await tenantOf(system, size);
-        for (const [name, query] of Object.entries(queries(patients)))
-          if (!values.only || name.includes(values.only))
+        const { tenant, patients, encounter } = await tenantOf(system, size);
+        const asked = (name: string) => !values.only || name.includes(values.only);
+        for (const [name, query] of Object.entries(values.plans ? {} : queries(patients)))
+          if (asked(name))
             await measure(system, tenant, size, name, query, Number(values.rounds), values.explain);
+        for (const probe of probesOf({ patient: patients[0]!, encounter }))
+          if (asked(probe.name)) await checkPlan(system, tenant, size, probe, values.explain);
       }
     } finally {
       await system.close();
@@ -50,7 +59,10 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 /** A tenant with about `size` resources, made where it is not there yet. */
-async function tenantOf(system: System, size: number): Promise<{ tenant: Tenant; patients: string[] }> {
+async function tenantOf(
+  system: System,
+  size: number,
+): Promise<{ tenant: Tenant; patients: string[]; encounter: string }> {
   const name = `search-${size}`;
   const fresh = !(await system.tenants.find(name));
   if (fresh) await system.tenants.create(name);
@@ -58,31 +70,45 @@ async function tenantOf(system: System, size: number): Promise<{ tenant: Tenant;
   const patients: string[] = [];
   let pending: Resource[] = [];
   let made = 0;
+  let encounter: string | undefined;
   const flush = async () => {
-    if (fresh)
-      await system.store.commit(
-        tenant,
-        pending.map((resource) => ({
-          op: 'update',
-          type: resource.resourceType,
-          id: resource.id!,
-          resource,
-        })),
-        actor,
-      );
+    if (fresh) await write(system, tenant, pending);
     pending = [];
   };
   for (let n = 1; made < size; n++) {
     const records = recordsOf(n, VISITS);
     patients.push(records.find((r) => r.resourceType === 'Patient')!.id!);
+    encounter ??= records.find((r) => r.resourceType === 'Encounter')!.id!;
     made += records.length;
     pending.push(...records);
     if (pending.length >= BATCH) await flush();
   }
   await flush();
   // What autovacuum does within a minute of such a load.
-  if (fresh) await tenant.pool.query('vacuum analyze');
-  return { tenant, patients };
+  const others = otherRecords(patients);
+  const [{ n }] = (
+    await tenant.pool.query('select count(*)::int as n from locator where rtype = $1', [
+      typeNumber('Location'),
+    ])
+  ).rows as [{ n: number }];
+  if (n === 0) {
+    for (let i = 0; i < others.length; i += BATCH) await write(system, tenant, others.slice(i, i + BATCH));
+    await tenant.pool.query('vacuum analyze');
+  }
+  return { tenant, patients, encounter: encounter! };
+}
+
+function write(system: System, tenant: Tenant, resources: readonly Resource[]): Promise<unknown> {
+  return system.store.commit(
+    tenant,
+    resources.map((resource) => ({
+      op: 'update',
+      type: resource.resourceType,
+      id: resource.id!,
+      resource,
+    })),
+    actor,
+  );
 }
 
 type Query = (pick: <T>(from: readonly T[]) => T) => string;
@@ -116,6 +142,9 @@ function queries(patients: readonly string[]): Record<string, Query> {
     'first page of a type': () => 'Encounter?_count=20',
     'text of a code': () => 'Condition?code:text=diab&_count=20',
     'nothing found': () => `Observation?code=${LOINC}0000-0&_count=20`,
+    'sorted by name': () => 'Patient?_sort=family,given&_count=20',
+    'sorted by the text of a code': () => 'Condition?_sort=code&_count=20',
+    'sorted by two dates': () => 'Condition?_sort=-onset-date,recorded-date&_count=20',
   };
 }
 
@@ -132,7 +161,7 @@ async function measure(
   const pick = <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)]!;
   const times: number[] = [];
   let entries = 0;
-  let plans = { blocks: 0, whole: [] as string[] };
+  let plans: Pick<Work, 'blocks' | 'whole'> = { blocks: 0, whole: [] };
   for (let i = -3; i < rounds; i++) {
     const [type = '', params = ''] = query(pick).split('?');
     const request = {
@@ -141,7 +170,7 @@ async function measure(
       strict: true,
       base: system.baseOf(tenant),
     };
-    if (i === -1) plans = await plansOf(system, tenant, request, explain);
+    if (i === -1) plans = await workOf(system.search, tenant, request, explain ? printPlan : undefined);
     const from = performance.now();
     const page = await system.search.search(tenant, request);
     if (i >= 0) times.push(performance.now() - from);
@@ -157,50 +186,46 @@ async function measure(
   line('search', `${name}, 95th percentile`, at(0.95), 'ms', data, `${rounds} rounds`);
 }
 
-interface PlanNode {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Shared Hit Blocks': number;
-  readonly 'Shared Read Blocks': number;
-  readonly Plans?: readonly PlanNode[];
+function printPlan(text: string, plan: string): void {
+  process.stderr.write(`${text}\n${plan}\n\n`);
 }
 
-/**
- * Runs a search with every statement explained as well: the blocks its plans touch, which no other load on the machine
- * changes, and the tables they read as a whole. Prints the plans where asked to.
- */
-async function plansOf(
+/** What one search reads: as many rows as it finds, or all of its type. */
+async function checkPlan(
   system: System,
   tenant: Tenant,
-  request: Parameters<System['search']['search']>[1],
-  show: boolean,
-): Promise<{ blocks: number; whole: string[] }> {
-  let blocks = 0;
-  const whole = new Set<string>();
-  const visit = (node: PlanNode) => {
-    if (node['Node Type'] === 'Seq Scan' && node['Relation Name']) whole.add(node['Relation Name']);
-    for (const inner of node.Plans ?? []) visit(inner);
+  size: number,
+  probe: Probe,
+  explain: boolean,
+): Promise<void> {
+  const [type = '', params = ''] = probe.query.split(/\?(.*)/s);
+  const request = {
+    ...(type === '' ? {} : { type }),
+    params: [...new URLSearchParams(params)],
+    strict: true,
+    base: system.baseOf(tenant),
   };
-  const explain = async (text: string, values: unknown[] | undefined) => {
-    const { rows } = await tenant.pool.query(`explain (analyze, buffers, format json) ${text}`, values);
-    const [{ Plan }] = rows[0]['QUERY PLAN'] as [{ Plan: PlanNode }];
-    blocks += Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks'];
-    visit(Plan);
-    if (!show) return;
-    const plain = await tenant.pool.query(`explain (analyze, buffers) ${text}`, values);
-    process.stderr.write(`${text}\n${plain.rows.map((r) => `  ${r['QUERY PLAN']}`).join('\n')}\n\n`);
-  };
-  const pool = new Proxy(tenant.pool, {
-    get(target, property) {
-      if (property !== 'query') return Reflect.get(target, property);
-      return async (...args: [string | { text: string; values?: unknown[] }, unknown[]?]) => {
-        const [first, second] = args;
-        const text = typeof first === 'string' ? first : first.text;
-        if (/^\s*select/i.test(text)) await explain(text, typeof first === 'string' ? second : first.values);
-        return target.query(...(args as [string, unknown[]]));
-      };
-    },
-  });
-  await system.search.search({ ...tenant, pool }, request);
-  return { blocks, whole: [...whole] };
+  const rows = await rowsOf(tenant, type);
+  const from = performance.now();
+  const { entries } = await system.search.search(tenant, { ...request });
+  const ms = performance.now() - from;
+  const work = await workOf(system.search, tenant, request, explain ? printPlan : undefined);
+  const full = isFullScan(work, rows);
+  const said = probe.reads === 'all' ? 'as is said of it' : full ? 'NOT SAID OF IT' : '';
+  line(
+    'search',
+    `${probe.name}, rows examined`,
+    work.examined,
+    'rows',
+    `${size} resources, ${rows} of the type`,
+    `${full ? `full scan ${said}` : 'by index'}; ${entries.length} found, ${work.opened} bodies opened, ${work.blocks} blocks, ${ms.toFixed(1)} ms`,
+  );
+}
+
+async function rowsOf(tenant: Tenant, type: string): Promise<number> {
+  const { rows } = await tenant.pool.query(
+    'select count(*)::int as n from locator where $1::smallint is null or rtype = $1',
+    [type === '' ? null : typeNumber(type)],
+  );
+  return (rows[0] as { n: number }).n;
 }
