@@ -21,8 +21,11 @@ export function metaRoutes(deps: WriteDeps): Route[] {
     }) as const;
   const read = readMeta(deps.store);
   return [
-    { method: 'GET', path: ':type/:id/$meta', claim: claim('meta'), needs: 'r', handle: read },
-    { method: 'GET', path: ':type/:id/_history/:vid/$meta', claim: claim('meta'), needs: 'r', handle: read },
+    // What changes nothing may be asked for by GET; every operation may be by POST (R4 operations.html#request).
+    ...(['GET', 'POST'] as const).flatMap((method): Route[] => [
+      { method, path: ':type/:id/$meta', claim: claim('meta'), needs: 'r', handle: read },
+      { method, path: ':type/:id/_history/:vid/$meta', claim: claim('meta'), needs: 'r', handle: read },
+    ]),
     {
       method: 'POST',
       path: ':type/:id/$meta-add',

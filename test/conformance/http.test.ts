@@ -414,6 +414,12 @@ describe('$validate and $meta', () => {
       tags((await http().post(`${BASE}/Patient/meta/$meta-add`).send(change).expect(200)).body),
     ).toHaveLength(1);
     expect(tags((await http().get(`${BASE}/Patient/meta/$meta`).expect(200)).body)).toHaveLength(1);
+    expect(
+      tags(
+        (await http().post(`${BASE}/Patient/meta/$meta`).send({ resourceType: 'Parameters' }).expect(200))
+          .body,
+      ),
+    ).toHaveLength(1);
     expect((await http().get(`${BASE}/Patient?_tag=urn:t|x`).expect(200)).body.entry).toHaveLength(1);
     expect(
       tags((await http().post(`${BASE}/Patient/meta/$meta-delete`).send(change).expect(200)).body),

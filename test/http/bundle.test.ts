@@ -175,6 +175,23 @@ describe('A batch', () => {
         expect(response.outcome!.issue.length).toBeGreaterThan(0);
   });
 
+  it('answers operations, by GET and by POST', async () => {
+    await http()
+      .put(`${BASE}/Patient/op`)
+      .send(patient({ id: 'op' }))
+      .expect(201);
+    const parameters = { resourceType: 'Parameters', parameter: [{ name: '_type', valueString: 'Patient' }] };
+    const { entry } = await send('batch', [
+      { resource: patient({ gender: 'unsure' }), request: { method: 'POST', url: 'Patient/$validate' } },
+      { resource: parameters, request: { method: 'POST', url: 'Patient/op/$everything' } },
+      { request: { method: 'GET', url: 'Patient/op/$everything?_count=1' } },
+      { resource: parameters, request: { method: 'POST', url: 'Patient/op/$nothing' } },
+    ]);
+    expect(entry!.map(({ response }) => response.status.slice(0, 3))).toEqual(['200', '200', '200', '404']);
+    expect(entry![0]!.resource).toMatchObject({ resourceType: 'OperationOutcome' });
+    for (const { resource } of entry!.slice(1, 3)) expect(resource!.entry).toHaveLength(1);
+  });
+
   it('sees with each conditional create what the entry before it made', async () => {
     const entry = create(mrn('twice'), {}, { ifNoneExist: 'identifier=urn:mrn|twice' });
     expect(statuses(await send('batch', [entry, entry, entry]))).toEqual(['201', '200', '200']);
