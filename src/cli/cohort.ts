@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { CohortComparison, ComparedCohort } from '../cohort/compare.js';
 import { Fault } from '../core/fault.js';
 import { parseJson } from '../core/json.js';
-import { print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
+import { print, recordRead, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
 import { textTable } from './table.js';
 
 interface CreateOptions extends SharedOptions {
@@ -62,6 +62,9 @@ export function register(program: Command): void {
             definitionFrom(options),
             system.baseOf(tenant),
           );
+          await recordRead(system, tenant, 'cohort-preview', {
+            query: JSON.stringify(definitionFrom(options)),
+          });
           print(
             textTable(
               ['criterion', 'patients'],
@@ -113,6 +116,7 @@ export function register(program: Command): void {
         const base = system.baseOf(tenant);
         const cohorts = system.cohorts;
         const found = await cohorts.find(tenant, name, base);
+        await recordRead(system, tenant, 'cohort-show', { resources: [['Group', found.id]], count: 1 });
         if (options.members) {
           for await (const ids of cohorts.members(tenant, found.id, base)) print(ids.join('\n'));
           return;
@@ -153,6 +157,7 @@ function registerCompare(cohort: Command): void {
         const { cohorts, store, clock } = system;
         const parts = { cohorts, store, now: clock.now() };
         const found = await compareCohorts(parts, tenant, comparison, system.baseOf(tenant));
+        await recordRead(system, tenant, 'cohort-compare', { query: JSON.stringify(comparison) });
         if (options.json) print(JSON.stringify(found, null, 2));
         else print(comparisonText(found));
       }),

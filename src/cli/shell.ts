@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { type Config, readConfig } from '../config.js';
+import type { Access } from '../store/audit.js';
 import type { System } from '../system.js';
+import type { Tenant } from '../tenancy/tenant.js';
 
 /** Options that many commands share, worded once. */
 export function withDataDir<C extends Command>(command: C): C {
@@ -61,6 +63,24 @@ export async function withSystem<T>(
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
+}
+
+/** What of a command's read is written down; see `Access`. */
+type Read = Pick<Access, 'query' | 'patients' | 'patientCount' | 'resources' | 'count'>;
+
+/**
+ * Writes into the tenant's audit chain that a command reads records, before it shows them: by the operator, whoever of
+ * those that hold the keys it is.
+ * @throws Fault `unavailable` where it cannot be written
+ */
+export async function recordRead(
+  { audit, clock }: Pick<System, 'audit' | 'clock'>,
+  tenant: Tenant,
+  command: string,
+  read: Read,
+): Promise<void> {
+  const actor = { id: 'cli', kind: 'user' } as const;
+  await audit.record(tenant, { actor, at: clock.now(), interaction: `$${command}`, status: 200, ...read });
 }
 
 /** Writes to stdout. A reader that went away (`| head`) ends the program quietly. */

@@ -7,7 +7,7 @@ import { timelineBundle } from '../timeline/bundle.js';
 import { timelineHtml } from '../timeline/html.js';
 import { timelineTable } from '../timeline/table.js';
 import type { TimelinePage } from '../timeline/timeline.js';
-import { print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
+import { print, recordRead, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
 
 interface TimelineOptions extends SharedOptions {
   tenant: string;
@@ -53,6 +53,7 @@ export function register(program: Command): void {
         const tenant = await system.tenants.open(options.tenant);
         const id = await patientId(system, tenant, patient);
         const page = await collect(system, tenant, id, options);
+        await recordRead(system, tenant, 'timeline', { patients: [id], count: page.events.length });
         if (options.format === 'json')
           print(stringifyJson(timelineBundle(page, system.baseOf(tenant), id), 2));
         else if (options.format === 'html') print(timelineHtml(page.events));
