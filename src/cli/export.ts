@@ -21,11 +21,14 @@ interface ExportCommandOptions extends SharedOptions {
   deidentify?: true;
   dates?: 'shift' | 'year';
   notes?: 'drop' | 'scrub';
+  report?: true;
+  target?: string;
   gold?: string;
   cohort?: string;
   patient?: string[];
   type?: string;
   since?: string;
+  asOf?: string;
   quiet?: true;
 }
 
@@ -61,6 +64,9 @@ export function register(program: Command): void {
         'de-identified: drop the text of notes, or scrub it of the personal data found in it',
       ).choices(['drop', 'scrub']),
     )
+    .option('--as-of <instant>', 'everything as it was at this past instant')
+    .option('--report', 'look over the data and write quality.html and quality.json beside it')
+    .option('--target <column>', 'with --report: which columns tell this one, such as Patient.gender')
     .option('--quiet', 'no progress')
     .addHelpText(
       'after',
@@ -83,13 +89,10 @@ export function register(program: Command): void {
           if (!isResourceType(type))
             throw new Fault('invalid', `"${type}" is no resource type.`, { at: '--type' });
         }
-        const sinceMs = options.since === undefined ? undefined : Date.parse(options.since);
-        if (Number.isNaN(sinceMs)) {
-          throw new Fault('invalid', '--since is no instant.', {
-            at: '--since',
-            remedy: 'Write it as 2024-05-01T00:00:00Z.',
-          });
-        }
+        const sinceMs = instant(options.since, '--since');
+        const asOfMs = instant(options.asOf, '--as-of');
+        if (asOfMs !== undefined && asOfMs > system.clock.now())
+          throw new Fault('invalid', '--as-of is in the future.', { at: '--as-of' });
         const base = system.baseOf(tenant);
         const cohort = options.cohort ? await system.cohorts.find(tenant, options.cohort, base) : undefined;
         const patients = cohort
@@ -102,12 +105,16 @@ export function register(program: Command): void {
           format: options.format,
           ...(options.buckets === undefined ? {} : { buckets: Number(options.buckets) }),
           ...(options.formulaSafe ? { csv: { formulaSafe: true } } : {}),
+          ...(options.report || options.target
+            ? { report: options.target ? { target: options.target } : {} }
+            : {}),
           ...(options.deidentify
             ? { deidentify: { dates: options.dates ?? 'shift', notes: options.notes ?? 'drop' } }
             : {}),
           types,
           patients,
           sinceMs,
+          ...(asOfMs === undefined ? {} : { asOfMs }),
           signal,
           request: options.cohort ? 'cohort' : options.patient ? 'patients' : 'tenant',
           onProgress: (n) =>
@@ -119,6 +126,13 @@ export function register(program: Command): void {
         );
       }),
     );
+}
+
+function instant(text: string | undefined, at: string): number | undefined {
+  const ms = text === undefined ? undefined : Date.parse(text);
+  if (Number.isNaN(ms))
+    throw new Fault('invalid', `${at} is no instant.`, { at, remedy: 'Write it as 2024-05-01T00:00:00Z.' });
+  return ms;
 }
 
 async function* only(ids: string[]): AsyncGenerator<string[]> {

@@ -6,10 +6,11 @@ import { parseJson, stringifyJson } from '../core/json.js';
 import type { StoredResource } from '../core/resource.js';
 import { type BlobStore, folderStore } from '../export/blob-store.js';
 import { type BulkScope, scopeStatements } from '../export/bulk-rows.js';
-import type { Deidentifier } from '../export/deidentify/deidentify.js';
 import { deidentificationReport } from '../export/deidentify/report.js';
+import { flatTable } from '../export/flat.js';
+import { type Lifetime, Quality } from '../export/quality/quality.js';
 import { ShardOutput } from '../export/shard-output.js';
-import { MAX_PART, readShard, type Shard, type ShardChoice } from '../export/shard-reader.js';
+import { MAX_PART, readShard, type Shard } from '../export/shard-reader.js';
 import {
   type ExportManifest,
   type ExportState,
@@ -19,12 +20,13 @@ import {
   saveState,
 } from '../export/state.js';
 import { type CsvOptions, TABLE_FORMATS, type TableFormat } from '../export/table.js';
-import { RESOURCE_TYPES } from '../fhir/resource-types.js';
+import { isResourceType, RESOURCE_TYPES } from '../fhir/resource-types.js';
 import { resourceText } from '../store/content.js';
 import type { Store } from '../store/contract.js';
 import { atSnapshot, resourceOfMember } from '../store/snapshot.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type DeidentifyChoice, deidentifier, type Identities, identityOf } from './deidentify.js';
+import { brokenReferences, lifetimeOf, saveQuality } from './export-quality.js';
 
 export type { ExportManifest } from '../export/state.js';
 
@@ -40,6 +42,8 @@ export interface ExportRequest {
   readonly patients?: AsyncIterable<readonly string[]>;
   /** ms since the epoch. */
   readonly sinceMs?: number;
+  /** Give everything as it was at this past instant, ms; as of now where not given. Not together with `patients`. */
+  readonly asOfMs?: number;
   /** The request in words, for the manifest; no identifiers. */
   readonly request: string;
   /** Write this many folders `bucket=0000…`, each with all records of its patients. */
@@ -47,6 +51,8 @@ export interface ExportRequest {
   readonly csv?: CsvOptions;
   /** Take out what says who (see `Deidentifier`), and say so in `deidentification.json`. */
   readonly deidentify?: DeidentifyChoice;
+  /** Write `quality.json` and `quality.html` beside; `target` is a column, `Type.column`, that others are held against. */
+  readonly report?: { readonly target?: string };
   /** Resources that are read, written and resumed as one. */
   readonly resourcesPerShard?: number;
   readonly signal?: AbortSignal;
@@ -79,6 +85,15 @@ export async function runExport(
   const format = request.format ?? 'ndjson';
   if (request.buckets !== undefined && !(request.buckets >= 1 && request.buckets <= MAX_BUCKETS))
     throw new Fault('invalid', `There are 1 to ${MAX_BUCKETS} buckets.`, { at: '--buckets' });
+  const [targetType = '', targetColumn = ''] = request.report?.target?.split('.') ?? [];
+  if (request.report?.target && !isColumn(targetType, targetColumn)) {
+    throw new Fault('invalid', 'There is no such column.', {
+      at: '--target',
+      remedy: 'Name one of a type\u2019s flat table, such as Patient.deceased_boolean.',
+    });
+  }
+  if (request.asOfMs !== undefined && request.patients)
+    throw new Fault('invalid', 'Chosen patients are exported as of now.', { at: '--as-of' });
   const patients = request.patients && (await collect(request.patients));
   const question = {
     tenant: tenant.record.id,
@@ -93,6 +108,7 @@ export async function runExport(
           request.buckets,
           request.csv,
           request.deidentify,
+          request.asOfMs,
         ]),
       ),
     ),
@@ -103,12 +119,13 @@ export async function runExport(
     await choice?.fill();
     const state: ExportState = found ?? {
       question,
-      asOfMs: await atSnapshot(tenant, deps.clock, async ({ complete }) => complete),
+      asOfMs: request.asOfMs ?? (await atSnapshot(tenant, deps.clock, async ({ complete }) => complete)),
       shards: await shardsOf(tenant, request, choice),
       done: {},
     };
     if (!found) await saveState(target, state);
-    const run = new Export(tenant, request, format, target, state, choice);
+    const quality = request.report ? new Quality(state.asOfMs, request.report.target) : undefined;
+    const run = new Export(tenant, request, format, target, state, choice, quality);
     await run.all();
     const done = Object.values(state.done);
     const beside: string[] = [];
@@ -117,6 +134,10 @@ export async function runExport(
       const report = deidentificationReport(done, dates, notes === 'scrub');
       await target.put(DEIDENTIFICATION, Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
       beside.push(DEIDENTIFICATION);
+    }
+    if (quality) {
+      const broken = await brokenReferences(choice?.client ?? tenant.pool, request.types, choice?.table);
+      beside.push(...(await saveQuality(target, quality, broken)));
     }
     const output = done.flatMap(({ files }) => files).sort((a, b) => (a.file < b.file ? -1 : 1));
     const counts: Record<string, number> = {};
@@ -135,6 +156,10 @@ export async function runExport(
   } finally {
     await choice?.close();
   }
+}
+
+function isColumn(type: string, column: string): boolean {
+  return isResourceType(type) && flatTable(type).columns.some(({ name }) => name === column);
 }
 
 async function collect(batches: AsyncIterable<readonly string[]>): Promise<string[]> {
@@ -161,12 +186,15 @@ class Export {
     private readonly target: BlobStore,
     private readonly state: ExportState,
     private readonly choice: Chosen | undefined,
+    private readonly quality: Quality | undefined,
   ) {}
 
   async all(): Promise<void> {
     const { shards, done } = this.state;
     for (const { files } of Object.values(done)) this.written += files.reduce((sum, f) => sum + f.count, 0);
-    const waiting = shards.map((shard, number) => ({ shard, number })).filter(({ number }) => !done[number]);
+    const waiting = shards
+      .map((shard, number) => ({ shard, number }))
+      .filter(({ number }) => !done[number] || this.quality);
     let failed: unknown;
     const work = async () => {
       for (let next = waiting.shift(); next && failed === undefined; next = waiting.shift()) {
@@ -183,55 +211,82 @@ class Export {
   }
 
   private async shard(shard: Shard, number: number): Promise<void> {
+    const before = this.state.done[number];
     const done = this.choice
-      ? await this.write(this.choice.client, shard, number)
-      : await onConnection(this.tenant, (client) => this.write(client, shard, number));
+      ? await this.write(this.choice.client, shard, number, before)
+      : await onConnection(this.tenant, (client) => this.write(client, shard, number, before));
+    if (before) return;
     this.state.done[number] = done;
     this.saved = this.saved.then(() => saveState(this.target, this.state));
     await this.saved;
   }
 
-  private async stripper(
-    client: pg.PoolClient,
-    shard: Shard,
-    choice: DeidentifyChoice,
-  ): Promise<Deidentifier> {
-    const { asOfMs } = this.state;
-    const known =
-      choice.notes === 'scrub'
-        ? await identitiesOf(this.tenant, client, shard, { asOfMs, chosen: this.choice?.table })
-        : new Map<string, KnownIdentity>();
-    return deidentifier(this.tenant, choice, asOfMs, known);
+  /**
+   * Who the patients of a shard are, before their records are read: all of them, also where others' types are asked for.
+   * They stand in the same parts as their records.
+   */
+  private async people(client: pg.PoolClient, shard: Shard): Promise<People> {
+    const { request, tenant, state } = this;
+    const people = { identities: new Map<string, KnownIdentity>(), lifetimes: new Map<string, Lifetime>() };
+    const named = request.deidentify?.notes === 'scrub';
+    if (!named && !this.quality) return people;
+    // One of its own: what it removes is counted where the records themselves are written.
+    const strip = request.deidentify && deidentifier(tenant, request.deidentify, state.asOfMs, new Map());
+    const choice = { asOfMs: state.asOfMs, types: ['Patient'] };
+    for await (const members of readShard(tenant, client, shard, choice))
+      for (const member of members) {
+        const patient = resourceOfMember(member);
+        if (named) people.identities.set(patient.id, identityOf(patient));
+        const given = strip ? strip.resource(patient) : patient;
+        if (given) people.lifetimes.set(given.id, lifetimeOf(given));
+      }
+    return people;
   }
 
-  private async write(client: pg.PoolClient, shard: Shard, number: number): Promise<ShardDone> {
-    const { request, state, format } = this;
+  /** Writes a shard; one that was written before the export was interrupted is only looked at for the report. */
+  private async write(
+    client: pg.PoolClient,
+    shard: Shard,
+    number: number,
+    before?: ShardDone,
+  ): Promise<ShardDone> {
+    const { request, state, format, quality } = this;
     const output = new ShardOutput(this.target, {
       format,
       csv: request.csv,
       stem: stemOf(request.buckets, number, state.shards.length),
     });
     // A column of doubles needs no digits beyond theirs; the whole resource beside it is text.
-    const parse = (format === 'parquet' ? JSON.parse : parseJson) as (text: string) => StoredResource;
+    const parse = (format === 'parquet' && !request.deidentify ? JSON.parse : parseJson) as (
+      text: string,
+    ) => StoredResource;
     const { types, sinceMs } = request;
     const choice = { asOfMs: state.asOfMs, types, sinceMs, chosen: this.choice?.table };
-    const strip = request.deidentify && (await this.stripper(client, shard, request.deidentify));
+    const { identities, lifetimes } = await this.people(client, shard);
+    const strip =
+      request.deidentify && deidentifier(this.tenant, request.deidentify, state.asOfMs, identities);
     try {
       for await (const members of readShard(this.tenant, client, shard, choice)) {
         request.signal?.throwIfAborted();
         for (const member of members) {
           const text = resourceText(member, member.content);
-          if (strip) {
-            const given = strip.resource(parseJson(text) as StoredResource);
-            if (given === undefined) continue;
-            if (format === 'ndjson') await output.line(member.type, stringifyJson(given));
-            else await output.row(given);
-          } else if (format === 'ndjson') await output.line(member.type, text);
-          else await output.row(parse(text), text);
+          if (!strip && !quality && format === 'ndjson') {
+            await output.line(member.type, text);
+            continue;
+          }
+          const stored = parse(text);
+          const given = strip ? strip.resource(stored) : stored;
+          if (given === undefined) continue;
+          quality?.add(given, lifetimes);
+          if (before) continue;
+          if (format === 'ndjson') await output.line(member.type, strip ? stringifyJson(given) : text);
+          else await output.row(given, strip ? undefined : text);
         }
+        if (before) continue;
         this.written += members.length;
         request.onProgress?.(this.written);
       }
+      if (before) return before;
       const files = await output.finish();
       return { files, ...(strip ? { removed: strip.removed, leftOut: strip.leftOut } : {}) };
     } catch (error) {
@@ -241,21 +296,10 @@ class Export {
   }
 }
 
-/** Who the patients of a shard are is known before their notes are read: they stand in the same parts. */
-async function identitiesOf(
-  tenant: Tenant,
-  client: pg.PoolClient,
-  shard: Shard,
-  choice: ShardChoice,
-): Promise<Identities> {
-  const found = new Map<string, KnownIdentity>();
-  for await (const members of readShard(tenant, client, shard, {
-    ...choice,
-    sinceMs: undefined,
-    types: ['Patient'],
-  }))
-    for (const member of members) found.set(member.id, identityOf(resourceOfMember(member)));
-  return found;
+/** What is known of a shard's patients: who they are by their ids here, when they lived by the ids that are given. */
+interface People {
+  readonly identities: Identities;
+  readonly lifetimes: ReadonlyMap<string, Lifetime>;
 }
 
 /** `Observation`, `Observation.3` of several shards, `bucket=0003/Observation` of buckets. */

@@ -96,7 +96,9 @@ afterAll(async () => {
 
 async function exported(request: Partial<ExportRequest> = {}) {
   const directory = folder();
-  const manifest = await runExport(rooms, tenant, { directory, request: 'test', ...request });
+  // All is written by now, so that nothing has to be waited for.
+  const asOf = request.patients ? {} : { asOfMs: Date.now() };
+  const manifest = await runExport(rooms, tenant, { directory, request: 'test', ...asOf, ...request });
   return { directory, manifest };
 }
 
@@ -207,6 +209,24 @@ describe('an export', () => {
   });
 });
 
+describe('an export as of the past', () => {
+  it('holds what was there, in its version of then, also what was deleted since', async () => {
+    const then = Date.now();
+    await new Promise((wake) => setTimeout(wake, 5));
+    await put([{ ...recordsOf(9)[0], gender: 'other' }]);
+    await rooms.store.commit(tenant, [{ op: 'delete', type: 'Encounter', id: 'e9' }], ACTOR);
+    const past = await exported({ asOfMs: then });
+    expect(past.manifest.total).toBe(TOTAL);
+    const found = resources(past.directory, past.manifest.output);
+    expect(found.has('Encounter/e9')).toBe(true);
+    expect(found.get('Patient/p9')).not.toContain('other');
+    const now = await exported();
+    expect(now.manifest.total).toBe(TOTAL - 1);
+    expect(resources(now.directory, now.manifest.output).get('Patient/p9')).toContain('other');
+    await put([recordsOf(9)[1]!, recordsOf(9)[0]!]);
+  });
+});
+
 describe('an export as tables', () => {
   it('is typed Parquet that DuckDB reads, partitions too', async () => {
     const { directory, manifest } = await exported({ format: 'parquet', buckets: 4 });
@@ -275,6 +295,60 @@ describe('a de-identified export', () => {
       ids.push([...resources(directory, manifest.output).keys()].sort());
     }
     expect(ids[0]).toEqual(ids[1]);
+  });
+});
+
+describe('the quality report beside an export', () => {
+  it('counts what was exported, and what refers to nothing', async () => {
+    await put([
+      {
+        resourceType: 'Observation',
+        id: 'lost',
+        status: 'final',
+        code: { text: 'x' },
+        subject: { reference: 'Patient/p1' },
+        encounter: { reference: 'Encounter/nowhere' },
+        effectiveDateTime: '1940-01-01',
+      },
+    ]);
+    const { directory, manifest } = await exported({
+      format: 'parquet',
+      report: { target: 'Observation.status' },
+    });
+    expect(manifest.beside).toEqual(['quality.json', 'quality.html']);
+    const report = JSON.parse(readFileSync(join(directory, 'quality.json'), 'utf8'));
+    expect(report.brokenReferences).toEqual([{ from: 'Observation', to: 'Encounter', count: 1 }]);
+    const rows = Object.fromEntries(report.types.map((t: Any) => [t.type, t.rows]));
+    expect(rows).toEqual(manifest.counts);
+    const observation = report.types.find((t: Any) => t.type === 'Observation');
+    expect(observation.dates).toMatchObject({ beforeBirth: 1, undated: 1 });
+    expect(readFileSync(join(directory, 'quality.html'), 'utf8')).toContain('Broken references');
+    await rooms.store.commit(tenant, [{ op: 'delete', type: 'Observation', id: 'lost' }], ACTOR);
+  });
+
+  it('is the same after an interruption, and fits the moved dates of a de-identified export', async () => {
+    const request = { resourcesPerShard: 40, deidentify: {}, report: {} };
+    const whole = await exported(request);
+    const directory = folder();
+    const stop = new AbortController();
+    const onProgress = (n: number) => void (n > 60 && stop.abort());
+    await expect(
+      runExport(rooms, tenant, { directory, request: 'test', ...request, signal: stop.signal, onProgress }),
+    ).rejects.toThrow();
+    await runExport(rooms, tenant, { directory, request: 'test', ...request });
+    const read = (at: string) => {
+      const { asOf: _asOf, ...rest } = JSON.parse(readFileSync(join(at, 'quality.json'), 'utf8'));
+      return rest;
+    };
+    expect(read(directory)).toEqual(read(whole.directory));
+    const observation = read(directory).types.find((t: Any) => t.type === 'Observation');
+    expect(observation.dates.beforeBirth).toBe(0);
+  });
+
+  it('refuses a target that is no column', async () => {
+    await expect(exported({ report: { target: 'Patient.shoe_size' } })).rejects.toMatchObject({
+      category: 'invalid',
+    });
   });
 });
 
