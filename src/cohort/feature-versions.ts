@@ -57,8 +57,10 @@ export async function* patientVersions(
   const ours = bind.bigints(pkeys);
   const before = bind.bigint(latest);
   const patient = bind.smallint(typeNumber('Patient'));
+  // Lateral: row by row through the primary key. As a plain join it was hashed with every resource of the type.
   const text = `select ${COLUMNS}, ${NEXT} as until from version v
-      left join resource r on r.part = v.part and r.rtype = v.rtype and r.rid = v.rid
+      left join lateral (select x.rid, x.deleted, x.pkey from resource x
+        where x.part = v.part and x.rtype = v.rtype and x.rid = v.rid limit 1) r on true
     where v.part = any(${parts}) and v.rtype = ${rtype} and v.lu <= ${before} and v.op <> 2
       and (r.rid is null or r.deleted or r.pkey = any(${ours}))
     union select ${COLUMNS}, ${NEXT} as until from idx_reference f

@@ -12,7 +12,7 @@ import { type FhirRequest, type FhirResponse, type Handler, httpDate, segment } 
 import { HttpFault } from './outcome.js';
 import { acceptsGzip } from './respond.js';
 import type { Route } from './router.js';
-import { viewExportManifest } from './view-definition-export.js';
+import { viewExportManifest } from './view-export-manifest.js';
 
 /**
  * Bulk Data Access 2.0 (hl7.fhir.uv.bulkdata): kick-off, status, deletion and files of exports. What an export gives is

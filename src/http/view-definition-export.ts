@@ -3,10 +3,10 @@ import { invalid } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
 import { requireScope, type ViewFinder } from '../export/view-source.js';
 import type { ViewsRequest } from '../tasks/bulk-export-job.js';
-import type { BulkExport, BulkExports } from '../tasks/bulk-exports.js';
+import type { BulkExports } from '../tasks/bulk-exports.js';
 import { isObject } from '../tasks/bundle-entry.js';
 import { started } from './bulk-export.js';
-import { type FhirRequest, type FhirResponse, type Handler, httpDate } from './exchange.js';
+import type { FhirRequest, Handler } from './exchange.js';
 import type { Route } from './router.js';
 import {
   booleanOf,
@@ -21,10 +21,11 @@ import {
   textOf,
   viewIn,
 } from './view-definition-request.js';
+import { parametersOf } from './view-export-manifest.js';
 
 /**
  * `$viewdefinition-export` (SQL on FHIR v2): tables of several views, asynchronously. State, deletion and files are
- * those of bulk exports; what stands here is the kick-off and the manifest as Parameters.
+ * those of bulk exports; what stands here is the kick-off.
  */
 export interface ViewExportRoutesDeps extends ViewFinder {
   readonly exports: BulkExports;
@@ -100,7 +101,7 @@ function kickOff(deps: ViewExportRoutesDeps): Handler {
     const location = `${base}/$export-status/${job.id}`;
     return {
       status: 202,
-      resource: parameters([
+      resource: parametersOf([
         { name: 'exportId', valueString: job.id },
         ...(trackingId === undefined ? [] : [{ name: 'clientTrackingId', valueString: trackingId }]),
         { name: 'status', valueCode: 'accepted' },
@@ -112,8 +113,6 @@ function kickOff(deps: ViewExportRoutesDeps): Handler {
     };
   };
 }
-
-const parameters = (parameter: object[]): Resource => ({ resourceType: 'Parameters', parameter });
 
 async function viewsIn(
   deps: ViewFinder,
@@ -157,36 +156,4 @@ function fileName(text: string, taken: readonly string[]): string {
     const name = n === 1 ? plain : `${plain}-${n}`;
     if (!taken.includes(name)) return name;
   }
-}
-
-/** The manifest of a finished export. */
-export function viewExportManifest(
-  { base }: FhirRequest,
-  { job, request, result, expires }: BulkExport,
-): FhirResponse {
-  const started = job.startedAt ?? job.createdAt;
-  const ended = job.endedAt ?? started;
-  const tracking = request.views?.trackingId;
-  return {
-    status: 200,
-    resource: parameters([
-      { name: 'exportId', valueString: job.id },
-      ...(tracking === undefined ? [] : [{ name: 'clientTrackingId', valueString: tracking }]),
-      { name: 'status', valueCode: 'completed' },
-      { name: 'location', valueUri: `${base}/$export-status/${job.id}` },
-      { name: '_format', valueCode: request.views!.format },
-      { name: 'exportStartTime', valueInstant: new Date(started).toISOString() },
-      { name: 'exportEndTime', valueInstant: new Date(ended).toISOString() },
-      { name: 'exportDuration', valueInteger: Math.round((ended - started) / 1000) },
-      ...(result?.files ?? []).map((file) => ({
-        name: 'output',
-        part: [
-          { name: 'name', valueString: file.type },
-          { name: 'location', valueUri: `${base}/$export-file/${job.id}/${file.name}` },
-          { name: 'rows', valueInteger: file.count },
-        ],
-      })),
-    ]),
-    ...(expires === undefined ? {} : { headers: { Expires: httpDate(expires) } }),
-  };
 }

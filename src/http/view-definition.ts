@@ -46,13 +46,13 @@ const KNOWN = new Set([
 
 export function viewDefinitionRoutes(deps: ViewRoutesDeps): Route[] {
   const handle = runHandler(deps);
-  const claim = {
-    kind: 'operation',
-    name: 'viewdefinition-run',
-    definition: 'http://sql-on-fhir.org/OperationDefinition/$viewdefinition-run',
-  } as const;
   const routes: Route[] = [];
   for (const name of ['$viewdefinition-run', '$run']) {
+    const claim = {
+      kind: 'operation',
+      name: name.slice(1),
+      definition: 'http://sql-on-fhir.org/OperationDefinition/$viewdefinition-run',
+    } as const;
     const places = [`ViewDefinition/${name}`, `ViewDefinition/:id/${name}`];
     for (const path of name === '$run' ? places : [name, ...places])
       for (const method of ['GET', 'POST'] as const)
