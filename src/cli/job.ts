@@ -70,7 +70,15 @@ export function register(program: Command): void {
     .action((id: string, options: JobOptions) =>
       withSystem(options, async (system, signal) => {
         const tenant = await system.tenants.open(options.tenant);
-        if ((await system.jobs.get(tenant, id)).kind === 'reindex') {
+        const { kind } = await system.jobs.get(tenant, id);
+        if (kind === 'bulk-import' && system.imports) {
+          await system.imports.resume(tenant, id);
+          print('A worker goes on with it (cenote serve, cenote worker).');
+          return;
+        }
+        if (kind !== 'import' && kind !== 'reindex')
+          throw new Fault('unsupported', 'A job of this kind is not resumed: start it again.');
+        if (kind === 'reindex') {
           const { runReindex } = await import('../tasks/reindex.js');
           const done = await runReindex(system, tenant, await system.jobs.claim(tenant, id), signal);
           print(

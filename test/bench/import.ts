@@ -32,7 +32,7 @@ export async function run(args: readonly string[]): Promise<void> {
         const params = { paths: [path], folder: process.cwd(), defaults: {}, columns: {} };
         const job = await system.jobs.create(tenant, 'import', params);
         const cpu = process.cpuUsage();
-        const database = databaseCpu(dataDir);
+        const database = await databaseCpu(tenant.pool);
         const from = performance.now();
         const claimed = await system.jobs.claim(tenant, job.id);
         const report = await runImport(
@@ -48,7 +48,7 @@ export async function run(args: readonly string[]): Promise<void> {
           report,
           seconds,
           cpu: (used.user + used.system) / 1e6,
-          databaseCpu: databaseCpu(dataDir) - database,
+          databaseCpu: (await databaseCpu(tenant.pool)) - database,
           total: created + updated + unchanged,
           created,
           unchanged,
@@ -124,10 +124,11 @@ function makeBulkFiles(folder: string, patients: number): string {
 /** Clock ticks a second in `/proc` (USER_HZ is 100 on every Linux that Node runs on). */
 const TICKS = 100;
 
-/** CPU seconds of the embedded PostgreSQL with all its processes, those that ended included; NaN off Linux. */
-function databaseCpu(dataDir: string): number {
-  const stats = new Map<number, { parent: number; command: string; ticks: number; ended: number }>();
-  let postmaster: number | undefined;
+/** CPU seconds of the PostgreSQL on this machine with all its processes, those that ended included; NaN off Linux. */
+async function databaseCpu(pool: { query(sql: string): Promise<{ rows: unknown[] }> }): Promise<number> {
+  const { rows } = await pool.query('select pg_backend_pid() as pid');
+  const backend = (rows[0] as { pid: number }).pid;
+  const stats = new Map<number, { parent: number; ticks: number; ended: number }>();
   try {
     for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
       try {
@@ -136,7 +137,6 @@ function databaseCpu(dataDir: string): number {
         const [user, system, endedUser, endedSystem] = after.slice(11, 15).map(Number);
         stats.set(Number(name), {
           parent: Number(after[1]),
-          command: readFileSync(`/proc/${name}/cmdline`, 'utf8'),
           ticks: user! + system!,
           ended: endedUser! + endedSystem!,
         });
@@ -147,11 +147,9 @@ function databaseCpu(dataDir: string): number {
   } catch {
     return Number.NaN;
   }
-  const mark = dataDir.split('/').at(-1)!;
-  for (const [pid, { command }] of stats)
-    if (command.includes(mark) && /postgres/.test(command)) postmaster = pid;
-  if (postmaster === undefined) return Number.NaN;
-  const own = stats.get(postmaster)!;
+  const postmaster = stats.get(backend)?.parent;
+  const own = postmaster === undefined ? undefined : stats.get(postmaster);
+  if (!own) return Number.NaN;
   let ticks = own.ticks + own.ended;
   for (const { parent, ticks: used } of stats.values()) if (parent === postmaster) ticks += used;
   return ticks / TICKS;
