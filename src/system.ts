@@ -19,6 +19,7 @@ import type { ImportReach } from './tasks/import-inputs.js';
 import type { NlpPool } from './tasks/nlp-pool.js';
 import { siteLexicon } from './tasks/site-lexicon.js';
 import { type Catalog, openTenants } from './tenancy/catalog.js';
+import { type Clients, createClients } from './tenancy/clients.js';
 import { type Authorization, createAuthorization } from './tenancy/clients-authorization.js';
 import { openKeyFiles } from './tenancy/key-file.js';
 import { makeDataDir } from './tenancy/postgres/place.js';
@@ -240,6 +241,10 @@ export function authorizationOf(
   });
 }
 
+function clientsOf({ jwksOrigins }: Config, { tenants, clock }: Rooms): Clients {
+  return createClients({ control: tenants.control, clock, trustedOrigins: new Set(jwksOrigins) });
+}
+
 async function serve(
   config: Config,
   rooms: Rooms,
@@ -255,6 +260,11 @@ async function serve(
     version,
     dev,
     ...(authorization ? { authorization, verify: authorization.verify } : {}),
+    admin: {
+      tenants: rooms.tenants,
+      jobs: rooms.jobs,
+      clients: authorization?.clients ?? clientsOf(config, rooms),
+    },
     log,
     wake,
     validation: config.validation,

@@ -1,20 +1,23 @@
 import type { Command } from 'commander';
 import { systemClock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
-import { configOf, print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
+import { configOf, print, type SharedOptions, withDataDir, withSystem } from './shell.js';
 
 interface TokenOptions extends SharedOptions {
-  tenant: string;
+  tenant?: string;
+  admin?: boolean;
   scope: string;
   patient?: string;
-  subject?: string;
+  subject: string;
   expires: string;
 }
 
 const UNITS_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 export function register(program: Command): void {
-  withTenant(withDataDir(program.command('token')))
+  withDataDir(program.command('token'))
+    .option('--tenant <name>', 'the tenant that the token is for')
+    .option('--admin', 'instead of a tenant: a token for /admin, with the scopes admin.read, admin.write')
     .description('print an access token for a tenant, signed with this data folder\u2019s secret')
     .requiredOption(
       '--scope <scopes>',
@@ -29,17 +32,25 @@ export function register(program: Command): void {
     )
     .action((options: TokenOptions) =>
       withSystem(options, async ({ tenants }) => {
-        const { issueToken, openTokenSecret } = await import('../tenancy/tokens.js');
+        const { issueAdminToken, issueToken, openTokenSecret } = await import('../tenancy/tokens.js');
         const { tenant: name, scope, patient, subject, expires } = options;
+        const lifeS = secondsOf(expires);
+        if ((name === undefined) !== (options.admin === true) || (options.admin && patient !== undefined))
+          throw new Fault('invalid', 'A token is for a tenant (--tenant) or for /admin (--admin).', {
+            at: '--tenant',
+          });
+        if (name === undefined) {
+          const secret = openTokenSecret(configOf(options).tokenSecretFile);
+          print(issueAdminToken(secret, systemClock, { scope, subject, lifeS }));
+          return;
+        }
         const tenant = await tenants.find(name);
         if (!tenant)
           throw new Fault('not-found', 'There is no tenant of that name.', {
             remedy: 'See: cenote tenant list',
           });
         const secret = openTokenSecret(configOf(options).tokenSecretFile);
-        print(
-          issueToken(secret, systemClock, { tenant, scope, patient, subject, lifeS: secondsOf(expires) }),
-        );
+        print(issueToken(secret, systemClock, { tenant, scope, patient, subject, lifeS }));
       }),
     );
 }

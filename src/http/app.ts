@@ -20,6 +20,8 @@ import { createTenantProfiles } from '../tasks/profiles.js';
 import type { Authorization } from '../tenancy/clients-authorization.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import type { Timeline } from '../timeline/timeline.js';
+import { createAdmin } from './admin.js';
+import type { AdminDeps } from './admin-routes.js';
 import { createAdmission } from './admission.js';
 import { annotateRoute } from './annotate.js';
 import { auditLogRoutes } from './audit-log.js';
@@ -90,6 +92,8 @@ export interface AppOptions {
   readonly verify?: VerifyToken;
   /** Issues tokens to registered clients; without it, or in development mode, none are issued here. */
   readonly authorization?: Authorization;
+  /** What `/admin` works with; without it there is none. */
+  readonly admin?: AdminDeps;
   /** Takes finished log lines; nothing is logged without it. */
   readonly log?: (line: Readonly<Record<string, unknown>>) => void;
   /** Told of each tenant that may have a new document or search parameter, so that it is looked at at once. */
@@ -145,6 +149,10 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
           origin: (request) => ownOrigin(options.baseUrl, request.headers.host),
         })
       : undefined;
+  const admin =
+    options.admin && (options.dev || options.authorization)
+      ? createAdmin(options.admin, options.dev ? undefined : options.authorization?.verifyAdmin)
+      : undefined;
   const origins = new Set(options.corsOrigins);
   const admission = createAdmission(options.maxPerTenant, options.maxTotal);
   const app = express();
@@ -155,6 +163,13 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     const url = request.url ?? '/';
     const place = FHIR_PATH.exec(url);
     if (options.dev && !isOurHost(request)) return refuse(request, response, wrongHost());
+    if (admin && ADMIN_PATH.test(url)) {
+      const start = performance.now();
+      const { route, subject, status, error } = await admin(request, response);
+      metrics.observe('admin', status, (performance.now() - start) / 1000);
+      options.log?.({ admin: route, subject, status, ...(error === undefined ? {} : { error }) });
+      return;
+    }
     const issuing = oauth && oauthTenant(url);
     if (!place && !issuing) return next();
     if (cors(request, response, origins)) return;
@@ -201,6 +216,8 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
   return { express: app, router, drain: () => readiness.drain() };
 }
 
+/** No browser app of another origin is let in: there is no CORS here. */
+const ADMIN_PATH = /^\/admin(?:[/?]|$)/;
 /** Tenant, path below it, query. Nothing is unescaped: no legal address of ours needs it. */
 const FHIR_PATH = /^\/fhir\/([a-z][a-z0-9-]{0,39})(\/[^?#]*)?(?:\?(.*))?$/;
 

@@ -4,7 +4,15 @@ import { Fault } from '../core/fault.js';
 import { type Client, type Clients, createClients } from './clients.js';
 import { authenticateByAssertion } from './clients-assertion.js';
 import { createJwksCache, type FetchedJwks } from './clients-jwks.js';
-import { type AccessToken, issueToken, type TokenRequest, type TokenTenant, verifyToken } from './tokens.js';
+import {
+  type AccessToken,
+  type AdminToken,
+  issueToken,
+  type TokenRequest,
+  type TokenTenant,
+  verifyAdminToken,
+  verifyToken,
+} from './tokens.js';
 
 /** Who may ask for tokens, the tokens themselves, and whether they still count. */
 export interface Authorization {
@@ -14,6 +22,8 @@ export interface Authorization {
   issue(request: TokenRequest): string;
   /** @throws Fault `unauthenticated`, for a token that was taken back too. */
   verify(token: string, tenant: TokenTenant): Promise<AccessToken>;
+  /** Checks an administrator's token. @throws Fault `unauthenticated` */
+  verifyAdmin(token: string): AdminToken;
   /** Who signed the assertion. @throws Fault `unauthenticated` */
   authenticate(tenant: TokenTenant, assertion: string, audiences: readonly string[]): Promise<Client>;
 }
@@ -46,6 +56,7 @@ export function createAuthorization(options: AuthorizationOptions): Authorizatio
       }
       return checked;
     },
+    verifyAdmin: (token) => verifyAdminToken(secret, clock, token),
     authenticate: (tenant, assertion, audiences) =>
       authenticateByAssertion({ clients, keys, clock }, tenant, assertion, audiences),
   };

@@ -129,13 +129,35 @@ export function issueToken(secret: Buffer, clock: Clock, request: TokenRequest):
  * @throws Fault `unauthenticated`; its message says no more than that the token does not count.
  */
 export function verifyToken(secret: Buffer, clock: Clock, token: string, tenant: TokenTenant): AccessToken {
+  const payload = payloadOf(secret, clock, token, audience(tenant));
+  const patient: unknown = payload.patient;
+  if (patient !== undefined && (typeof patient !== 'string' || !FHIR_ID.test(patient)))
+    throw refused('patient');
+  const scopes = payload.scope.split(' ');
+  if (scopes.length > MAX_SCOPES || scopes.some((s) => !isTokenScope(s))) throw refused('scope');
+  if (patient === undefined && scopes.some((s) => PATIENT_SCOPE.test(s))) throw refused('patient');
+  const client = optionalText(payload.client_id);
+  const emergency = optionalText(payload.emergency);
+  const expiresAt = payload.exp * 1000;
+  return { id: payload.jti, subject: payload.sub, tenant, scopes, patient, client, emergency, expiresAt };
+}
+
+interface Payload extends jwt.JwtPayload {
+  readonly exp: number;
+  readonly sub: string;
+  readonly jti: string;
+  readonly scope: string;
+}
+
+/** What every token of ours must say, whatever it is for. @throws Fault `unauthenticated` */
+function payloadOf(secret: Buffer, clock: Clock, token: string, audience: string): Payload {
   if (token.length > MAX_TOKEN_CHARS) throw refused('too long');
   let checked: jwt.Jwt;
   try {
     checked = jwt.verify(token, secret, {
       algorithms: [ALGORITHM],
       issuer: ISSUER,
-      audience: audience(tenant),
+      audience,
       clockTimestamp: Math.floor(clock.now() / 1000),
       clockTolerance: CLOCK_SKEW_S,
       complete: true,
@@ -150,20 +172,61 @@ export function verifyToken(secret: Buffer, clock: Clock, token: string, tenant:
   if (!isSeconds(payload.exp) || !isSeconds(payload.iat)) throw refused('times');
   if (payload.iat > Math.floor(clock.now() / 1000) + CLOCK_SKEW_S) throw refused('issued in the future');
   if (payload.exp - payload.iat > MAX_TOKEN_LIFE_S) throw refused('life');
-  if (payload.aud !== audience(tenant)) throw refused('audience');
+  if (payload.aud !== audience) throw refused('audience');
   if (typeof payload.sub !== 'string' || payload.sub === '' || typeof payload.jti !== 'string')
     throw refused('subject');
   if (typeof payload.scope !== 'string') throw refused('scope');
-  const patient: unknown = payload.patient;
-  if (patient !== undefined && (typeof patient !== 'string' || !FHIR_ID.test(patient)))
-    throw refused('patient');
-  const scopes = payload.scope.split(' ');
-  if (scopes.length > MAX_SCOPES || scopes.some((s) => !isTokenScope(s))) throw refused('scope');
-  if (patient === undefined && scopes.some((s) => PATIENT_SCOPE.test(s))) throw refused('patient');
-  const client = optionalText(payload.client_id);
-  const emergency = optionalText(payload.emergency);
-  const expiresAt = payload.exp * 1000;
-  return { id: payload.jti, subject: payload.sub, tenant, scopes, patient, client, emergency, expiresAt };
+  return payload as Payload;
+}
+
+/** Of `/admin`; no token of a tenant has it, and none of these counts at a tenant. */
+const ADMIN_AUDIENCE = '/admin';
+export const ADMIN_SCOPES = ['admin.read', 'admin.write'] as const;
+export type AdminScope = (typeof ADMIN_SCOPES)[number];
+/** An administrator's token lives a day at most. */
+export const MAX_ADMIN_LIFE_S = 24 * 3600;
+
+export interface AdminToken {
+  readonly id: string;
+  readonly subject: string;
+  readonly scopes: readonly AdminScope[];
+}
+
+/** Makes a token for `/admin`. @throws Fault `invalid` */
+export function issueAdminToken(
+  secret: Buffer,
+  clock: Clock,
+  request: { readonly scope: string; readonly subject: string; readonly lifeS: number },
+): string {
+  const scopes = request.scope.split(' ').filter((s) => s !== '');
+  if (scopes.length === 0 || !scopes.every((s) => ADMIN_SCOPES.some((known) => known === s)))
+    throw new Fault('invalid', 'One of the scopes is none of an administrator.', {
+      at: 'scope',
+      remedy: `Use ${ADMIN_SCOPES.join(', ')}.`,
+    });
+  const { lifeS, subject } = request;
+  if (!Number.isInteger(lifeS) || lifeS < 1 || lifeS > MAX_ADMIN_LIFE_S)
+    throw new Fault('invalid', 'A token of an administrator lives from 1 second to a day.', {
+      at: 'expires',
+    });
+  const now = Math.floor(clock.now() / 1000);
+  const claims = {
+    iss: ISSUER,
+    sub: subject,
+    aud: ADMIN_AUDIENCE,
+    iat: now,
+    exp: now + lifeS,
+    jti: randomUUID(),
+    scope: scopes.join(' '),
+  };
+  return jwt.sign(claims, secret, { algorithm: ALGORITHM, header: { alg: ALGORITHM, typ: TYPE } });
+}
+
+/** Checks a token for `/admin`. @throws Fault `unauthenticated` */
+export function verifyAdminToken(secret: Buffer, clock: Clock, token: string): AdminToken {
+  const { jti, sub, scope } = payloadOf(secret, clock, token, ADMIN_AUDIENCE);
+  const scopes = scope.split(' ').filter((s): s is AdminScope => ADMIN_SCOPES.some((known) => known === s));
+  return { id: jti, subject: sub, scopes };
 }
 
 function audience(tenant: TokenTenant): string {
