@@ -71,9 +71,8 @@ export async function bulkExportRequest(request: FhirRequest, level: Level): Pro
       'Leave one of them out.',
     );
   }
-  const deidentify = list('_deidentify').includes('true');
-  if (list('_deidentify').some((value) => value !== 'true' && value !== 'false'))
-    throw invalid('Neither true nor false.', '_deidentify');
+  const deidentify = flag(list, '_deidentify');
+  const report = flag(list, '_qualityReport');
   const partial = list('allowPartialManifests');
   if (partial.some((value) => value !== 'true' && value !== 'false'))
     refuse(invalid('Neither true nor false.', 'allowPartialManifests'));
@@ -88,6 +87,7 @@ export async function bulkExportRequest(request: FhirRequest, level: Level): Pro
     ...(provenance ? { provenance } : {}),
     ...(byPatient ? { byPatient } : {}),
     ...(deidentify ? { deidentify } : {}),
+    ...(report ? { report } : {}),
   };
 }
 
@@ -103,6 +103,7 @@ const KNOWN = [
   'organizeOutputBy',
   'allowPartialManifests',
   '_deidentify',
+  '_qualityReport',
   '_format',
   '_pretty',
 ];
@@ -249,6 +250,14 @@ function associated(values: readonly string[], refuse: (fault: Fault) => void): 
       );
   }
   return found;
+}
+
+/** Parameters of ours are never left out silently: who asks for de-identified data must not get other. */
+function flag(list: (name: string) => string[], name: string): boolean {
+  const values = list(name);
+  if (values.some((value) => value !== 'true' && value !== 'false'))
+    throw invalid('Neither true nor false.', name);
+  return values.includes('true');
 }
 
 /** Blocks by patient; of other types it is not said what would belong to a block. */

@@ -219,6 +219,13 @@ function status(deps: BulkExportRoutesDeps): Handler {
         output: files('output'),
         deleted: files('deleted'),
         error: files('error'),
+        ...(found.request.report
+          ? {
+              extension: {
+                'https://cenote.health/fhir/quality-report': files('report').map(({ url }) => ({ url })),
+              },
+            }
+          : {}),
       },
       headers: { Expires: httpDate(found.expires) },
     };
@@ -245,13 +252,20 @@ function file(deps: BulkExportRoutesDeps): Handler {
       status: 200,
       stream,
       headers: {
-        'Content-Type': found.request.views
-          ? VIEW_MEDIA_TYPES[found.request.views.format]
-          : 'application/fhir+ndjson',
+        'Content-Type': mediaTypeOf(found, request.at.file ?? ''),
+        ...(request.at.file?.endsWith('.html')
+          ? { 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox" }
+          : {}),
         Vary: 'Accept-Encoding',
         ...(zipped ? { 'Content-Encoding': 'gzip' } : {}),
         ...(found.expires === undefined ? {} : { Expires: httpDate(found.expires) }),
       },
     };
   };
+}
+
+function mediaTypeOf({ request, result }: BulkExport, name: string): string {
+  if (request.views) return VIEW_MEDIA_TYPES[request.views.format];
+  if (result?.files.find((f) => f.name === name)?.kind !== 'report') return 'application/fhir+ndjson';
+  return name.endsWith('.html') ? 'text/html; charset=utf-8' : 'application/json';
 }

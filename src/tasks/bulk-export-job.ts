@@ -20,6 +20,8 @@ export interface BulkExportRequest {
     readonly type: string;
     readonly params: readonly (readonly [string, string])[];
   }[];
+  /** Look over what is given, and write a report beside it. */
+  readonly report?: boolean;
   /** Take out what says who. */
   readonly deidentify?: boolean;
   /** Output is blocks, one for each patient, rather than files of one type each. */
@@ -53,7 +55,7 @@ export interface ViewsRequest {
 
 /** One finished file. */
 export interface BulkFile {
-  readonly kind: 'output' | 'deleted' | 'error';
+  readonly kind: 'output' | 'deleted' | 'error' | 'report';
   readonly type: string;
   readonly name: string;
   /** Lines. */

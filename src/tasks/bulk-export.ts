@@ -4,7 +4,7 @@ import type { Cohorts } from '../cohort/cohort.js';
 import type { Clock } from '../core/clock.js';
 import { Fault, isFault } from '../core/fault.js';
 import { stringifyJson } from '../core/json.js';
-import type { Resource } from '../core/resource.js';
+import type { Resource, StoredResource } from '../core/resource.js';
 import {
   type BulkScope,
   deletedStatement,
@@ -13,6 +13,8 @@ import {
   scopeStatements,
 } from '../export/bulk-rows.js';
 import type { Deidentifier } from '../export/deidentify/deidentify.js';
+import { qualityHtml } from '../export/quality/html.js';
+import { type Lifetime, Quality } from '../export/quality/quality.js';
 import { SealedFile, type SealedPlace } from '../export/sealed-file.js';
 import { patientsOf } from '../fhir/compartment.js';
 import { informationOutcome, operationOutcome } from '../fhir/outcome.js';
@@ -31,6 +33,7 @@ import { atSnapshot, resourceOfMember, type Snapshot } from '../store/snapshot.j
 import type { Tenant } from '../tenancy/tenant.js';
 import type { BulkExportRequest, BulkExportResult, BulkFile, ViewsRequest } from './bulk-export-job.js';
 import { deidentifier } from './deidentify.js';
+import { brokenReferences, lifetimeOf } from './export-quality.js';
 import { exportViews } from './view-export.js';
 
 export interface BulkExportDeps {
@@ -49,6 +52,8 @@ const RESOURCES_PER_FILE = 1_000_000;
 const DELETIONS_PER_BUNDLE = 100;
 /** Attempts at one export, those ended by a restart among them, before it is taken to bring its workers down. */
 const MAX_ATTEMPTS = 10;
+/** Patients whose births and deaths a report holds dates against. */
+const MAX_LIFETIMES = 2_000_000;
 /** Bodies that cannot be opened before an export is given up: it is then no record of anything. */
 const MAX_DAMAGED = 1_000;
 
@@ -129,6 +134,8 @@ class Run {
   private readonly context: IndexContext;
   private damaged = 0;
   private strip: Deidentifier | undefined;
+  private quality: Quality | undefined;
+  private readonly lifetimes = new Map<string, Lifetime>();
 
   constructor(
     private readonly deps: BulkExportDeps,
@@ -153,9 +160,11 @@ class Run {
         await this.views(snapshot, request, request.views, ids);
         return snapshot.complete;
       }
+      if (request.report) await this.startReport(snapshot, request, scope);
       if (request.byPatient) await this.blocks(snapshot, request, pkeys, ids);
       else await this.scan(snapshot, request, scope, ids);
       await this.filtered(snapshot, request, ids);
+      if (this.quality) await this.report(snapshot, request, this.quality);
       // Their ids would tell who.
       if (request.sinceMs !== undefined && !request.deidentify) await this.deletions(snapshot, request, ids);
       return snapshot.complete;
@@ -413,7 +422,7 @@ class Run {
   }
 
   private give(member: SegmentMember, request: BulkExportRequest): Promise<void> {
-    if (request.elements.length > 0 || request.deidentify)
+    if (request.elements.length > 0 || request.deidentify || request.report)
       return this.giveResource(resourceOfMember(member), request);
     return this.line(outputOf(request), member.type, resourceText(member, member.content), request.base);
   }
@@ -422,7 +431,42 @@ class Run {
     const { elements, base } = request;
     if (request.deidentify) return this.giveStripped(resource, request);
     const given = elements.length > 0 ? shape(resource, 'false', elements) : resource;
+    this.quality?.add(given as StoredResource, this.lifetimes);
     return this.line(outputOf(request), resource.resourceType, stringifyJson(given), base);
+  }
+
+  /** Lifetimes come first, so that every date can be held against them. */
+  private async startReport(snapshot: Snapshot, request: BulkExportRequest, scope: BulkScope): Promise<void> {
+    this.quality = new Quality(snapshot.complete);
+    // One of its own: what it removes is counted where the records themselves are given.
+    const strip = request.deidentify && deidentifier(this.tenant, {}, this.deps.clock.now(), new Map());
+    for (const { text, values } of scopeStatements(scope, { types: ['Patient'] }, this.context)) {
+      for await (const rows of snapshot.rows(text, values)) {
+        for (const member of await this.members(snapshot, rows)) {
+          if (this.lifetimes.size >= MAX_LIFETIMES) return;
+          const patient = resourceOfMember(member);
+          const given = strip ? strip.resource(patient) : patient;
+          if (given) this.lifetimes.set(given.id, lifetimeOf(given));
+        }
+      }
+    }
+  }
+
+  private async report(snapshot: Snapshot, request: BulkExportRequest, quality: Quality): Promise<void> {
+    // Of a part of the lake it is not known what else is here.
+    const all = request.level === 'system' && !request.grants;
+    const query = (text: string, values: unknown[]) => snapshot.query(text, values);
+    const report = quality.report(all ? await brokenReferences(query, request.types, undefined) : []);
+    for (const [name, text] of [
+      ['quality.json', JSON.stringify(report)],
+      ['quality.html', qualityHtml(report)],
+    ] as const) {
+      const place = placeOf(this.job.id, this.job.leaseEpoch, name);
+      const file = await SealedFile.create(this.tenant.keys, this.folder, name, place);
+      await file.add(text);
+      await file.finish();
+      this.files.push({ kind: 'report', type: '', name, count: 1 });
+    }
   }
 
   private async giveStripped(
@@ -433,6 +477,7 @@ class Run {
     const stripped = this.strip.resource(resource);
     if (!stripped) return;
     const given = request.elements.length > 0 ? shape(stripped, 'false', request.elements) : stripped;
+    this.quality?.add(given as StoredResource, this.lifetimes);
     await this.line(outputOf(request), resource.resourceType, stringifyJson(given), undefined);
   }
 

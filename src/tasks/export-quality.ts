@@ -1,4 +1,3 @@
-import type pg from 'pg';
 import type { Resource } from '../core/resource.js';
 import type { BlobStore } from '../export/blob-store.js';
 import { qualityHtml } from '../export/quality/html.js';
@@ -17,11 +16,11 @@ export function lifetimeOf(patient: Resource): Lifetime {
 
 /** References that name what is not here, by search parameters; of chosen rows, or of all. */
 export async function brokenReferences(
-  db: pg.Pool | pg.PoolClient,
+  query: (text: string, values: unknown[]) => Promise<unknown[]>,
   types: readonly string[] | undefined,
   chosen: string | undefined,
 ): Promise<QualityReport['brokenReferences']> {
-  const { rows } = await db.query<{ rtype: number; ttype: number; n: number }>(
+  const rows = (await query(
     `select g.rtype, g.ttype, count(*)::int as n from idx_reference g
      where g.ttype > 0 and ($1::smallint[] is null or g.rtype = any ($1))
        and not exists (select from locator l join resource t on t.part = l.part and t.rtype = l.rtype and t.rid = l.rid
@@ -29,7 +28,7 @@ export async function brokenReferences(
        ${chosen ? `and exists (select from ${chosen} c where c.rtype = g.rtype and c.rid = g.rid)` : ''}
      group by 1, 2 order by 3 desc, 1, 2`,
     [types ? types.map(typeNumber) : null],
-  );
+  )) as { rtype: number; ttype: number; n: number }[];
   const nameOf = new Map(RESOURCE_TYPES.map((type) => [typeNumber(type), type]));
   return rows.map(({ rtype, ttype, n }) => ({
     from: nameOf.get(rtype) ?? '?',

@@ -136,7 +136,9 @@ export async function runExport(
       beside.push(DEIDENTIFICATION);
     }
     if (quality) {
-      const broken = await brokenReferences(choice?.client ?? tenant.pool, request.types, choice?.table);
+      const db = choice?.client ?? tenant.pool;
+      const query = async (text: string, values: unknown[]) => (await db.query(text, values)).rows;
+      const broken = await brokenReferences(query, request.types, choice?.table);
       beside.push(...(await saveQuality(target, quality, broken)));
     }
     const output = done.flatMap(({ files }) => files).sort((a, b) => (a.file < b.file ? -1 : 1));

@@ -3,21 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../../src/config.js';
-import type { Actor, Write } from '../../src/store/contract.js';
-import { openSystem, type System } from '../../src/system.js';
+import { openSystem } from '../../src/system.js';
 import { runExport } from '../../src/tasks/export.js';
 import { removeEmbedded } from '../../src/tenancy/postgres/embedded.js';
-import type { Tenant } from '../../src/tenancy/tenant.js';
 import { line } from './support/figure.js';
-import { recordsOf } from './support/records.js';
-
-const actor: Actor = { id: 'bench', kind: 'job' };
-const VISITS = 12;
-const BATCH = 4_000;
+import { filled } from './support/lake.js';
 
 /**
  * `cenote bench export [--resources N] [--runs N] [--data-dir FOLDER]`: exports made-up records as NDJSON, Parquet and
- * CSV, and de-identified, from a fresh durable embedded PostgreSQL. Each figure is the best and the worst of the runs;
+ * CSV, de-identified and with a report, from a fresh durable embedded PostgreSQL. Each figure is the best and the worst of the runs;
  * memory is the highest resident size of the process. With FOLDER the records are kept there and found again.
  */
 export async function run(args: readonly string[]): Promise<void> {
@@ -44,6 +38,8 @@ export async function run(args: readonly string[]): Promise<void> {
       ['NDJSON', { format: 'ndjson' }],
       ['Parquet', { format: 'parquet' }],
       ['CSV', { format: 'csv' }],
+      ['NDJSON de-identified', { format: 'ndjson', deidentify: {} }],
+      ['NDJSON with a quality report', { format: 'ndjson', report: {} }],
     ] as const) {
       const rates: number[] = [];
       let data = '';
@@ -71,24 +67,4 @@ export async function run(args: readonly string[]): Promise<void> {
       rmSync(dataDir, { recursive: true, force: true });
     }
   }
-}
-
-async function filled(system: System, count: number): Promise<Tenant> {
-  if (await system.tenants.find('bench')) return system.tenants.open('bench');
-  await system.tenants.create('bench');
-  const tenant = await system.tenants.open('bench');
-  const from = performance.now();
-  let writes: Write[] = [];
-  let made = 0;
-  for (let patient = 1; made < count; patient++) {
-    for (const resource of recordsOf(patient, VISITS))
-      writes.push({ op: 'update', type: resource.resourceType, id: resource.id!, resource });
-    if (writes.length < BATCH && made + writes.length < count) continue;
-    await system.store.commit(tenant, writes, actor);
-    made += writes.length;
-    writes = [];
-  }
-  await tenant.pool.query('vacuum analyze');
-  line('export', 'records stored before', made / ((performance.now() - from) / 1000), '1/s', `${made}`);
-  return tenant;
 }

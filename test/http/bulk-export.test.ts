@@ -343,6 +343,25 @@ describe('what an export gives', () => {
     for (const { subject } of resources) if (subject) expect(patients).toContain(subject.reference);
   });
 
+  it('has a quality report beside it where asked', async () => {
+    const answer = await kickOff('$export', { _qualityReport: 'true' }).expect(202);
+    const manifest = (await finished(answer.headers['content-location']!)) as Any;
+    const [html, json] = manifest.extension['https://cenote.health/fhir/quality-report'];
+    const report = await supertest(dev)
+      .get(local(json.url))
+      .expect('Content-Type', /^application\/json/)
+      .expect(200);
+    const rows = Object.fromEntries(report.body.types.map((t: Any) => [t.type, t.rows]));
+    expect(rows).toMatchObject({ Patient: 3, Observation: 4 });
+    const page = await supertest(dev)
+      .get(local(html.url))
+      .expect('Content-Type', /^text\/html/)
+      .expect(200);
+    expect(page.headers['content-security-policy']).toContain('sandbox');
+    expect(page.text).toContain('Quality of the data');
+    await kickOff('$export', { _qualityReport: 'maybe' }).expect(400);
+  });
+
   it('gives of Provenance the latest alone where asked', async () => {
     const { ids } = await exported('$export', {
       _type: 'Observation',
