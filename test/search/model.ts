@@ -1,7 +1,8 @@
 import type { Resource } from '../../src/core/resource.js';
 import { patientsOf } from '../../src/fhir/compartment.js';
 import { parseReference } from '../../src/fhir/references.js';
-import { matchesParameter, valuesOf } from '../../src/indexing/index.js';
+import { findSearchParameter } from '../../src/fhir/registry.js';
+import { matchesParameter, rangesOf, valuesOf } from '../../src/indexing/index.js';
 import type { IndexContext } from '../../src/indexing/parameter-type.js';
 import { parseFilter } from '../../src/search/parse.js';
 import { valueHolds } from '../../src/search/recheck.js';
@@ -87,4 +88,33 @@ function referencesOf(
     if (parsed?.kind === 'local') keys.add(`${parsed.type}/${parsed.id}`);
   }
   return keys;
+}
+
+/** Sign of the order of two resources by sort keys such as `-date`; what has no value comes last in both directions. */
+export function compareBy(keys: readonly string[], a: Resource, b: Resource): number {
+  for (const key of keys) {
+    const descending = key.startsWith('-');
+    const code = descending ? key.slice(1) : key;
+    const [x, y] = [a, b].map((r) => firstValue(code, descending, r));
+    if (x === y) continue;
+    if (x === undefined) return 1;
+    if (y === undefined) return -1;
+    return x < y !== descending ? -1 : 1;
+  }
+  return 0;
+}
+
+/** Of several values the one that comes first in the direction. */
+function firstValue(code: string, descending: boolean, resource: Resource): string | number | undefined {
+  if (code === '_id') return resource.id;
+  // All were written at once.
+  if (code === '_lastUpdated') return 0;
+  const parameter = findSearchParameter(resource.resourceType, code)!;
+  const values = valuesOf(parameter, resource).flatMap((value): (string | number)[] => {
+    if (parameter.type === 'date') return rangesOf(value).map((r) => r.lo);
+    if (parameter.type === 'quantity') return [(value as { value: number }).value];
+    return typeof value === 'string' ? [value.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()] : [];
+  });
+  values.sort((p, q) => (p === q ? 0 : p < q !== descending ? -1 : 1));
+  return values[0];
 }

@@ -12,7 +12,7 @@ import { spineOf, walkStatement } from '../../src/search/walk-statement.js';
 import type { Store } from '../../src/store/contract.js';
 import type { Tenant } from '../../src/tenancy/tenant.js';
 import { type TestSystem, testSystem } from '../support/system.js';
-import { naiveSearch } from './model.js';
+import { compareBy, naiveSearch } from './model.js';
 
 /** Cases of the properties that walk pages and compare statements, several round trips each. */
 const RUNS = 150;
@@ -164,6 +164,23 @@ const missing = (...codes: string[]) =>
   );
 
 type Param = [string, string];
+
+/** Comparisons put together by `and`, `or`, `not` and parentheses. */
+const filterOf = (...comparisons: fc.Arbitrary<string>[]): fc.Arbitrary<Param> =>
+  fc
+    .letrec((tie) => ({
+      one: fc.oneof({ weight: 3, arbitrary: fc.oneof(...comparisons) }, { weight: 1, arbitrary: tie('not') }),
+      not: fc.oneof({ maxDepth: 2 }, fc.oneof(...comparisons), tie('all')).map((e) => `not (${e})`),
+      all: fc
+        .tuple(tie('one'), fc.array(fc.tuple(of('and', 'or'), tie('one')), { maxLength: 3 }))
+        .map(([first, rest]) => [first, ...rest.map(([word, e]) => `${word} (${e})`)].join(' ')),
+    }))
+    .all.map((text) => ['_filter', text as string]);
+const comparing = (name: string, operators: string[], value: fc.Arbitrary<string>) =>
+  fc.tuple(of(...operators), value).map(([operator, v]) => `${name} ${operator} "${v}"`);
+const ORDERED = ['eq', 'ne', 'gt', 'lt', 'ge', 'le', 'sa', 'eb'];
+const TEXTUAL = ['eq', 'ne', 'co', 'sw', 'ew', 'gt', 'lt', 'ge', 'le'];
+const anyDate = fc.constantFrom(...DATES);
 const PARAMS: Record<Type, fc.Arbitrary<Param>> = {
   Patient: fc.oneof(
     param(of('name', 'family', 'given', 'name:contains', 'family:contains'), many(names)),
@@ -192,6 +209,19 @@ const PARAMS: Record<Type, fc.Arbitrary<Param>> = {
     ),
     param('_has:Encounter:patient:date', dated),
     param('_has:Observation:patient:performer:Practitioner.family:contains', names),
+    param('_has:Observation:patient:performer:Patient._has:Encounter:subject:class', token),
+    param('general-practitioner:Organization.partof.partof.partof.partof.name', names),
+    filterOf(
+      comparing('family', TEXTUAL, names),
+      comparing('given', TEXTUAL, names),
+      comparing('birthdate', [...ORDERED, 'po', 'co'], anyDate),
+      comparing('gender', ['eq', 'ne'], of('male', 'female')),
+      comparing('gender', ['pr'], of('true', 'false')),
+      comparing('identifier', ['eq', 'ne'], token),
+      comparing('general-practitioner', ['re'], of('Practitioner/1', 'Organization/2')),
+      comparing('general-practitioner[name co "b"].name', ['sw', 'ew'], names),
+      comparing('_has:Observation:patient:date', ORDERED, anyDate),
+    ),
   ),
   Practitioner: fc.oneof(
     param('family', names),
@@ -202,6 +232,8 @@ const PARAMS: Record<Type, fc.Arbitrary<Param>> = {
     param('name:contains', names),
     param('partof', id),
     param('partof.partof.name', names),
+    param(of('partof.partof.partof.partof.partof.name', 'partof.partof.partof.name:contains'), names),
+    param('_has:Organization:partof:_has:Organization:partof:_has:Organization:partof:name', names),
     param('_has:Organization:partof:name', names),
   ),
   Observation: fc.oneof(
@@ -225,6 +257,19 @@ const PARAMS: Record<Type, fc.Arbitrary<Param>> = {
     ),
     param('patient._has:Encounter:subject:date', dated),
     param('patient.gender:missing', of('true', 'false')),
+    param(
+      of('code-value-quantity', 'combo-code-value-quantity'),
+      many(fc.tuple(token, quantity).map((p) => p.join('$'))),
+    ),
+    filterOf(
+      comparing('code', ['eq', 'ne'], token),
+      comparing('date', [...ORDERED, 'po', 'co'], anyDate),
+      comparing('value-quantity', ORDERED, of('1', '1.5', '10')),
+      comparing('status', ['eq', 'ne'], of('final', 'preliminary')),
+      comparing('subject', ['pr'], of('true', 'false')),
+      comparing('patient.family', ['eq', 'co', 'ew'], names),
+      comparing('code-value-quantity[code eq A].value-quantity', ['eq', 'gt', 'le'], of('1', '2')),
+    ),
   ),
   Encounter: fc.oneof(
     param('date', many(dated)),
@@ -322,6 +367,39 @@ test(`${CASES} random searches over random resources find what looking at every 
   // The generators must not drift into searches that never find anything.
   expect(matched / tried).toBeGreaterThan(0.2);
 }, 600_000);
+
+/** What each type can be sorted by: dates, quantities, strings, tokens, ids. */
+const SORTS: Partial<Record<Type, string[]>> = {
+  Patient: ['family', 'gender', 'birthdate', '_id'],
+  Observation: ['date', 'status', 'value-quantity', '_id', '_lastUpdated'],
+  Encounter: ['date', 'status', '_id'],
+};
+const sorted = fc.constantFrom('Patient', 'Observation', 'Encounter').chain((type) =>
+  fc.tuple(
+    fc.constant(type),
+    fc.array(PARAMS[type as Type], { maxLength: 1 }),
+    fc
+      .shuffledSubarray(SORTS[type as Type]!, { minLength: 1, maxLength: 3 })
+      .chain((codes) =>
+        fc.tuple(...codes.map((c) => fc.constantFrom(c, `-${c}`))).map((keys) => keys as string[]),
+      ),
+  ),
+);
+
+test('several sort keys give the order of the values, in pages of any size, each resource once', async () => {
+  await fc.assert(
+    fc.asyncProperty(sorted, fc.constantFrom(2, 5, 50), async ([type, params, keys], size) => {
+      const context = { blind: tenant.keys.blind, base };
+      const expected = naiveSearch(all, type, params, context);
+      const found = await walkAll(type, [...params, ['_sort', keys.join(',')]], size);
+      expect([...found].sort()).toEqual(expected);
+      const rows = found.map((id) => all.find((r) => r.resourceType === type && r.id === id)!);
+      for (let i = 1; i < rows.length; i++)
+        expect(compareBy(keys, rows[i - 1]!, rows[i]!)).toBeLessThanOrEqual(0);
+    }),
+    { numRuns: RUNS, seed: 3 },
+  );
+});
 
 test('walking an ordered index and fetching by the most selective one give the same rows in the same order', async () => {
   const reader = poolReader(store, tenant);
