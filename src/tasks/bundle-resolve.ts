@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Fault, invalid, isFault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
+import { findSearchParameter } from '../fhir/registry.js';
 import type { StoreTransaction } from '../store/contract.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type Criteria, conditionalReference } from './bundle-criteria.js';
@@ -53,16 +54,18 @@ export interface Pending {
   readonly fullUrl: string | undefined;
 }
 
-/** Comparisons of criteria with new resources that one bundle may cost, beyond those an identifier decides. */
+/** Comparisons of criteria with new resources that one bundle may cost, beyond those a code or identifier decides. */
 const MAX_COMPARISONS = 1_000_000;
+/** Longer values are looked for in all resources of the type. */
+const MAX_LEAF_CHARS = 100;
 
 /**
- * New resources, found by criteria without comparing each with each: criteria on `identifier` look at the
- * resources with that value only.
+ * New resources, found by criteria without comparing each with each: criteria on a code or an identifier look only at
+ * the resources that hold that value anywhere.
  */
 export class NewResources {
   private readonly byType = new Map<string, Resource[]>();
-  private readonly byIdentifier = new Map<string, Resource[]>();
+  private readonly byLeaf = new Map<string, Resource[]>();
   private comparisons = 0;
 
   constructor(
@@ -75,11 +78,7 @@ export class NewResources {
 
   add(resource: Resource): void {
     push(this.byType, resource.resourceType, resource);
-    const identifiers: unknown = resource.identifier;
-    for (const identifier of Array.isArray(identifiers) ? identifiers : [identifiers]) {
-      const value = (identifier as { value?: unknown } | undefined | null)?.value;
-      if (typeof value === 'string') push(this.byIdentifier, `${resource.resourceType} ${value}`, resource);
-    }
+    for (const leaf of leavesOf(resource)) push(this.byLeaf, `${resource.resourceType} ${leaf}`, resource);
   }
 
   /**
@@ -110,13 +109,37 @@ export class NewResources {
   }
 
   private candidates(criteria: Criteria): readonly Resource[] {
-    const identifier = criteria.params.find(([name]) => name === 'identifier')?.[1];
-    if (identifier !== undefined && !/[,\\]/.test(identifier)) {
-      const value = identifier.slice(identifier.indexOf('|') + 1);
-      if (value !== '') return this.byIdentifier.get(`${criteria.type} ${value}`) ?? [];
+    let fewest = this.byType.get(criteria.type) ?? [];
+    for (const [name, value] of criteria.params) {
+      const leaf = leafAsked(criteria.type, name, value);
+      const found = leaf === undefined ? fewest : (this.byLeaf.get(`${criteria.type} ${leaf}`) ?? []);
+      if (found.length < fewest.length) fewest = found;
     }
-    return this.byType.get(criteria.type) ?? [];
+    return fewest;
   }
+}
+
+/** The value that must stand somewhere in what a criterion matches: one token with its system, or an identifier. */
+function leafAsked(type: string, name: string, text: string): string | undefined {
+  if (/[,\\]/.test(text) || findSearchParameter(type, name)?.type !== 'token') return undefined;
+  const bar = text.indexOf('|');
+  // Without a system a token may be one that is compared by less than its characters (a telephone number).
+  if (bar <= 0 && name !== 'identifier') return undefined;
+  const leaf = text.slice(bar + 1);
+  return leaf === '' || leaf.length > MAX_LEAF_CHARS ? undefined : leaf;
+}
+
+function leavesOf(resource: Resource): Set<string> {
+  const leaves = new Set<string>();
+  const visit = (node: unknown): void => {
+    if (typeof node === 'object' && node !== null) for (const value of Object.values(node)) visit(value);
+    else if (node !== undefined && node !== null) {
+      const text = String(node);
+      if (text.length <= MAX_LEAF_CHARS) leaves.add(text);
+    }
+  };
+  visit(resource);
+  return leaves;
 }
 
 function push<V>(map: Map<string, V[]>, key: string, value: V): void {

@@ -415,6 +415,28 @@ describe('A transaction', () => {
     expect(await total('Patient?identifier=urn:mrn|race')).toBe(1);
   });
 
+  it.each<[count: number, by: string, condition: (i: number) => string]>([
+    [1_000, 'one identifier', (i) => `identifier=urn:i|i${i}`],
+    [50, 'code and subject', (i) => `code=urn:c|c${i}&subject=Patient/any`],
+  ])('has %i entries that each create on a condition of their own, by %s', async (count, by, ifNoneExist) => {
+    const subject = { reference: 'Patient/any' };
+    const entries = Array.from({ length: count }, (_, i) =>
+      create(
+        {
+          resourceType: 'Observation',
+          status: 'final',
+          identifier: [{ system: 'urn:i', value: `i${i}` }],
+          code: { coding: [{ system: 'urn:c', code: by === 'one identifier' ? 'shared' : `c${i}` }] },
+          subject,
+        },
+        {},
+        { ifNoneExist: ifNoneExist(i) },
+      ),
+    );
+    expect(new Set(statuses(await send('transaction', entries)))).toEqual(new Set(['201']));
+    expect(new Set(statuses(await send('transaction', entries)))).toEqual(new Set(['200']));
+  });
+
   it('has 5,000 entries that refer to each other and to stored ones by criteria', async () => {
     await http()
       .put(`${BASE}/Patient/big`)
