@@ -24,6 +24,7 @@ import type { FileState } from './import-ledger.js';
 import { importClinicalDocument, importMessages, inTurn } from './import-messages.js';
 import { noteResource } from './import-notes.js';
 import { joinPersons } from './import-persons.js';
+import { addCounts, noFileCounts } from './import-report.js';
 
 /** Lines that are committed together: the cheapest size of a batch, measured (decision 0002). */
 const LINES_PER_COMMIT = 4_000;
@@ -244,47 +245,103 @@ async function* noteItems(
   }
 }
 
-/** Gathers items into commits. A commit's lines are done together, and the ledger says so right after. */
+/** Commits of one file under way: while the database writes one, the next is parsed, checked and sealed. */
+const COMMITS_AT_ONCE = 2;
+
+/** A commit that was begun, with what must wait until the ones before it are done. */
+interface Begun {
+  /** `Type/id` of what it writes. */
+  readonly ids: ReadonlySet<string>;
+  /** Whether it is done, and all before it; false when the file must wait. */
+  readonly done: Promise<boolean>;
+}
+
+/**
+ * Gathers items into commits. A commit's lines are done together, and the ledger says so right after, in the order of
+ * the lines. A commit that writes what one under way writes waits for it: of an id that comes again the last one counts.
+ */
 async function importLines(
   items: AsyncIterable<Taken>,
   state: FileState,
   run: FileImport,
 ): Promise<FileOutcome> {
+  // What refers to lines before it must find them there.
+  const atOnce = run.link || run.lastAttempt || run.tenant.record.integrity ? 1 : COMMITS_AT_ONCE;
+  let begun: Begun[] = [];
   let batch: Item[] = [];
   let faults: { line: number; fault: Fault }[] = [];
   let size = 0;
   let last = state.position;
-  const commit = async (): Promise<boolean> => {
-    const lines = batch.map((i) => i.line);
-    if (
-      batch.length > 0 &&
-      !(await appliedJoined(collection(batch.map((i) => i.resource)), state, run, (e) => lines[e]))
-    )
-      return false;
-    for (const { line, fault } of faults) reject(state, line, fault, true);
-    state.counts.withoutPatient += batch.filter(
-      ({ resource }) => resource.resourceType === 'DocumentReference' && resource.subject === undefined,
-    ).length;
-    state.position = last;
+  const begin = async (): Promise<boolean> => {
+    const ids = new Set(batch.map(({ resource }) => `${resource.resourceType}/${resource.id}`));
+    const meets = begun.some((other) => [...ids].some((id) => other.ids.has(id)));
+    for (const earlier of meets ? begun : begun.slice(0, begun.length - atOnce + 1))
+      if (!(await earlier.done)) return false;
+    begun = meets ? [] : begun.slice(Math.max(begun.length - atOnce + 1, 0));
+    const before = begun.at(-1)?.done ?? Promise.resolve(true);
+    const done = commitLines({ batch, faults, last }, before, state, run, atOnce > 1);
+    // Looked at when its turn comes; until then its failure is nobody's.
+    done.catch(() => undefined);
+    begun.push({ ids, done });
     batch = [];
     faults = [];
     size = 0;
-    await run.committed(state);
-    run.signal?.throwIfAborted();
-    return true;
+    return atOnce > 1 || done;
   };
-  for await (const item of items) {
-    last = item.line;
-    if ('fault' in item) faults.push(item);
-    else {
-      batch.push(item);
-      size += item.size;
+  try {
+    for await (const item of items) {
+      last = item.line;
+      if ('fault' in item) faults.push(item);
+      else {
+        batch.push(item);
+        size += item.size;
+      }
+      if (batch.length >= LINES_PER_COMMIT || size >= BYTES_PER_COMMIT)
+        if (!(await begin())) return 'deferred';
     }
-    if (batch.length >= LINES_PER_COMMIT || size >= BYTES_PER_COMMIT)
-      if (!(await commit())) return 'deferred';
+    if (batch.length > 0 || faults.length > 0) if (!(await begin())) return 'deferred';
+    for (const { done } of begun) if (!(await done)) return 'deferred';
+  } finally {
+    await Promise.allSettled(begun.map(({ done }) => done));
   }
-  if (batch.length > 0 || faults.length > 0) if (!(await commit())) return 'deferred';
   return finish(state);
+}
+
+/** Writes lines, and notes them once those `before` them are noted. */
+async function commitLines(
+  {
+    batch,
+    faults,
+    last,
+  }: { batch: readonly Item[]; faults: readonly { line: number; fault: Fault }[]; last: number },
+  before: Promise<boolean>,
+  state: FileState,
+  run: FileImport,
+  beside: boolean,
+): Promise<boolean> {
+  const lines = batch.map((i) => i.line);
+  // Counted apart: where an earlier commit has to wait, this one is done again, and counts then.
+  const counted = beside ? { ...state, counts: noFileCounts(), errors: [] } : state;
+  const bundle = collection(batch.map((i) => i.resource));
+  if (batch.length > 0 && !(await appliedJoined(bundle, counted, run, (e) => lines[e]))) return false;
+  if (!(await before)) return false;
+  if (beside) {
+    const { byType, ...numbers } = counted.counts;
+    addCounts(state.counts.byType, byType);
+    addCounts(
+      state.counts as unknown as Record<string, number>,
+      numbers as unknown as Record<string, number>,
+    );
+    state.errors.push(...counted.errors);
+  }
+  for (const { line, fault } of faults) reject(state, line, fault, true);
+  state.counts.withoutPatient += batch.filter(
+    ({ resource }) => resource.resourceType === 'DocumentReference' && resource.subject === undefined,
+  ).length;
+  state.position = last;
+  await run.committed(state);
+  run.signal?.throwIfAborted();
+  return true;
 }
 
 /** Applies what one document file yields: all of it, or it waits. */
