@@ -52,6 +52,8 @@ const ORDERS: [string, string][] = [
   ['by a date, newest first', '&_sort=-date'],
   ['by several keys', '&_sort=date,-_lastUpdated'],
   ['by what only the bodies have', '&_sort=_id'],
+  ['by a text that changes', '&_sort=code'],
+  ['by a text that changes, last first, and more', '&_sort=-code,date'],
 ];
 
 describe('each resource that exists throughout comes exactly once while others write', () => {
@@ -72,7 +74,7 @@ describe('each resource that exists throughout comes exactly once while others w
       await store.commit(tenant, [{ op: 'delete', type: 'Procedure', id: `new${n}-${sort.length}` }], actor);
       await write(procedure(`more${n}-${sort.length}`, 'a', n + 3));
       const changed = (n * 11) % SIZE;
-      if (!sort.includes(','))
+      if (!sort.includes('date,'))
         await write({
           ...procedure(`stays${changed}`, 'a', changed),
           code: { coding: [{ system: 'urn:c', code: 'a' }], text: `Changed ${n} ${sort}` },
@@ -83,6 +85,39 @@ describe('each resource that exists throughout comes exactly once while others w
     expect(new Set(seen).size).toBe(seen.length);
   });
 });
+
+test.each(['', '&_sort=-_lastUpdated', '&_sort=date', '&_sort=code', '&_sort=-_id'])(
+  'and while others write all the time: code=a%s',
+  async (sort) => {
+    let reading = true;
+    const writing = (async () => {
+      for (let n = 0; reading; n++) {
+        const changed = (n * 7) % SIZE;
+        await write({
+          ...procedure(`stays${changed}`, 'a', changed),
+          code: { coding: [{ system: 'urn:c', code: 'a' }], text: `Written ${(n * 31) % 101} ${sort}` },
+        });
+        await write(procedure(`busy${n % 20}`, 'a', n));
+      }
+    })();
+    const seen: string[] = [];
+    let next: string | undefined = `code=a${sort}&_count=3`;
+    while (next !== undefined) {
+      const page = await search.search(tenant, {
+        type: 'Procedure',
+        params: [...new URLSearchParams(next)],
+        strict: true,
+        base,
+      });
+      seen.push(...page.entries.map((e) => e.resource.id!));
+      next = page.next;
+    }
+    reading = false;
+    await writing;
+    const stayed = seen.filter((id) => id.startsWith('stays'));
+    expect([...stayed].sort()).toEqual(Array.from({ length: SIZE }, (_, n) => `stays${n}`).sort());
+  },
+);
 
 test('a resource deleted between two pages is not on the second', async () => {
   for (const id of ['x1', 'x2', 'x3']) await write(procedure(id, 'x', 1));
