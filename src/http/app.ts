@@ -146,6 +146,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
       ? createOAuth({
           authorization: options.authorization,
           tenants: system.tenants,
+          audit: system.audit,
           origin: (request) => ownOrigin(options.baseUrl, request.headers.host),
         })
       : undefined;
@@ -185,9 +186,15 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     metrics.enter();
     try {
       if (issuing) {
-        const { endpoint: name, status, reason } = await oauth(request, response);
+        const { endpoint: name, status, reason, alert } = await oauth(request, response);
         metrics.observe(`oauth-${name}`, status, (performance.now() - start) / 1000);
-        options.log?.({ oauth: name, status, ...(reason === undefined ? {} : { reason }) });
+        if (alert !== undefined) metrics.observe(`alert-${alert}`, status, 0);
+        options.log?.({
+          ...(alert === undefined ? {} : { alert, tenant: issuing }),
+          oauth: name,
+          status,
+          ...(reason === undefined ? {} : { reason }),
+        });
         return;
       }
       if (!place) return;

@@ -12,6 +12,8 @@ export type VerifyToken = (token: string, tenant: TokenTenant) => AccessToken | 
 export interface Caller {
   readonly access: Access;
   readonly actor: Omit<Actor, 'requestId'>;
+  /** The reason of an emergency access; each use of it is told in the audit log. */
+  readonly emergency?: string | undefined;
 }
 
 export const DEV_CALLER: Caller = { access: FULL_ACCESS, actor: { id: 'dev', kind: 'dev' } };
@@ -65,6 +67,7 @@ export async function authenticate(verify: VerifyToken, token: string, tenant: T
     throw error;
   }
   return {
+    emergency: checked.emergency,
     access: accessOf(checked.scopes.join(' '), checked.patient),
     actor: {
       id: checked.subject,

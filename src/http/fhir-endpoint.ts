@@ -140,7 +140,11 @@ async function handle(
   let answer: FhirResponse;
   try {
     const caller = await callerOf(options, token, tenant);
-    seen = { ...seen, actor: { ...caller.actor, requestId: context.requestId } };
+    seen = {
+      ...seen,
+      actor: { ...caller.actor, requestId: context.requestId },
+      emergency: caller.emergency,
+    };
     const form = (text: string) => {
       seen = { ...seen, params: [...params, ...new URLSearchParams(text)] };
     };

@@ -7,6 +7,7 @@ import { HttpFault } from './outcome.js';
 export type OAuthError =
   | 'invalid_request'
   | 'invalid_client'
+  | 'invalid_token'
   | 'invalid_grant'
   | 'unauthorized_client'
   | 'unsupported_grant_type'
@@ -27,7 +28,17 @@ export class OAuthFault extends Error {
     super(description);
   }
   get status(): number {
-    return this.code === 'invalid_client' ? 401 : this.code === 'temporarily_unavailable' ? 503 : 400;
+    switch (this.code) {
+      case 'invalid_client':
+      case 'invalid_token':
+        return 401;
+      case 'access_denied':
+        return 403;
+      case 'temporarily_unavailable':
+        return 503;
+      default:
+        return 400;
+    }
   }
 }
 
@@ -46,6 +57,8 @@ export interface OAuthAnswer {
   readonly json?: unknown;
   readonly html?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** What the operator must see at once. */
+  readonly alert?: string;
 }
 
 export type OAuthHandler = (request: OAuthRequest) => Promise<OAuthAnswer>;

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isFault } from '../core/fault.js';
+import type { AccessLog } from '../store/access-log.js';
 import type { Authorization } from '../tenancy/clients-authorization.js';
 import type { Tenants } from '../tenancy/tenant.js';
 import { authorizeHandler, decideHandler } from './oauth-authorize.js';
+import { emergencyHandler } from './oauth-emergency.js';
 import { type OAuthAnswer, OAuthFault, type OAuthHandler } from './oauth-exchange.js';
 import { introspectHandler, revokeHandler } from './oauth-inspect.js';
 import { tokenHandler } from './oauth-token.js';
@@ -13,6 +15,7 @@ import { smartConfiguration } from './smart.js';
 export interface OAuthDeps {
   readonly authorization: Authorization;
   readonly tenants: Tenants;
+  readonly audit: AccessLog;
   /** `http://host:port` as the caller may name us. */
   readonly origin: (request: IncomingMessage) => string;
 }
@@ -36,16 +39,18 @@ export interface OAuthSeen {
   readonly status: number;
   /** Why it was refused, for the log: no client, no key, no token. */
   readonly reason?: string | undefined;
+  readonly alert?: string | undefined;
 }
 
 export type OAuthEndpoint = (request: IncomingMessage, response: ServerResponse) => Promise<OAuthSeen>;
 
 /** Serves the authorisation server of each tenant below `/oauth/{tenant}`, and its SMART configuration. */
-export function createOAuth({ authorization, tenants, origin }: OAuthDeps): OAuthEndpoint {
+export function createOAuth({ authorization, tenants, audit, origin }: OAuthDeps): OAuthEndpoint {
   const handlers: Readonly<Record<string, OAuthHandler>> = {
     'POST token': tokenHandler(authorization),
     'POST introspect': introspectHandler(authorization),
     'POST revoke': revokeHandler(authorization),
+    'POST emergency': emergencyHandler(authorization, audit),
     'GET authorize': authorizeHandler(authorization),
     'POST authorize': decideHandler(authorization),
   };
@@ -103,11 +108,12 @@ export function createOAuth({ authorization, tenants, origin }: OAuthDeps): OAut
       }
     }
     send(request, response, answer);
-    return { endpoint, status: answer.status, reason };
+    return { endpoint, status: answer.status, reason, alert: answer.alert };
   };
 }
 
 function challenge({ code }: OAuthFault): Record<string, string> {
+  if (code === 'invalid_token') return { 'WWW-Authenticate': 'Bearer realm="cenote", error="invalid_token"' };
   return code === 'invalid_client' ? { 'WWW-Authenticate': 'Basic realm="cenote"' } : {};
 }
 

@@ -73,8 +73,11 @@ export function openTokenSecret(file: string): Buffer {
   return secret;
 }
 
-/** Resource scopes of SMART App Launch, v2 and v1; `admin` is ours. */
-const isTokenScope = (text: string): boolean => text === 'admin' || parseScope(text) !== undefined;
+/** Permits nothing by itself but to ask for an emergency access. */
+export const BREAK_GLASS = 'break-glass';
+/** Resource scopes of SMART App Launch, v2 and v1; `admin` and `break-glass` are ours. */
+const isTokenScope = (text: string): boolean =>
+  text === 'admin' || text === BREAK_GLASS || parseScope(text) !== undefined;
 
 /** Splits and checks a scope text. @throws Fault `invalid`. */
 export function parseScopes(scope: string): string[] {
