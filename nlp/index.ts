@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { segment } from './1-segment/index.js';
 import { mentionStage } from './2-mention/index.js';
 import { setLexiconFile } from './2-mention/lexicon.js';
+import { loadWeights, takeWeights } from './2-mention/tagger.js';
+import type { TaggerFile } from './2-mention/tagger-file.js';
 import { headerless } from './3-assertion/headerless.js';
 import { assertion } from './3-assertion/index.js';
 import { attributeStage } from './4-attribute/index.js';
@@ -20,6 +22,16 @@ export interface ClinicalPipelineOptions {
   readonly replace?: readonly NlpStage[];
   /** File of a site's lexicon (`cenote terminology load`); the shipped one where not given. */
   readonly lexicon?: string | undefined;
+  /** Of another thread (`sharedWeights`), so that memory holds them once; read from the package where not given. */
+  readonly weights?: SharedWeights | undefined;
+}
+
+/** Weights that may be sent to threads, which then share their memory. */
+export type SharedWeights = TaggerFile;
+
+/** The weights that the package ships, for the pipelines of other threads. */
+export function sharedWeights(): SharedWeights {
+  return loadWeights();
 }
 
 /** Stages in the order in which they run. */
@@ -39,6 +51,7 @@ const STAGES: readonly NlpStage[] = [
  */
 export function createClinicalPipeline(options: ClinicalPipelineOptions = {}): Pipeline {
   setLexiconFile(options.lexicon);
+  if (options.weights) takeWeights(options.weights);
   const replace = new Map(options.replace?.map((stage) => [stage.name, stage]));
   return createPipeline(
     options.lexicon === undefined

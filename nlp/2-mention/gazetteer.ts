@@ -1,4 +1,5 @@
 import { finish, hashString, mix } from './hash.js';
+import { sharedArray } from './shared-array.js';
 
 /**
  * Names from open terminologies as hashed phrases: which kinds of thing a run of words can name. It only
@@ -48,8 +49,8 @@ export function slotsFor(count: number): number {
 /** Builds the table from distinct phrase hashes. */
 export function buildGazetteer(hashes: ArrayLike<number>, kinds: ArrayLike<number>): Gazetteer {
   const slots = slotsFor(hashes.length);
-  const keys = new Int32Array(slots);
-  const values = new Uint16Array(slots);
+  const keys = sharedArray(Int32Array, slots);
+  const values = sharedArray(Uint16Array, slots);
   for (let i = 0; i < hashes.length; i++) {
     let slot = finish(hashes[i]!) & (slots - 1);
     while (keys[slot] !== 0 && keys[slot] !== hashes[i]) slot = (slot + 1) & (slots - 1);

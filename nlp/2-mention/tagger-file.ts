@@ -1,5 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { buildGazetteer, type Gazetteer } from './gazetteer.js';
+import { sharedArray } from './shared-array.js';
 import { buildWordTable, type WordTable } from './words.js';
 
 /** One linear-chain model of the file: its columns in the shared rows, and what turns integers into scores. */
@@ -18,7 +19,7 @@ export interface PackedModel {
 
 /**
  * Weights of all models of the tagger: one row of int8 per feature, the models side by side in it, so that a
- * feature is looked up once for all of them.
+ * feature is looked up once for all of them. Plain data on shared memory: threads that are sent it share it.
  */
 export interface TaggerFile {
   readonly models: readonly PackedModel[];
@@ -129,10 +130,10 @@ export function decodeTagger(file: Buffer): TaggerFile {
   const stride = Math.ceil((1 + numbers) / CACHE_PART) * CACHE_PART;
   let size = 1024;
   while (size < features.length * 1.4) size *= 2;
-  const entries = new Int32Array(size * stride);
+  const entries = sharedArray(Int32Array, size * stride);
   let filterSize = 32;
   while (filterSize * 32 < features.length * FILTER_BITS) filterSize *= 2;
-  const filter = new Int32Array(filterSize);
+  const filter = sharedArray(Int32Array, filterSize);
   for (let i = 0; i < features.length; i++) {
     const feature = features[i]! | 0;
     let slot = feature & (size - 1);

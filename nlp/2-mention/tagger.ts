@@ -34,11 +34,24 @@ export interface Tagged {
 const KINDS_FROM_END = 3;
 const FREQUENCY_FROM_END = 1;
 
+let weights: TaggerFile | undefined;
 let shipped: Tagger | undefined;
 
-/** The tagger with the weights that the package ships, read once. */
+/** The weights that the package ships, read once. Threads that are sent them share their memory. */
+export function loadWeights(): TaggerFile {
+  weights ??= decodeTagger(readModel('tagger.bin.gz'));
+  return weights;
+}
+
+/** Takes the shipped weights as another thread has read them. */
+export function takeWeights(file: TaggerFile): void {
+  weights = file;
+  shipped = undefined;
+}
+
+/** The tagger with the weights that the package ships. */
 export function loadTagger(): Tagger {
-  shipped ??= openTagger(decodeTagger(readModel('tagger.bin.gz')));
+  shipped ??= openTagger(loadWeights());
   return shipped;
 }
 

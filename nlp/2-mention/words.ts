@@ -1,5 +1,6 @@
 import { wordKey } from './gazetteer.js';
 import { finish, hashString, mix, mixFirst, mixSecond } from './hash.js';
+import { sharedArray } from './shared-array.js';
 
 /**
  * What is known of a word by itself: its spelling, its clusters (from unlabelled text) and the kinds of names it
@@ -20,8 +21,8 @@ export function buildWordTable(
 ): WordTable {
   let slots = 1024;
   while (slots < hashes.length * 2) slots *= 2;
-  const keys = new Int32Array(slots);
-  const out = new Uint16Array(slots * width);
+  const keys = sharedArray(Int32Array, slots);
+  const out = sharedArray(Uint16Array, slots * width);
   for (let i = 0; i < hashes.length; i++) {
     const key = hashes[i]! || 1;
     let slot = finish(key) & (slots - 1);

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { type SharedWeights, sharedWeights } from '../../nlp/index.js';
 import type { Annotation, DocumentContext } from '../../nlp/model.js';
 import { Fault } from '../core/fault.js';
 import { packageRoot } from '../core/package-root.js';
@@ -34,6 +35,7 @@ export interface NlpPool {
 /** What a thread is started with. */
 export interface WorkerSettings {
   readonly lexicon: string | undefined;
+  readonly weights: SharedWeights;
 }
 
 /** Messages between the pool and `nlp-worker`. */
@@ -44,8 +46,10 @@ const WORKERS_MAX = 16;
 const TEXT_MAX_LENGTH = 4_000_000;
 const NOTE_TIMEOUT_MS = 60_000;
 const QUEUED_MAX = 10_000;
-/** Notes and characters handed over in one message: enough to keep a thread busy while the next is made. */
+/** Notes that a thread may hold, and characters handed over in one message. */
 const BATCH_MAX_NOTES = 16;
+/** A thread that holds this many or fewer is handed more, so that it never waits for this one. */
+const BATCH_LOW = 6;
 const BATCH_MAX_LENGTH = 200_000;
 const WORKER_MAX_HEAP_MB = 1024;
 /** Threads that may end before they were ready, before the pool gives up. */
@@ -73,6 +77,7 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
   const noteTimeoutMs = options.noteTimeoutMs ?? NOTE_TIMEOUT_MS;
   const maxQueued = options.maxQueued ?? QUEUED_MAX;
   const file = pathToFileURL(join(packageRoot(), 'dist', 'src', 'tasks', 'nlp-worker.js'));
+  const weights = sharedWeights();
   const threads = new Set<Thread>();
   const queue: Note[] = [];
   let head = 0;
@@ -90,7 +95,7 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
   function start(): void {
     const worker = new Worker(file, {
       resourceLimits: { maxOldGenerationSizeMb: WORKER_MAX_HEAP_MB },
-      workerData: { lexicon: options.lexicon } satisfies WorkerSettings,
+      workerData: { lexicon: options.lexicon, weights } satisfies WorkerSettings,
     });
     const thread: Thread = { worker, ready: false, running: [], deadline: undefined };
     threads.add(thread);
@@ -109,13 +114,14 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
       if ('json' in message) note?.resolve(JSON.parse(message.json) as Annotation);
       else note?.reject(new Fault('internal', 'The note could not be read.', { log: message.failed }));
     }
-    watch(thread);
-    if (thread.running.length === 0) feed(thread);
+    if (thread.running.length > BATCH_LOW || !feed(thread)) watch(thread);
   }
 
-  function feed(thread: Thread): void {
+  /** Hands notes that wait to a thread that has few; false where none wait. */
+  function feed(thread: Thread): boolean {
     const batch: Note[] = [];
-    for (let length = 0; waiting() > 0 && batch.length < BATCH_MAX_NOTES && length < BATCH_MAX_LENGTH; ) {
+    const room = BATCH_MAX_NOTES - thread.running.length;
+    for (let length = 0; waiting() > 0 && batch.length < room && length < BATCH_MAX_LENGTH; ) {
       const note = queue[head++]!;
       batch.push(note);
       length += note.text.length;
@@ -127,13 +133,14 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
     }
     if (batch.length === 0) {
       // An idle thread does not keep the process alive.
-      thread.worker.unref();
-      return;
+      if (thread.running.length === 0) thread.worker.unref();
+      return false;
     }
-    thread.running = batch;
+    thread.running.push(...batch);
     thread.worker.ref();
     thread.worker.postMessage(batch.map(({ text, context }) => ({ text, context })) satisfies ToWorker);
     watch(thread);
+    return true;
   }
 
   /** Gives the note that is now being read its time. */

@@ -6,7 +6,8 @@ import type { FromWorker, ToWorker, WorkerSettings } from './nlp-pool.js';
 // taking too long. Results travel as JSON: cheaper to clone than thousands of small objects.
 const port = parentPort;
 if (!port) throw new Error('nlp-worker runs as a worker thread only');
-const pipeline = createClinicalPipeline({ lexicon: (workerData as WorkerSettings | null)?.lexicon });
+const { lexicon, weights } = workerData as WorkerSettings;
+const pipeline = createClinicalPipeline({ lexicon, weights });
 const send = (message: FromWorker) => port.postMessage(message);
 
 port.on('message', (batch: ToWorker) => {
