@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { Fault, invalid } from '../core/fault.js';
@@ -78,7 +78,7 @@ async function listed(system: System, tenant: Tenant): Promise<string[][]> {
 
 /** A ViewDefinition in a file, or one that the tenant knows. @throws Fault `invalid`, `not-found` */
 export async function viewNamed(system: System, tenant: Tenant, name: string): Promise<Resource> {
-  if (!existsSync(name)) return findView(system, tenant, name, 'view');
+  if (!statSync(name, { throwIfNoEntry: false })?.isFile()) return findView(system, tenant, name, 'view');
   const read = parseJson(readFileSync(name, 'utf8'));
   if (typeof read !== 'object' || read === null) throw invalid('The file holds no ViewDefinition.', 'view');
   return read as Resource;

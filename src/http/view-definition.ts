@@ -101,6 +101,9 @@ async function* only(resources: readonly Resource[]): AsyncGenerator<readonly Re
   yield resources;
 }
 
+/** A reader who takes nothing for this long is given up: it holds a connection of the database. */
+const STALLED_MS = 60_000;
+
 /**
  * An answer that is written while it is read. What fails before the first byte is a fault like any other; what fails
  * later ends the connection, so that nobody takes a part for the whole.
@@ -118,7 +121,9 @@ export async function streamed(
         resolve();
         if (stream.destroyed) left.signal.throwIfAborted();
         // Whoever reads slowly is waited for, and whoever left is not.
-        if (!stream.write(chunk)) await once(stream, 'drain', { signal: left.signal });
+        if (stream.write(chunk)) return;
+        const stalled = AbortSignal.timeout(STALLED_MS);
+        await once(stream, 'drain', { signal: AbortSignal.any([left.signal, stalled]) });
       },
     };
     write(sink, left.signal).then(
