@@ -298,7 +298,9 @@ function isItemNumber(text: string, tokens: readonly Token[], i: number): boolea
   if (classOf(token.text.charCodeAt(0)) !== DIGIT) return false;
   const next = tokens[i + 2];
   return (
-    next !== undefined && isLetter(next.text.charCodeAt(0)) && (spaceAfter(text, mark) || mark.text === ')')
+    next !== undefined &&
+    (isLetter(next.text.charCodeAt(0)) || next.text === '?') &&
+    (spaceAfter(text, mark) || mark.text === ')')
   );
 }
 
@@ -345,7 +347,10 @@ function endsAtDot(tokens: readonly Token[], i: number, from: number, last: numb
 /** `?pneumonia`: doubt, not the end of a question. */
 function startsQuery(tokens: readonly Token[], i: number): boolean {
   const next = tokens[i + 1];
-  return next !== undefined && next.start === tokens[i]!.end && isLetter(next.text.charCodeAt(0));
+  if (next === undefined || !isLetter(next.text.charCodeAt(0))) return false;
+  // `Imp: ? PE`: a mark of doubt stands away from the word before it, that of a question does not.
+  const before = tokens[i - 1];
+  return next.start === tokens[i]!.end || before === undefined || before.end < tokens[i]!.start;
 }
 
 function endsAtEllipsis(tokens: readonly Token[], i: number, last: number): boolean {

@@ -153,7 +153,10 @@ export class ContextJudge {
       number !== undefined &&
       unit !== undefined &&
       /^\d/.test(number.norm) &&
-      /^(?:mg|mcg|ug|g|gm|ml|units?|iu|meq|puffs?|tabs?|tablets?|caps?|capsules?|drops?|%)$/.test(unit.norm)
+      // A bare number before directions is one as well: "amox 500 tds".
+      /^(?:mg|mcg|ug|g|gm|ml|units?|iu|meq|puffs?|tabs?|tablets?|caps?|capsules?|drops?|%|bd|od|tds|qds|bid|tid|qid|qhs|daily|nocte|mane)$/.test(
+        unit.norm,
+      )
     );
   }
 

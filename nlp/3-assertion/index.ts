@@ -175,7 +175,9 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
       const from = row.scope === 'after' ? cue.first : backwardStart(clauses, cue, row);
       const to = row.scope === 'after' ? forwardEnd(clauses, cue, row) : cue.first;
       for (const target of targets) {
-        if (target.first < from || target.first >= to) continue;
+        // A name may begin before the clause that a dash within it seems to open: `screening - mammogram due`.
+        const reached = row.scope === 'before' && target.named ? target.last - 1 : target.first;
+        if (reached < from || target.first >= to) continue;
         if (target.named && target.first === cue.first) continue;
         if (row.types && !row.types.includes(target.type)) continue;
         if (target.last <= cue.last && row.scope === 'after') continue;
@@ -216,6 +218,10 @@ function sideOf(
   const back = rows.filter((row) => row.scope === 'before');
   if (back.length === 0 || back.length === rows.length || cue.text.startsWith('v')) return 'both';
   const before = clauses.tokens[cue.first - 1]?.norm;
+  const after = clauses.tokens[cue.last]?.norm;
+  // `AKI, resolved` has nothing behind it to speak of.
+  const ends = cue.last >= clauses.last || after === '.' || after === ';' || after === ')';
+  if (before === ',' && ends) return 'both';
   if (cue.first === clauses.first || before === ',' || before === 'and' || before === 'then') return 'after';
   const near = targets.some((target) => {
     if (target.last > cue.first || cue.first - target.last > 2) return false;
@@ -346,6 +352,8 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
     if (isAllergen && type === 'medication') why('allergen');
     // `Allergies: penicillin. He is not prescribed Advil.`
     type = isAllergen || NO_ALLERGIES.test(mention.text) ? 'allergen' : 'medication';
+    // Nobody plans an allergy: `Plan: ... NKDA`.
+    if (type === 'allergen' && temporality === 'planned') temporality = 'current';
   }
   return {
     ...mention,

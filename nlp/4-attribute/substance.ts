@@ -31,6 +31,8 @@ const AMOUNTS: readonly { readonly pattern: RegExp; readonly unit: (match: RegEx
   },
 ];
 
+const DRUNK = /alcohol|drink|etoh|beer|wine|liquor/i;
+
 /**
  * Value and unit of tobacco or alcohol use: "1 ppd" `1` `{pack}/d`, "30 pack-years" `30` `{PackYears}`, "2 beers a day"
  * `2` `{drink}/d`; from the words between the neighbouring mentions.
@@ -44,6 +46,7 @@ export function amountOfUse(text: string, mention: Mention, from: number, to: nu
       const match = pattern.exec(text.slice(start, end));
       if (!match) continue;
       const words = match[1]!;
+      if (/^\{drink/.test(unit(match)) !== DRUNK.test(mention.text)) continue;
       const range = rangeOf(words.replace(/half an?|1\/2|½/i, '0.5'));
       if (!range) continue;
       const at = start + match.index;

@@ -121,7 +121,7 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   const { polarity, temporality, experiencer } = mention.assertion;
   if (experiencer === 'other') return refuse('other-person');
   if (polarity === 'negated') return refuse('negated');
-  const beside = besideRule(mention, input.tokens);
+  const beside = besideRule(mention, input);
   if (beside) return beside;
   if (temporality === 'hypothetical') return refuse('hypothetical');
   if (temporality === 'conditional') return refuse('conditional');
@@ -157,16 +157,17 @@ function isThreshold(mention: Mention, text: string): boolean {
   return CONDITION.test(text.slice(Math.max(0, mention.start - CONDITION_REACH), mention.start));
 }
 
-function besideRule(mention: Mention, tokens: readonly Token[]): Refusal | undefined {
+function besideRule(mention: Mention, { tokens, text }: AnnotatedText): Refusal | undefined {
   const last = firstTokenFrom(tokens, mention.end);
+  const ends = tokens[last] === undefined || text.slice(mention.end, tokens[last]!.start).includes('\n');
   let after = last;
   // `insulin-dependent` is written with a hyphen as often as without.
   if (tokens[after]?.norm === '-' && tokens[after]!.start === mention.end) after++;
+  // What begins the next line (`PMH: OA` over `Meds:`) is not beside it.
   const following =
-    matched(next, tokens, after, 1, mention) ?? matched(ending, tokens, last - 1, -1, mention);
+    (ends ? undefined : (matched(next, tokens, after, 1, mention) ?? acrossRule(mention, tokens, after))) ??
+    matched(ending, tokens, last - 1, -1, mention);
   if (following) return following;
-  const further = acrossRule(mention, tokens, after);
-  if (further) return further;
   let first = firstTokenFrom(tokens, mention.start) - 1;
   if (tokens[first]?.norm === '-' && tokens[first]!.end === mention.start) first--;
   return matched(before, tokens, first, -1, mention);
