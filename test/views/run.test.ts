@@ -277,6 +277,28 @@ describe('$viewdefinition-run', () => {
     expect(group.status).toBe(403);
     expect((await secured.http().get(`${BASE}/ViewDefinition/observation/$run`)).status).toBe(401);
   });
+
+  it.each<[string, string | undefined, string[]]>([
+    ['patient/*.rs', 'p1', ['o1', 'o2']],
+    [
+      'system/ViewDefinition.rs system/Observation.rs?code=http://loinc.org|4548-4',
+      undefined,
+      ['o1', 'o2', 'o3'],
+    ],
+    ['system/ViewDefinition.rs system/Observation.rs?code=http://loinc.org|1', undefined, []],
+  ])('shows of the records what the token %s may see', async (scope, patient, ids) => {
+    const token = await secured.token('lake', scope, 'someone', patient);
+    const ask = async (query: string) =>
+      (
+        await secured
+          .http()
+          .get(`${BASE}/ViewDefinition/observation/$run?_format=json${query}`)
+          .set('Authorization', `Bearer ${token}`)
+      ).body as { id: string }[];
+    expect((await ask('')).map(({ id }) => id).sort()).toEqual(ids);
+    // Naming another patient shows nothing more.
+    expect((await ask('&patient=p2')).map(({ id }) => id)).toEqual(ids.filter((id) => id === 'o3'));
+  });
 });
 
 describe('the view that comes with the program', () => {
