@@ -160,13 +160,14 @@ function historyEntry(
   request: Pick<FhirRequest, 'base' | 'params'>,
   version: VersionRead,
 ): Record<string, unknown> {
-  const { type, id, op } = version;
+  const { type, id, op, revived } = version;
   return {
     fullUrl: `${request.base}/${type}/${id}`,
     ...(version.resource ? { resource: shapeRead(request, version.resource) } : {}),
     request: { method: METHODS[op], url: op === 'create' ? type : `${type}/${id}` },
     response: {
-      status: op === 'delete' ? '204 No Content' : version.version === 1 ? '201 Created' : '200 OK',
+      status:
+        op === 'delete' ? '204 No Content' : version.version === 1 || revived ? '201 Created' : '200 OK',
       etag: `W/"${version.version}"`,
       lastModified: new Date(version.lastUpdated).toISOString(),
     },

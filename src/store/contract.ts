@@ -52,6 +52,8 @@ export interface VersionRead {
   readonly version: number;
   readonly lastUpdated: number;
   readonly op: WriteOp;
+  /** In a history: it followed a deletion, so that it was answered as a creation. */
+  readonly revived?: boolean;
   /** Undefined when this version is a deletion. */
   readonly resource: StoredResource | undefined;
 }

@@ -149,9 +149,11 @@ export async function history(
   );
   const total = Number(counted!.total);
   if (total === 0 && !(await exists(db, key))) return undefined;
-  const rows = await run<VersionRow>(
+  const rows = await run<VersionRow & { before_op: number | null }>(
     db,
-    `select v.part, v.rid, v.ver, v.lu, v.op, v.sid, v.slot ${OF_RESOURCE} and ($5::int is null or v.ver < $5)
+    `select v.part, v.rid, v.ver, v.lu, v.op, v.sid, v.slot, (select w.op from version w
+       where w.part = any (l.part || coalesce(l.former, '{}')) and w.rtype = v.rtype and w.rid = v.rid
+         and w.ver = v.ver - 1) as before_op ${OF_RESOURCE} and ($5::int is null or v.ver < $5)
      order by v.ver desc limit $6`,
     [...filter, options.belowVersion ?? null, options.count + 1],
     'store-history',
@@ -165,7 +167,14 @@ export async function history(
   if (bodies.some((member) => member.id !== id)) return undefined;
   let next = 0;
   const versions = page.map((row): VersionRead => {
-    const head = { type, id, version: row.ver, lastUpdated: Number(row.lu), op: OPS[row.op]! };
+    const head = {
+      type,
+      id,
+      version: row.ver,
+      lastUpdated: Number(row.lu),
+      op: OPS[row.op]!,
+      ...(row.before_op === 2 ? { revived: true } : {}),
+    };
     if (row.op === 2) return { ...head, resource: undefined };
     const member = bodies[next++]!;
     return { ...head, resource: resourceOf(member, member.content) };

@@ -37,6 +37,7 @@ interface Row {
   op: number;
   sid: bigint;
   slot: number;
+  before_op: number | null;
   /** Of the version before a deletion, whose body tells the id that the deletion itself does not keep. */
   before_part: number | null;
   before_sid: bigint | null;
@@ -64,11 +65,12 @@ const STATEMENT = `
     order by v.lu desc, v.rtype desc, v.rid desc, v.ver desc
     limit $8
   )
-  select p.*, b.part as before_part, b.sid as before_sid, b.slot as before_slot
+  select p.*, b.op as before_op, b.part as before_part, b.sid as before_sid,
+    b.slot as before_slot
   from page p left join lateral (
-    select w.part, w.sid, w.slot from locator l join version w
+    select w.part, w.sid, w.slot, w.op from locator l join version w
       on w.part = any (l.part || coalesce(l.former, '{}')) and w.rtype = l.rtype and w.rid = l.rid
-    where p.op = 2 and l.rtype = p.rtype and l.rid = p.rid and w.ver = p.ver - 1
+    where p.op > 0 and p.ver > 1 and l.rtype = p.rtype and l.rid = p.rid and w.ver = p.ver - 1
   ) b on true
   order by p.lu desc, p.rtype desc, p.rid desc, p.ver desc`;
 
@@ -172,6 +174,7 @@ function versionOf(row: Row, member: SegmentMember): VersionRead {
     version: row.ver,
     lastUpdated: Number(row.lu),
     op: OPS[row.op]!,
+    ...(row.before_op === 2 ? { revived: true } : {}),
   };
   return { ...head, resource: row.op === 2 ? undefined : resourceOf(member, member.content) };
 }

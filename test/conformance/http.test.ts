@@ -244,7 +244,7 @@ describe('History', () => {
       }) => [e.request.method, e.response.status.slice(0, 3), e.response.etag, e.resource !== undefined],
     );
     expect(told).toEqual([
-      ['PUT', '200', 'W/"4"', true],
+      ['PUT', '201', 'W/"4"', true],
       ['DELETE', '204', 'W/"3"', false],
       ['PUT', '200', 'W/"2"', true],
       ['PUT', '201', 'W/"1"', true],
@@ -254,6 +254,13 @@ describe('History', () => {
       expect(Date.parse(entry.response.lastModified)).toBeGreaterThan(0);
       expect(entry.fullUrl).toMatch(/\/Patient\/h$/);
     }
+  });
+  it('of the type tells of a revival and a deletion as they were answered', async () => {
+    const { body } = await http().get(`${BASE}/Patient/_history?_count=1000`).expect(200);
+    const told = body.entry
+      .filter((e: { fullUrl: string }) => e.fullUrl.endsWith('/Patient/h'))
+      .map((e: { response: { status: string } }) => e.response.status.slice(0, 3));
+    expect(told).toEqual(['201', '204', '200', '201']);
   });
   it.each<[query: string, status: number, entries?: number]>([
     ['_count=1', 200, 1],
