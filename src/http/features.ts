@@ -27,6 +27,7 @@ import {
   givenParameters,
   oneText,
   requireKnown,
+  sentView,
   textOf,
 } from './view-definition-request.js';
 
@@ -145,9 +146,7 @@ async function featuresIn(
     if ((resource === undefined) === (reference === undefined))
       throw invalid('The feature does not name one view.', at, 'Give viewReference or viewResource.');
     const definition =
-      reference === undefined
-        ? request.check(resource, 'ViewDefinition')
-        : await findView(deps, request.tenant, reference, at);
+      reference === undefined ? sentView(resource, at) : await findView(deps, request.tenant, reference, at);
     const feature = featureOf(definition, textOf(part('name')));
     if (!request.access.allows(feature.view.resource, 'r')) throw forbidden(at);
     features.push(feature);

@@ -196,7 +196,7 @@ export async function viewIn(
     );
   }
   let definition: Resource;
-  if (resources.length === 1) definition = request.check(resources[0], 'ViewDefinition');
+  if (resources.length === 1) definition = sentView(resources[0], `${at}viewResource`);
   else {
     if (!request.access.allows('ViewDefinition', 'r')) throw forbidden(`${at}viewReference`);
     definition = await findView(finder, request.tenant, reference ?? id!, `${at}viewReference`);
@@ -204,6 +204,16 @@ export async function viewIn(
   const view = compileView(definition);
   if (!request.access.allows(view.resource, 'r')) throw forbidden('ViewDefinition.resource');
   return { view, definition };
+}
+
+/**
+ * A view that is sent along and not kept: it must run, and need not have what only a kept one needs (`status`).
+ * @throws Fault `invalid`
+ */
+export function sentView(resource: unknown, at: string): Resource {
+  if (!isObject(resource) || (resource.resourceType ?? 'ViewDefinition') !== 'ViewDefinition')
+    throw invalid('The parameter holds no ViewDefinition.', at);
+  return { ...resource, resourceType: 'ViewDefinition' };
 }
 
 /** Resources sent along, to be shown instead of what is kept; undefined without any. */

@@ -240,6 +240,22 @@ describe('$viewdefinition-run', () => {
     expect(response.status).toBeLessThan(500);
   });
 
+  it('takes a view sent along without what only a kept one needs', async () => {
+    const resource = { resource: 'Patient', select: [{ column: [{ name: 'id', path: 'id' }] }] };
+    const { status, text } = await lake
+      .http()
+      .post(`${BASE}/$viewdefinition-run`)
+      .set('X-Cenote-Validation', 'strict')
+      .send(
+        parameters(
+          { name: 'viewResource', resource },
+          { name: 'resource', resource: { resourceType: 'Patient', id: 'guest' } },
+          { name: '_format', valueCode: 'csv' },
+        ),
+      );
+    expect([status, text]).toEqual([200, 'id\r\nguest\r\n']);
+  });
+
   it('tells what is wrong with a row before it answers', async () => {
     const { status, body } = await lake
       .http()
