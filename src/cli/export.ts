@@ -4,12 +4,21 @@ import { Fault } from '../core/fault.js';
 import { openPlace } from '../export/place.js';
 import type { TableFormat } from '../export/table.js';
 import { isResourceType } from '../fhir/resource-types.js';
+import { MAX_NAMED_PATIENTS } from '../store/audit.js';
 import type { System } from '../system.js';
 import { runExport } from '../tasks/export.js';
 import { goldNotes } from '../tasks/gold.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { progress, rate } from './progress.js';
-import { configOf, print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
+import {
+  configOf,
+  print,
+  recordRead,
+  type SharedOptions,
+  withDataDir,
+  withSystem,
+  withTenant,
+} from './shell.js';
 import { textTable } from './table.js';
 
 interface ExportCommandOptions extends SharedOptions {
@@ -116,6 +125,11 @@ export function register(program: Command): void {
           sinceMs,
           ...(asOfMs === undefined ? {} : { asOfMs }),
           signal,
+          record: (ids) =>
+            recordRead(system, tenant, 'export', {
+              query: queryOf(options),
+              ...(ids ? { patients: ids.slice(0, MAX_NAMED_PATIENTS), patientCount: ids.length } : {}),
+            }),
           request: options.cohort ? 'cohort' : options.patient ? 'patients' : 'tenant',
           onProgress: (n) =>
             bar.update(0, 1, `${n.toLocaleString('en-US')} resources, ${rate(n, Date.now() - started)}`),
@@ -126,6 +140,23 @@ export function register(program: Command): void {
         );
       }),
     );
+}
+
+/** What was asked, for the audit trail: without the place and the patients, which stand beside. */
+function queryOf({
+  format,
+  type,
+  since,
+  asOf,
+  cohort,
+  deidentify,
+  dates,
+  notes,
+}: ExportCommandOptions): string {
+  return Object.entries({ format, type, since, asOf, cohort, deidentify, dates, notes })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`)
+    .join('&');
 }
 
 function instant(text: string | undefined, at: string): number | undefined {

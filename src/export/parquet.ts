@@ -126,7 +126,7 @@ function pad(values: unknown[], length: number): unknown[] {
 }
 
 function sizeOf(value: unknown): number {
-  if (typeof value === 'string') return value.length;
+  if (typeof value === 'string' || value instanceof Uint8Array) return value.length;
   if (!Array.isArray(value)) return VALUE_BYTES;
   let size = VALUE_BYTES;
   for (const v of value) size += typeof v === 'string' ? v.length : VALUE_BYTES;
@@ -168,7 +168,8 @@ function singleOf(type: ColumnType): (value: unknown) => unknown {
         return ms === null ? null : BigInt(ms);
       };
     case 'json':
-      return (v) => (typeof v === 'string' ? v : stringifyJson(v));
+      // As bytes from here on: long text held by the thousand is what the garbage collector would copy most.
+      return (v) => Buffer.from(typeof v === 'string' ? v : stringifyJson(v), 'utf8');
     default:
       return (v) =>
         typeof v === 'string'

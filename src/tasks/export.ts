@@ -55,6 +55,11 @@ export interface ExportRequest {
   readonly report?: { readonly target?: string };
   /** Resources that are read, written and resumed as one. */
   readonly resourcesPerShard?: number;
+  /**
+   * Writes down that the export is made, before anything is written of it; the export is refused where that fails. The
+   * one place for whoever keeps a log. Ids of chosen patients; undefined for everybody's records.
+   */
+  readonly record?: (patients: readonly string[] | undefined) => Promise<void>;
   readonly signal?: AbortSignal;
   readonly onProgress?: (resources: number) => void;
 }
@@ -114,6 +119,7 @@ export async function runExport(
     ),
   };
   const found = await resumable(target, question);
+  await request.record?.(patients);
   const choice = patients && new Chosen(tenant, deps.clock, patients, request.types);
   try {
     await choice?.fill();

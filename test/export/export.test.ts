@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import supertest from 'supertest';
@@ -199,6 +199,16 @@ describe('an export', () => {
       }
     }
     expect(buckets.size).toBe(PATIENTS);
+  });
+
+  it('is written down first, and not made where that fails', async () => {
+    const seen: unknown[] = [];
+    await exported({ patients: of('p2', 'p1'), record: async (ids) => void seen.push(ids) });
+    expect(seen).toEqual([['p1', 'p2']]);
+    const directory = folder();
+    const record = () => Promise.reject(new Error('no log'));
+    await expect(runExport(rooms, tenant, { directory, request: 'test', record })).rejects.toThrow('no log');
+    expect(existsSync(directory)).toBe(false);
   });
 
   it('names only the types asked for, and what changed since', async () => {
