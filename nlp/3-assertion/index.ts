@@ -174,7 +174,13 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
       // A mention may begin inside the cue that denies it: `no known` + `known allergies`.
       const from = row.scope === 'after' ? cue.first : backwardStart(clauses, cue, row);
       const to = row.scope === 'after' ? forwardEnd(clauses, cue, row) : cue.first;
+      const tested =
+        row.effect === 'negated' && row.scope === 'before'
+          ? targets.find(({ type, last }) => type === 'test' && last === cue.first)
+          : undefined;
       for (const target of targets) {
+        // `NSCLC, EGFR negative`: a result is the test's alone.
+        if (tested && target !== tested) continue;
         // A name may begin before the clause that a dash within it seems to open: `screening - mammogram due`.
         const reached = row.scope === 'before' && target.named ? target.last - 1 : target.first;
         if (reached < from || target.first >= to) continue;

@@ -65,7 +65,7 @@ const PATTERNS: readonly [
       `(?:the\\s)?(?:last|past|this|this past|in|since|in early|in late|in mid|early|late|mid)[- ](${MONTH})(?![a-z])(?!\\s*\\d)`,
       'gi',
     ),
-    (m, today) => relativeMonth(m[1]!, today),
+    (m, today) => relativeMonth(m[1]!, today, /^(?:the\s)?last\b/i.test(m[0])),
   ],
   [
     new RegExp(
@@ -126,7 +126,8 @@ export function findDates(text: string, start: number, end: number, date: string
         continue;
       }
       const from = start + match.index;
-      const to = from + match[0].length;
+      // "Last March." ends its sentence, "Mar. 2024" does not.
+      const to = from + match[0].replace(/(?<=[a-z]{4})\.$/i, '').length;
       if (found.some((other) => from < other.end && to > other.start)) continue;
       const normalized = normalize(match, today);
       found.push({ start: from, end: to, ...(normalized === undefined ? {} : { normalized }) });
@@ -162,11 +163,11 @@ function shift(today: Today | undefined, days: number): string | undefined {
   return new Date(Date.UTC(today.year, today.month - 1, today.day + days)).toISOString().slice(0, 10);
 }
 
-/** The most recent such month, the document's own included. */
-function relativeMonth(word: string, today: Today | undefined): string | undefined {
+/** The most recent such month, the document's own included unless it is "last March". */
+function relativeMonth(word: string, today: Today | undefined, before = false): string | undefined {
   if (!today) return undefined;
   const number = Number(month(word));
-  const year = number <= today.month ? today.year : today.year - 1;
+  const year = number < today.month || (number === today.month && !before) ? today.year : today.year - 1;
   return `${year}-${String(number).padStart(2, '0')}`;
 }
 
