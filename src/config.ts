@@ -174,6 +174,13 @@ export const SETTINGS = [
     meaning:
       'Origins, separated by commas, whose key sets of clients are fetched though they stand on a private network or speak plain HTTP.',
   },
+  {
+    name: 'CENOTE_OIDC_FILE',
+    example: '/etc/cenote/oidc.json',
+    default: 'none',
+    meaning:
+      'File that lists outside OpenID providers whose access tokens count: issuer, audience, keys, tenants, claims and the most they permit.',
+  },
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof SETTINGS)[number]['name'];
@@ -242,6 +249,7 @@ export interface Config {
     readonly environment: AwsEnvironment;
   };
   readonly jwksOrigins: readonly string[];
+  readonly oidcFile: string | undefined;
 }
 
 /** What a command's options say; undefined where they say nothing. */
@@ -297,6 +305,7 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
       environment: awsEnvironmentOf(env),
     },
     jwksOrigins: originsOf(read('CENOTE_JWKS_ORIGINS'), 'CENOTE_JWKS_ORIGINS'),
+    oidcFile: pathOf(read('CENOTE_OIDC_FILE')),
   };
 }
 
@@ -381,6 +390,9 @@ function awsEnvironmentOf(env: NodeJS.ProcessEnv): AwsEnvironment {
     metadataEndpoint: env.AWS_EC2_METADATA_DISABLED === 'true' ? undefined : 'http://169.254.169.254',
   };
 }
+
+const pathOf = (value: string | undefined): string | undefined =>
+  value === undefined ? undefined : resolve(value);
 
 function originsOf(value: string | undefined, name: SettingName): string[] {
   const origins = (value ?? '')

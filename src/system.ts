@@ -21,6 +21,7 @@ import { siteLexicon } from './tasks/site-lexicon.js';
 import { type Catalog, openTenants } from './tenancy/catalog.js';
 import { type Clients, createClients } from './tenancy/clients.js';
 import { type Authorization, createAuthorization } from './tenancy/clients-authorization.js';
+import { readOidcProviders } from './tenancy/clients-oidc.js';
 import { openKeyFiles } from './tenancy/key-file.js';
 import { makeDataDir } from './tenancy/postgres/place.js';
 import { embeddedServer, foreignServer } from './tenancy/server.js';
@@ -230,14 +231,18 @@ export async function checkServe(config: Config, dev: boolean): Promise<void> {
 
 /** Tokens and clients, with this data folder's secret; it is made at the first use. */
 export function authorizationOf(
-  config: Pick<Config, 'tokenSecretFile' | 'jwksOrigins'>,
+  config: Pick<Config, 'tokenSecretFile' | 'jwksOrigins' | 'oidcFile'>,
   { tenants, clock }: Pick<Rooms, 'tenants' | 'clock'>,
 ): Authorization {
+  const trustedOrigins = new Set(config.jwksOrigins);
   return createAuthorization({
     control: tenants.control,
     clock,
     secret: openTokenSecret(config.tokenSecretFile),
-    trustedOrigins: new Set(config.jwksOrigins),
+    trustedOrigins,
+    ...(config.oidcFile === undefined
+      ? {}
+      : { providers: readOidcProviders(config.oidcFile, trustedOrigins) }),
   });
 }
 

@@ -142,7 +142,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
   });
 
   const oauth =
-    options.authorization && !options.dev
+    options.authorization && oauthServed(options)
       ? createOAuth({
           authorization: options.authorization,
           tenants: system.tenants,
@@ -222,6 +222,8 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
   });
   return { express: app, router, drain: () => readiness.drain() };
 }
+
+const oauthServed = ({ authorization, dev }: AppOptions): boolean => authorization !== undefined && !dev;
 
 /** No browser app of another origin is let in: there is no CORS here. */
 const ADMIN_PATH = /^\/admin(?:[/?]|$)/;
@@ -331,6 +333,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
         version: options.version,
         date: started,
         secured: !options.dev,
+        ...(oauthServed(options) ? { oauth: request.base.replace('/fhir/', '/oauth/') } : {}),
         multipleDelete,
         validation: request.recognised?.record.validation ?? options.validation ?? 'strict',
         integrity: request.recognised?.record.integrity ?? false,

@@ -12,6 +12,8 @@ export interface CapabilitySettings {
   /** ms; when the program was built or started. */
   readonly date: number;
   readonly secured: boolean;
+  /** Address of the tenant's authorisation server, where it has one. */
+  readonly oauth?: string | undefined;
   readonly multipleDelete: boolean;
   /** How strictly what is written is checked, and whether references must hold; of the tenant where it is known. */
   readonly validation: ValidationLevel;
@@ -72,7 +74,7 @@ export function capabilityStatement(routes: readonly Route[], settings: Capabili
       {
         mode: 'server',
         documentation: documentation(settings),
-        security: security(settings.secured),
+        security: security(settings),
         resource: R4_TYPES.map((type) => resourceOf(type, typeCodes, routes, settings)),
         interaction: SYSTEM_INTERACTIONS.filter((code) => systemCodes.has(code)).map((code) => ({ code })),
         searchParam: [
@@ -122,10 +124,24 @@ function documentation({ validation, integrity, registry }: CapabilitySettings):
   ].join(' ');
 }
 
-function security(secured: boolean): Record<string, unknown> {
+/** SMART's extension with the addresses of the authorisation server, for clients that look here for them. */
+const OAUTH_URIS = 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris';
+
+function security({ secured, oauth }: CapabilitySettings): Record<string, unknown> {
   if (!secured)
     return { description: 'Development mode: no token is asked for, and only this machine is served.' };
+  const endpoints = ['authorize', 'token', 'introspect', 'revoke'];
   return {
+    ...(oauth === undefined
+      ? {}
+      : {
+          extension: [
+            {
+              url: OAUTH_URIS,
+              extension: endpoints.map((url) => ({ url, valueUri: `${oauth}/${url}` })),
+            },
+          ],
+        }),
     service: [
       {
         coding: [

@@ -88,7 +88,7 @@ async function keysOf(
       throw refused(error instanceof Fault ? `key set: ${error.log ?? ''}` : 'key set');
     }
   }
-  return readJwks(client.jwks).filter((k) => k.kid === kid && k.algorithm === algorithm);
+  return readJwks(client.jwks).filter((k) => k.kid === kid && k.algorithms.includes(algorithm));
 }
 
 function verified(

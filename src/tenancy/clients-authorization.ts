@@ -4,6 +4,7 @@ import { Fault } from '../core/fault.js';
 import { type Client, type Clients, createClients } from './clients.js';
 import { authenticateByAssertion } from './clients-assertion.js';
 import { createJwksCache, type FetchedJwks } from './clients-jwks.js';
+import { type OidcProvider, providerOf, verifyOidcToken } from './clients-oidc.js';
 import {
   type AccessToken,
   type AdminToken,
@@ -35,11 +36,13 @@ export interface AuthorizationOptions {
   readonly secret: Buffer;
   /** Origins whose key sets may be fetched though they are on a private network or speak plain HTTP. */
   readonly trustedOrigins?: ReadonlySet<string>;
+  /** Outside providers whose tokens count too. */
+  readonly providers?: readonly OidcProvider[];
   readonly fetch?: (url: string, trusted: ReadonlySet<string>) => Promise<FetchedJwks>;
 }
 
 export function createAuthorization(options: AuthorizationOptions): Authorization {
-  const { control, clock, secret, trustedOrigins = new Set<string>(), fetch } = options;
+  const { control, clock, secret, trustedOrigins = new Set<string>(), providers = [], fetch } = options;
   const clients = createClients({ control, clock, trustedOrigins });
   const keys = createJwksCache(clock, trustedOrigins, fetch);
   return {
@@ -47,7 +50,10 @@ export function createAuthorization(options: AuthorizationOptions): Authorizatio
     clock,
     issue: (request) => issueToken(secret, clock, request),
     async verify(token, tenant) {
-      const checked = verifyToken(secret, clock, token, tenant);
+      const provider = providerOf(providers, token);
+      const checked = provider
+        ? await verifyOidcToken(provider, keys, clock, token, tenant)
+        : verifyToken(secret, clock, token, tenant);
       if (await clients.isRevoked(checked)) {
         throw new Fault('unauthenticated', 'The access token is not valid here.', {
           remedy: 'Get a new token for this tenant.',

@@ -23,10 +23,29 @@ const MIN_RSA_BITS = 2048;
 export const ASSERTION_ALGORITHMS = ['RS384', 'ES384'] as const;
 export type AssertionAlgorithm = (typeof ASSERTION_ALGORITHMS)[number];
 
-/** A public key of a client. */
+/** Algorithms that a public key may be for; none with a shared secret. */
+export const KEY_ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+] as const;
+export type KeyAlgorithm = (typeof KEY_ALGORITHMS)[number];
+const OF_RSA = KEY_ALGORITHMS.filter((a) => !a.startsWith('ES'));
+const OF_CURVE: Readonly<Record<string, readonly KeyAlgorithm[]>> = {
+  'P-256': ['ES256'],
+  'P-384': ['ES384'],
+};
+
+/** A public key of a client or of an identity provider. */
 export interface ClientKey {
   readonly kid: string;
-  readonly algorithm: AssertionAlgorithm;
+  /** What it may verify: what its set says it is for, else what its kind can. */
+  readonly algorithms: readonly KeyAlgorithm[];
   readonly key: KeyObject;
 }
 
@@ -54,18 +73,18 @@ function readKey(value: unknown, at: string): ClientKey[] {
     );
   if (typeof jwk.kid !== 'string' || jwk.kid === '' || jwk.kid.length > 200) return [];
   if (jwk.use !== undefined && jwk.use !== 'sig') return [];
-  const algorithm =
-    jwk.kty === 'RSA' ? 'RS384' : jwk.kty === 'EC' && jwk.crv === 'P-384' ? 'ES384' : undefined;
-  if (!algorithm || (jwk.alg !== undefined && jwk.alg !== algorithm)) return [];
+  const possible = jwk.kty === 'RSA' ? OF_RSA : jwk.kty === 'EC' ? (OF_CURVE[String(jwk.crv)] ?? []) : [];
+  const algorithms = possible.filter((a) => jwk.alg === undefined || jwk.alg === a);
+  if (algorithms.length === 0) return [];
   let key: KeyObject;
   try {
     key = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' });
   } catch (cause) {
     throw new Fault('invalid', 'A key cannot be read.', { at, cause });
   }
-  if (algorithm === 'RS384' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < MIN_RSA_BITS)
+  if (jwk.kty === 'RSA' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < MIN_RSA_BITS)
     throw invalid(`An RSA key has less than ${MIN_RSA_BITS} bits.`, at);
-  return [{ kid: jwk.kid, algorithm, key }];
+  return [{ kid: jwk.kid, algorithms, key }];
 }
 
 /** Addresses that no client's server has: ours, our neighbours', and what is no address of one host. */
@@ -218,7 +237,7 @@ function maxAge(header: string | undefined): number {
 
 export interface JwksCache {
   /** The keys with this id and algorithm, fetched again where there is none. @throws Fault `unavailable` */
-  keys(url: string, kid: string, algorithm: AssertionAlgorithm): Promise<ClientKey[]>;
+  keys(url: string, kid: string, algorithm: KeyAlgorithm): Promise<ClientKey[]>;
 }
 
 interface Kept {
@@ -246,7 +265,7 @@ export function createJwksCache(
   return {
     async keys(url, kid, algorithm) {
       const matching = (set: FetchedJwks) =>
-        set.keys.filter((k) => k.kid === kid && k.algorithm === algorithm);
+        set.keys.filter((k) => k.kid === kid && k.algorithms.includes(algorithm));
       let entry = kept.get(url);
       const age = entry ? clock.now() - entry.at : 0;
       if (entry) {

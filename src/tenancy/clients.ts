@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import type pg from 'pg';
 import type { Clock } from '../core/clock.js';
 import { Fault, invalid } from '../core/fault.js';
-import { checkJwksUrl, MAX_JWKS_BYTES, readJwks } from './clients-jwks.js';
+import { ASSERTION_ALGORITHMS, checkJwksUrl, MAX_JWKS_BYTES, readJwks } from './clients-jwks.js';
 import { isScope, parseScope } from './scope.js';
 import type { TokenTenant } from './tokens.js';
 
@@ -342,7 +342,8 @@ function checkKeys({ jwks, jwksUrl }: Registration, trusted: ReadonlySet<string>
   }
   if (JSON.stringify(jwks).length > MAX_JWKS_BYTES)
     throw new Fault('too-large', `A key set has at most ${MAX_JWKS_BYTES / 1024} KB.`, { at: 'jwks' });
-  if (readJwks(jwks).length === 0)
+  const usable = readJwks(jwks).some((key) => ASSERTION_ALGORITHMS.some((a) => key.algorithms.includes(a)));
+  if (!usable)
     throw invalid(
       'The key set has no key that can be used.',
       'jwks',

@@ -50,9 +50,13 @@ describe('a request', () => {
   });
 
   it('for the CapabilityStatement needs no token, and does not tell which tenants there are', async () => {
-    const { body } = await http().get(`${BASE}/metadata`).expect(200);
-    const unknown = await http().get('/fhir/nobody/metadata').expect(200);
-    expect(unknown.body.rest).toEqual(body.rest);
+    const { body } = await http().get(`${BASE}/metadata`).set('Host', '127.0.0.1').expect(200);
+    const unknown = await http().get('/fhir/nobody/metadata').set('Host', '127.0.0.1').expect(200);
+    // Its own address apart, which the caller gave.
+    expect(JSON.parse(JSON.stringify(unknown.body.rest).replaceAll('/nobody/', `/${TENANT}/`))).toEqual(
+      body.rest,
+    );
+    expect(JSON.stringify(body.rest[0].security)).toContain(`/oauth/${TENANT}/token`);
   });
 });
 
