@@ -4,6 +4,7 @@ import type { Found } from './rules.js';
 /** More than this many values of one person are not looked for. */
 const MAX_KNOWN = 64;
 const MAX_KNOWN_LENGTH = 120;
+const NATIONAL_DIGITS = 10;
 const FUZZY_MIN_LENGTH = 5;
 const FUZZY_TWO_MIN_LENGTH = 9;
 const WORD = /\p{L}[\p{L}\p{M}]{0,40}/gu;
@@ -28,8 +29,12 @@ export function* knownFinds(text: string, known: KnownIdentity): Generator<Found
         yield { ...span, score: 0.9, rule: 'known-nearly' };
     }
   }
-  for (const value of (known.identifiers ?? []).slice(0, MAX_KNOWN))
+  for (const value of (known.identifiers ?? []).slice(0, MAX_KNOWN)) {
     yield* spelled(text, value, value.includes('@') ? 'email' : 'id', 4);
+    const national = nationalNumber(value);
+    if (national) yield* spelled(text, national, 'phone', NATIONAL_DIGITS);
+    if (national) yield* spelled(text, `0${national}`, 'phone', NATIONAL_DIGITS);
+  }
   for (const value of (known.addresses ?? []).slice(0, MAX_KNOWN)) yield* spelled(text, value, 'address', 4);
   if (known.birthDate) {
     const [year, month, day] = known.birthDate.split('-');
@@ -37,6 +42,13 @@ export function* knownFinds(text: string, known: KnownIdentity): Generator<Found
       for (const form of [`${year}${month}${day}`, `${month}${day}${year}`, `${day}${month}${year}`])
         yield* spelled(text, form, 'date', 8);
   }
+}
+
+/** A telephone number with a country's code, as it is written within the country. */
+function nationalNumber(value: string): string | undefined {
+  if (!/^(?:\+|00|1[ .(-])[\d\s().-]{8,24}$/.test(value.trim())) return undefined;
+  const digits = value.replace(/\D/g, '');
+  return digits.length > NATIONAL_DIGITS ? digits.slice(-NATIONAL_DIGITS) : undefined;
 }
 
 /** A value letter by letter, whatever blanks, hyphens, points or slashes stand between. */

@@ -1,6 +1,7 @@
 import { tokenize } from '../1-segment/tokens.js';
 import { loadLexicon } from '../2-mention/lexicon.js';
 import { alternation, FAMILY, type Found, GIVEN, ORDINARY, phiRules, wordSet } from './rules.js';
+import { isUnknownWord } from './unknown-names.js';
 
 interface Word {
   readonly start: number;
@@ -24,7 +25,7 @@ const LABEL = new RegExp(
 );
 /** Labels that stand without a colon too, since nothing but a person can follow. */
 const BARE_LABEL =
-  /\b(?:electronically signed by|e-signed by|signed by|dictated by|transcribed by|authored by|Sincerely,|Regards,|Dear)[ \t\n\r]{1,4}/gi;
+  /\b(?:electronically signed by|e-signed by|signed by|dictated by|transcribed by|authored by|Sincerely,|Regards,|[Tt]hanks,|[Tt]hank you,|[Bb]est,|wishes,|Love,|truly,|faithfully,|Dear)[ \t\n\r]{1,4}/gi;
 const CREDENTIAL = new RegExp(
   `(?<=[\\p{L}.],?[ ])(?:${alternation(phiRules.credentials)})(?![A-Za-z])`,
   'gu',
@@ -66,9 +67,10 @@ export function* nameFinds(text: string): Generator<Found> {
       isGap(text, word.end, words[at + 1]!.start, /^(?:,? |[ ]\()$/)
     ) {
       const next = words[at + 1]!;
-      const sure = word.lower === 'named' || word.lower === 'called' || GIVEN.has(next.lower);
-      if (next.capital && sure && !notNames.has(next.lower))
-        take(nameFrom(text, words, at + 1, false), `relation:${word.lower}`, 0.85);
+      const given = GIVEN.has(next.lower) && next.text !== next.text.toUpperCase();
+      const sure = word.lower === 'named' || word.lower === 'called' || given || isUnknownWord(next.lower);
+      if (next.capital && sure && (given || !notNames.has(next.lower)))
+        take(nameFrom(text, words, at + 1, false) ?? [at + 1, at + 1], `relation:${word.lower}`, 0.85);
       continue;
     }
     if (!word.capital || !GIVEN.has(word.lower) || inside(clinical, word)) continue;
@@ -109,8 +111,40 @@ export function* nameFinds(text: string): Generator<Found> {
     const at = ends.get(end);
     if (at !== undefined) take(nameBefore(text, words, at), `credential:${match[0]}`, 0.93);
   }
+  for (let at = 0; at < words.length; at++) {
+    const range = unknownFrom(text, words, at, clinical);
+    if (!range) continue;
+    take(range, 'unknown-words', 0.82);
+    at = range[1];
+  }
   yield* strong;
   yield* again(words, strong, clinical);
+}
+
+/**
+ * Two or more words in a row that no text of medicine has, or an initial and one, written with capitals: "Priscilla
+ * Nakagawa", "J. Delacroix", "KOSTOPOULOS, NIKO". Of words in capitals, at the beginning of a line only.
+ */
+function unknownFrom(
+  text: string,
+  words: readonly Word[],
+  at: number,
+  clinical: readonly Found[],
+): [number, number] | undefined {
+  const first = words[at]!;
+  const counts = (word: Word): boolean =>
+    word.capital && !word.initial && isUnknownWord(word.lower) && !inside(clinical, word);
+  const initial = first.initial && text[first.end] === '.';
+  if (!initial && !counts(first)) return undefined;
+  const lineStart = first.start === 0 || text[first.start - 1] === '\n';
+  if (!initial && !lineStart && first.text === first.text.toUpperCase()) return undefined;
+  const range = nameFrom(text, words, at, lineStart && !initial);
+  if (!range) return undefined;
+  let last = range[1];
+  while (last > at && !counts(words[last]!)) last--;
+  let names = initial ? 1 : 0;
+  for (let i = at; i <= last; i++) if (counts(words[i]!)) names++;
+  return last > at && names > 1 ? [at, last] : undefined;
 }
 
 /** Parts of the names found for sure, wherever they stand again. */
@@ -121,7 +155,7 @@ function* again(
 ): Generator<Found> {
   const parts = new Set<string>();
   for (const found of strong) {
-    if (found.score < 0.85) continue;
+    if (found.score < 0.82) continue;
     for (let at = firstFrom(words, found.start); at < words.length && words[at]!.start < found.end; at++) {
       const word = words[at]!;
       if (word.lower.length > 2 && word.capital && !ORDINARY.has(word.lower) && !particles.has(word.lower))

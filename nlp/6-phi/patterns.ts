@@ -1,5 +1,6 @@
 import type { PhiKind } from '../model.js';
 import { alternation, type Found, phiRules, wordSet } from './rules.js';
+import { isUnseenWord } from './unknown-names.js';
 
 /**
  * Personal data that shows by its own form or by the label before it. Every expression is bounded: no quantifier
@@ -22,6 +23,7 @@ const YEAR = '(?:18|19|20)\\d{2}';
 const STREET = alternation(phiRules.streets.split('|'));
 const STATE = phiRules.states.split(' ').join('|');
 const CAPITAL_WORD = "[A-Z][A-Za-z'’.-]{0,30}";
+const TOWN = "(?:[A-Z][A-Za-z'’-]{1,30}[ ]){0,2}[A-Z][a-z'’-]{1,30}";
 const stateNames = new Set(phiRules.stateNames.toLowerCase().split('|'));
 const notNames = wordSet(phiRules.notNames);
 
@@ -131,7 +133,7 @@ const PATTERNS: readonly Pattern[] = [
     rule: 'month-day',
     score: 0.96,
     expression: new RegExp(
-      `(?<![A-Za-z])${MONTH}\\.?[ ]?${DAY}(?:st|nd|rd|th)?(?:(?:,[ ]?|[ ])(?:${YEAR}|'\\d{2}))?(?![\\d/.%]|[ ]?(?:mg|mcg|g|ml|units?|tabs?|of the|times|days|hours|weeks)\\b)`,
+      `(?<![A-Za-z])${MONTH}\\.?[ ]?${DAY}(?:st|nd|rd|th)?(?:(?:,[ ]?|[ ])(?:${YEAR}|'\\d{2}))?(?![\\d/%]|\\.\\d|[ ]?(?:mg|mcg|g|ml|units?|tabs?|of the|times|days|hours|weeks)\\b)`,
       'g',
     ),
   },
@@ -175,6 +177,14 @@ const PATTERNS: readonly Pattern[] = [
   },
   {
     kind: 'date',
+    rule: 'weekday-day',
+    score: 0.95,
+    expression:
+      /\b(?:Mon|Tue|Tues|Wed|Wednes|Thu|Thur|Thurs|Fri|Sat|Satur|Sun)(?:day)?,?[ ](\d{1,2}[/-]\d{1,2})(?![\d/-])/gi,
+    holds: isDayAndMonth,
+  },
+  {
+    kind: 'date',
     rule: 'label-compact',
     score: 0.9,
     expression: /(?<![a-z])(?:dob|d\.o\.b\.|date of birth|birth ?date)[ ]?[:#]?[ ]{0,3}(\d{8}|\d{6})(?!\d)/gi,
@@ -207,7 +217,7 @@ const PATTERNS: readonly Pattern[] = [
     rule: 'street',
     score: 0.95,
     expression: new RegExp(
-      `(?<![\\w/.-])\\d{1,6}[A-Z]?[ ](?:[NSEW]\\.?[ ]|North[ ]|South[ ]|East[ ]|West[ ])?(?:(?:${CAPITAL_WORD}|\\d{1,3}(?:st|nd|rd|th))[ ]){1,4}(?:${STREET})\\b\\.?(?:,?[ ]?(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|#)\\.?[ ]?[A-Z0-9-]{1,6})?`,
+      `(?<![\\w/.-])\\d{1,6}[A-Z]?[ ](?:[NSEW]\\.?[ ]|North[ ]|South[ ]|East[ ]|West[ ])?(?:(?:${CAPITAL_WORD}|\\d{1,3}(?:st|nd|rd|th))[ ]){1,4}(?:${STREET})\\b\\.?(?:,?[ ]?(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|#)\\.?[ ]?[A-Z0-9-]{1,6})?(?:,[ ]${TOWN}(?:,?[ ](?:${STATE})(?![A-Za-z])(?:[ ]{1,2}\\d{5}(?:-\\d{4})?)?|[ ]{1,2}[A-Z]{1,2}\\d[A-Z\\d]? \\d[A-Z]{2})?)?`,
       'g',
     ),
   },
@@ -283,6 +293,14 @@ const ORGANISATION_END = new RegExp(
   'g',
 );
 const generic = wordSet(phiRules.organisationGeneric);
+/** Ends that make an organisation only of a name that no text of medicine has. */
+const WEAK_ENDS: ReadonlySet<string> = new Set([
+  'surgery',
+  'associates',
+  'practice',
+  'partners',
+  'laboratory',
+]);
 const ORGANISATION_MAX_WORDS = 5;
 const ORGANISATION_MAX_LENGTH = 120;
 
@@ -298,6 +316,7 @@ function* organisations(text: string): Generator<Found> {
     const words = [...line.matchAll(/\S+/g)];
     let start = match.index;
     let own = false;
+    const weak = WEAK_ENDS.has(match[0].toLowerCase());
     for (let at = words.length - 1, taken = 0; at >= 0 && taken < ORGANISATION_MAX_WORDS; at--, taken++) {
       const word = words[at]![0];
       const bare = word.toLowerCase().replace(/[.,'’]/g, '');
@@ -317,7 +336,7 @@ function* organisations(text: string): Generator<Found> {
         break;
       if (!joins) {
         start = match.index - line.length + words[at]!.index;
-        if (!generic.has(bare) && !notNames.has(bare)) own = true;
+        if (!generic.has(bare) && !notNames.has(bare)) own ||= !weak || isUnseenWord(bare);
       }
     }
     if (own)
@@ -341,6 +360,8 @@ const LABEL = new RegExp(
 const AFTER_LABEL =
   /^(?:[ \t]{0,3}(?:number|no|num|id|is|was|of)\b\.?){0,2}[ \t]{0,3}(#?[ \t]?[:#=][ \t]{0,3}#?|\.[ \t]|#)?[ \t]{0,3}((?=[A-Za-z]{0,6}[-/ ]?\d)[A-Za-z0-9][A-Za-z0-9*]{0,24}(?:[-/.][A-Za-z0-9*]{1,20}){0,5}(?: (?=\d)\d{2,6}){0,4})(?![\w%])/;
 const NUMBER_MIN_LENGTH = 5;
+/** Telephones whose numbers are short. */
+const SHORT_NUMBERS: ReadonlySet<string> = new Set(['pager', 'beeper', 'extension', 'ext']);
 
 /** Numbers and codes after a label that says what they are. */
 function* labelled(text: string): Generator<Found> {
@@ -354,7 +375,9 @@ function* labelled(text: string): Generator<Found> {
     const label = labels.get(match[1]!.toLowerCase().replace(/\s+/g, ''));
     if (!label || digits === 0) continue;
     // "call 911", "visit 3", "MR 2+", "ID 5": a short number without a sign counts; it does not name.
-    if (sign === undefined && digits < (label.kind === 'phone' ? 7 : NUMBER_MIN_LENGTH)) continue;
+    const least =
+      label.kind !== 'phone' ? NUMBER_MIN_LENGTH : SHORT_NUMBERS.has(match[1]!.toLowerCase()) ? 3 : 7;
+    if (sign === undefined && digits < least) continue;
     if (sign !== undefined && digits < (label.kind === 'mrn' || label.kind === 'phone' ? 4 : 3)) continue;
     if (/^\d{1,2}[/-]\d{1,2}[/-]\d{2,4}$/.test(value!)) continue;
     if (

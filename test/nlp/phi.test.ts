@@ -45,6 +45,15 @@ describe('personal data is found', () => {
     ['Dr. Okonkwo called. Okonkwo will follow.', 'Dr. [NAME] called. [NAME] will follow.'],
     ['cc: Dr. Mei Zhang', 'cc: Dr. [NAME]'],
     ['Dear Dr. Lindqvist,', 'Dear Dr. [NAME],'],
+    ['He can come on June 21st. He drives.', 'He can come on [DATE]. He drives.'],
+    ['fever since Tuesday 4/18 and cough', 'fever since Tuesday [DATE] and cough'],
+    ['Caller: Priscilla Nakagawa (mother)', 'Caller: [NAME] (mother)'],
+    ['KOSTOPOULOS, NIKO 38M', '[NAME] 38M'],
+    ['seen by J. Delacroix', 'seen by [NAME]'],
+    ['Her niece Solvei drove.', 'Her niece [NAME] drove.'],
+    ['55 Hope Street, Providence', '[ADDRESS]'],
+    ['Northgate Pathology Associates', '[ORGANISATION]'],
+    ['page him, pager 4471', 'page him, pager [PHONE]'],
     ['DOB 3/4/51', 'DOB [DATE]'],
     ['Admitted 12-31-2023, discharged 1/4/24.', 'Admitted [DATE], discharged [DATE].'],
     ['On March 3rd, 2021 he fell.', 'On [DATE] he fell.'],
@@ -142,7 +151,7 @@ describe('clinical words are left alone', () => {
 describe('what is known of the person', () => {
   const known = {
     names: ['Zelia Quarrington', 'Bo'],
-    identifiers: ['AB-482913', '555 0142 77'],
+    identifiers: ['AB-482913', '555 0142 77', '+44 1632 960441', '+1-555-010-0199'],
     birthDate: '1951-03-14',
     addresses: ['9 Orchard Mews', 'Westhaven'],
   };
@@ -154,6 +163,7 @@ describe('what is known of the person', () => {
     ['number AB482913 on the wrist', 'number [ID] on the wrist'],
     ['ab 482 913', '[ID]'],
     ['reach 555.0142.77', 'reach [ID]'],
+    ['ring 01632 960 441 or 5550100199', 'ring [PHONE] or [PHONE]'],
     ['born 19510314', 'born [DATE]'],
     ['from westhaven, 9 orchard mews', 'from [ADDRESS], [ADDRESS]'],
     ['Quarantine ended; Zeal returned.', 'Quarantine ended; Zeal returned.'],
@@ -200,9 +210,11 @@ describe('findPhi', () => {
   ])('takes linear time on %s', (_, unit) => {
     const timeOf = (length: number) => {
       const text = unit.repeat(Math.ceil(length / unit.length));
-      const begun = performance.now();
+      // Of the processor: the clock on the wall would also measure what else the machine does.
+      const begun = process.cpuUsage();
       findPhi(text);
-      return performance.now() - begun;
+      const used = process.cpuUsage(begun);
+      return (used.user + used.system) / 1000;
     };
     timeOf(5_000);
     // 5 ms a kB and 50 ms is what any input may take.
