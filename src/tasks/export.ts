@@ -66,8 +66,11 @@ export interface ExportRequest {
 
 /** Small enough to be done again after an interruption, big enough for row groups that readers like. */
 export const RESOURCES_PER_SHARD = 250_000;
-/** Shards read at once, each on a connection of its own. */
-const SHARDS_AT_ONCE = 2;
+/**
+ * Shards read at once, each on a connection of its own. Of tables one: what takes their time is the encoding, and a second
+ * one would hold as much again.
+ */
+const SHARDS_AT_ONCE = { ndjson: 2, csv: 1, parquet: 1 } as const;
 /** Patients of one cohort's export. */
 const MAX_PATIENTS = 2_000_000;
 const MAX_BUCKETS = 1024;
@@ -214,7 +217,7 @@ class Export {
       }
     };
     // The rows of chosen patients stand in a table that one connection alone sees.
-    await Promise.all(Array.from({ length: this.choice ? 1 : SHARDS_AT_ONCE }, work));
+    await Promise.all(Array.from({ length: this.choice ? 1 : SHARDS_AT_ONCE[this.format] }, work));
     if (failed !== undefined) throw failed;
   }
 
