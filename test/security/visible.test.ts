@@ -1,3 +1,5 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Served, serve } from '../http/served.js';
@@ -279,6 +281,7 @@ function questions(): string[] {
     );
     asked.push(
       `Patient/${p}/$timeline`,
+      `Patient/${p}/$timeline?asOf=2030-01-01`,
       `Patient/${p}/Observation`,
       `Patient/${p}/*`,
       `Encounter/e-${p}-0/Observation`,
@@ -309,10 +312,19 @@ function questions(): string[] {
 }
 
 let served: Served;
+let server: Server;
+let origin: string;
 beforeAll(async () => {
   served = await serve({ dev: false }, ['lake', ...FORMS.map((f) => f.tenant)]);
+  server = served.app.express.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
-afterAll(() => served.close());
+afterAll(async () => {
+  server.closeAllConnections();
+  server.close();
+  await served.close();
+});
 
 interface Answer {
   status: number;
@@ -324,11 +336,9 @@ async function ask(tenant: string, token: string, path: string): Promise<Answer[
   const pages: Answer[] = [];
   let url: string | undefined = encodeURI(`/fhir/${tenant}/${path}`).replaceAll('%25', '%');
   while (url !== undefined && pages.length < 30) {
-    const { status, body } = await served
-      .http()
-      .get(url)
-      .set('Host', '127.0.0.1:8080')
-      .auth(token, { type: 'bearer' });
+    const answer = await fetch(`${origin}${url}`, { headers: { Authorization: `Bearer ${token}` } });
+    const { status } = answer;
+    const body = (await answer.json()) as Record<string, unknown>;
     const links = (body.link ?? []) as { relation: string; url: string }[];
     const next = links.find((l) => l.relation === 'next')?.url;
     const { id: _id, ...rest } = body;
