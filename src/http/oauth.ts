@@ -29,7 +29,10 @@ export function oauthTenant(url: string): string | undefined {
   return (OAUTH_PATH.exec(url) ?? CONFIGURATION_PATH.exec(url))?.[1];
 }
 
-/** Refusals of one address before it must wait, and for how long; counted for each tenant and caller. */
+/**
+ * Refusals of one address before it is told to wait, and for how long; counted for each tenant and caller. Who has a
+ * good proof is served all the same: behind a proxy others may have the same address.
+ */
 const MAX_REFUSALS = 60;
 const REFUSALS_WINDOW_MS = 60_000;
 const MAX_CALLERS = 10_000;
@@ -72,12 +75,8 @@ export function createOAuth({ authorization, tenants, audit, origin }: OAuthDeps
     let answer: OAuthAnswer;
     let reason: string | undefined;
     try {
-      const wait = refusals.wait(caller);
       const handler = handlers[`${request.method} ${endpoint}`];
-      if (wait > 0) {
-        const headers = { 'Retry-After': String(Math.ceil(wait / 1000)) };
-        answer = failed(429, 'temporarily_unavailable', 'Too many refusals. Wait.', headers);
-      } else if (!handler) {
+      if (!handler) {
         const known = Object.keys(handlers).some((h) => h.endsWith(` ${endpoint}`));
         answer = failed(known ? 405 : 404, 'invalid_request', 'Nothing is served here in this way.');
       } else {
@@ -97,8 +96,12 @@ export function createOAuth({ authorization, tenants, audit, origin }: OAuthDeps
     } catch (error) {
       if (error instanceof OAuthFault) {
         reason = error.log ?? error.code;
-        answer = failed(error.status, error.code, error.message, challenge(error));
-        refusals.add(caller);
+        const wait = refusals.add(caller);
+        const headers = { 'Retry-After': String(Math.ceil(wait / 1000)) };
+        answer =
+          wait > 0
+            ? failed(429, 'temporarily_unavailable', 'Too many refusals. Wait.', headers)
+            : failed(error.status, error.code, error.message, challenge(error));
       } else {
         const fault = asFault(error);
         const status = statusOf(fault);
@@ -142,23 +145,20 @@ function send(request: IncomingMessage, response: ServerResponse, answer: OAuthA
 }
 
 /** Counts refusals by caller, so that nobody tries out secrets without end; bounded. */
-function createRefusals(now: () => number): { add(caller: string): void; wait(caller: string): number } {
+function createRefusals(now: () => number): { add(caller: string): number } {
   const seen = new Map<string, { since: number; n: number }>();
   return {
+    /** How long the caller is to wait, in ms; 0 below the limit. */
     add(caller) {
-      const entry = seen.get(caller);
-      if (entry && now() - entry.since < REFUSALS_WINDOW_MS) {
-        entry.n++;
-        return;
+      let entry = seen.get(caller);
+      if (!entry || now() - entry.since >= REFUSALS_WINDOW_MS) {
+        seen.delete(caller);
+        if (seen.size >= MAX_CALLERS) seen.delete(seen.keys().next().value!);
+        entry = { since: now(), n: 0 };
+        seen.set(caller, entry);
       }
-      seen.delete(caller);
-      if (seen.size >= MAX_CALLERS) seen.delete(seen.keys().next().value!);
-      seen.set(caller, { since: now(), n: 1 });
-    },
-    wait(caller) {
-      const entry = seen.get(caller);
-      if (!entry || entry.n < MAX_REFUSALS) return 0;
-      return Math.max(0, entry.since + REFUSALS_WINDOW_MS - now());
+      entry.n++;
+      return entry.n > MAX_REFUSALS ? entry.since + REFUSALS_WINDOW_MS - now() : 0;
     },
   };
 }

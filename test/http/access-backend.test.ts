@@ -403,3 +403,12 @@ it.each([
 ])('whoever asks for %s and may have %s is granted "%s"', (asked, allowed, granted) => {
   expect(grantedScopes(asked, allowed).join(' ')).toBe(granted);
 });
+
+it('who is refused again and again is told to wait, and others go on', async () => {
+  let last = 0;
+  for (let n = 0; n < 70 && last !== 429; n++) last = (await ask('a.b')).status;
+  expect(last).toBe(429);
+  const { headers } = await ask('a.b');
+  expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+  await ask(assertion()).expect(200);
+});
