@@ -235,12 +235,14 @@ function splitBlock(
     }
     const mark = token.text;
     const ends =
-      mark === '.'
-        ? endsAtDot(tokens, i, from, last)
-        : (mark === '?' && !startsQuery(tokens, i)) ||
-          mark === '!' ||
-          (mark.startsWith('..') && endsAtEllipsis(tokens, i, last)) ||
-          (token.text.length > 1 && endsAtInitialism(text, tokens, i, last));
+      mark === ']' && i - 1 > from && isBox(tokens, i) && boxesFollow(text, token.start)
+        ? true
+        : mark === '.'
+          ? endsAtDot(tokens, i, from, last)
+          : (mark === '?' && !startsQuery(tokens, i)) ||
+            mark === '!' ||
+            (mark.startsWith('..') && endsAtEllipsis(tokens, i, last)) ||
+            (token.text.length > 1 && endsAtInitialism(text, tokens, i, last));
     if (!ends) continue;
     let to = i + 1;
     while (to < last && CLOSERS.has(tokens[to]!.text) && tokens[to]!.start === tokens[to - 1]!.end) to++;
@@ -250,6 +252,24 @@ function splitBlock(
     i = to - 1;
   }
   close(last);
+}
+
+const BOX_LINE_MAX = 200;
+
+/** Whether a line has its boxes behind their words: `nausea [x] vomiting [ ]`. */
+function boxesFollow(text: string, at: number): boolean {
+  let from = at;
+  while (from > 0 && at - from < BOX_LINE_MAX && text.charCodeAt(from - 1) !== 10) from--;
+  let to = at;
+  while (to < text.length && to - at < BOX_LINE_MAX && text.charCodeAt(to) !== 10) to++;
+  const line = text.slice(from, to);
+  return /\[[ xX✓]?\]\s*$/.test(line) && /^\s*[-*•]?\s*\p{L}/u.test(line);
+}
+
+/** Whether a box ends at this bracket: `[ ]`, `[x]`. */
+function isBox(tokens: readonly Token[], i: number): boolean {
+  if (tokens[i - 1]?.text === '[') return true;
+  return tokens[i - 2]?.text === '[' && /^[xX✓]$/.test(tokens[i - 1]!.text);
 }
 
 const CLOSERS = new Set([')', '"', "'", ']', '”', '’', '**', '*', '?', '!', '.']);
@@ -278,6 +298,7 @@ function startsInlineItem(
   )
     return true;
   if (token.text === '[') {
+    if (boxesFollow(text, token.start)) return false;
     const close =
       tokens[i + 1]?.text === ']' || (tokens[i + 2]?.text === ']' && /^[xX ✓]$/.test(tokens[i + 1]!.text));
     return close && i + 2 < last;

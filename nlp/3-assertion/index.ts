@@ -162,7 +162,13 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
     // `VS 98.2 110/70` are vital signs.
     if (cue.text === 'vs' && cue.first === clauses.first) continue;
     const name = targets.find(({ named, first, last }) => named && first <= cue.first && last >= cue.last);
+    // `chest pain - no, palpitations - yes`: an answer has been given to what stands before it.
+    const answers = cue.rows.some(
+      (row) =>
+        row.via !== undefined && row.scope === 'before' && backwardStart(clauses, cue, row) < cue.first,
+    );
     for (const row of cue.rows) {
+      if (answers && row.scope === 'after') continue;
       if (row.effect === 'none' || row.effect === 'stop' || (name && row.effect === 'possible')) continue;
       // `not in labor force, social isolation`: what a name denies within itself says nothing of the next one.
       // `No known allergy to aspirin` goes on.
@@ -459,6 +465,17 @@ function boxOf(tokens: readonly Token[], sentence: Sentence): 'checked' | 'unche
   if (first === '☑' || first === '☒' || first === '✓' || first === '✔') return 'checked';
   if ((first === '[' && second === ']') || (first === '(' && second === ')')) return 'unchecked';
   if (first === '[' && third === ']' && (second === 'x' || second === '✓')) return 'checked';
+  // `nausea [x] vomiting [ ]`: each box stands behind its words.
+  const at = sentence.lastToken - 1;
+  if (tokens[at]?.norm === ']') {
+    if (at - 1 > sentence.firstToken && tokens[at - 1]!.norm === '[') return 'unchecked';
+    if (
+      at - 2 > sentence.firstToken &&
+      tokens[at - 2]!.norm === '[' &&
+      /^(?:x|✓)$/.test(tokens[at - 1]!.norm)
+    )
+      return 'checked';
+  }
   return undefined;
 }
 

@@ -65,7 +65,7 @@ const DURATION_RES = [
   /(?<![a-z])(long[- ]term|short[- ]term|prolonged|chronic(?:ally)?|lifelong|life-long|indefinitely|short course|long course)(?![a-z])/g,
 ];
 /** Release letters right after a name: "metformin ER 500 mg". */
-const AFTER_DRUG = /^[\s-]{0,2}(er|xr|sr|xl|cr|la|dr|ec|odt)?(?![a-z])/;
+const AFTER_DRUG = /^[\s-]{0,2}(er|xr|sr|xl|cr|la|dr|ec|mr|odt)?(?![a-z])/;
 /** A number right after a name, where directions or nothing follow: "ASA 81 daily", "Norco 5/325 1 tab". */
 const BARE_STRENGTH =
   /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|,(?!\d)|[;)\n]|\.(?!\d)|(?:po|daily|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|[bo]d|tds|qds|nocte|mane|as|by|q\d|q\s?\d)(?![a-z])))/;

@@ -45,7 +45,7 @@ const PIECES = [
 const PIECE = new RegExp(`(?<![a-z0-9.])(?:${PIECES.join('|')})(?!(?!x\\s?\\d)[a-z])`, 'g');
 const BRITISH = /^(?:b\.?d|o\.?[dmn])\.?$/;
 const AFTER_AMOUNT =
-  /(?:\d|\d\s?(?:mg|mcg|micrograms?|g|mls?|units?|iu)|tabs?|tablets?|caps?|capsules?|puffs?|sachets?|patch|po|orally|inh|inhaler|sc|im|neb)[\s,]*$/;
+  /(?:\d|\d\s?(?:mg|mcg|micrograms?|g|mls?|units?|iu)|tabs?|tablets?|caps?|capsules?|puffs?|sachets?|patch|po|orally|inh|inhaler|sc|im|iv|neb|mr|xl|sr|er|cr|la)[\s,]*$/;
 const AMOUNT_MAX_LENGTH = 24;
 
 /** "od" after an amount is once a day, but the right eye beside drops; "on" ends its directions, else it is a word. */

@@ -88,7 +88,18 @@ function isTitleWord(mention: Mention, input: AnnotatedText): boolean {
 function judged(mention: Mention, input: AnnotatedText): Mention {
   const refused = refusal(mention, input);
   const because = { ...mention.because, gate: refused ? refused.rule : 'accepted' };
-  if (!refused) return { ...mention, accepted: true, reason: undefined, because };
+  if (!refused) {
+    const { assertion } = mention;
+    // `Plan: DM2, A1c 9.1`: what has a value was measured.
+    const current = assertion.temporality === 'planned' && isMeasured(mention);
+    return {
+      ...mention,
+      ...(current && { assertion: { ...assertion, temporality: 'current' as const } }),
+      accepted: true,
+      reason: undefined,
+      because,
+    };
+  }
   return { ...mention, accepted: false, reason: refused.reason, because };
 }
 
@@ -125,7 +136,7 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   if (beside) return beside;
   if (temporality === 'hypothetical') return refuse('hypothetical');
   if (temporality === 'conditional') return refuse('conditional');
-  if (temporality === 'planned') return refuse('planned');
+  if (temporality === 'planned' && !isMeasured(mention)) return refuse('planned');
   if (polarity === 'possible') return refuse('uncertain');
   if (experiencer === 'family' && mention.type !== 'diagnosis') return refuse('family');
   if (section?.kind === 'allergies' && (mention.type === 'diagnosis' || mention.type === 'symptom')) {
@@ -142,6 +153,11 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   if (mention.score < (mention.concepts.length > 0 ? CODED_MIN_SCORE : UNCODED_MIN_SCORE))
     return refuse('low-score');
   return undefined;
+}
+
+function isMeasured(mention: Mention): boolean {
+  if (mention.type !== 'test' && mention.type !== 'vital-sign') return false;
+  return mention.attributes.some(({ type, normalized }) => type === 'value' && /^\d/.test(normalized ?? ''));
 }
 
 const COMPARED = /^[<>≤≥]/;
