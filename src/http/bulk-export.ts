@@ -12,6 +12,7 @@ import { type FhirRequest, type FhirResponse, type Handler, httpDate, segment } 
 import { HttpFault } from './outcome.js';
 import { acceptsGzip } from './respond.js';
 import type { Route } from './router.js';
+import { readsAllOf } from './scopes.js';
 import { viewExportManifest } from './view-export-manifest.js';
 
 /**
@@ -171,7 +172,7 @@ function addressOf({ base, params }: FhirRequest, level: Level, group: string | 
  */
 async function own({ exports }: BulkExportRoutesDeps, request: FhirRequest): Promise<BulkExport> {
   const found = await exports.find(request.tenant, segment(request, 'id'), request.actor);
-  if (!found.request.types.every((type) => request.access.allows(type, 'r'))) {
+  if (!readsAllOf(request.access, found.request.types, found.request.grants)) {
     throw new Fault('forbidden', 'The token no longer covers what was exported.', {
       remedy: 'Use a token with the scopes of the one that asked for the export.',
     });

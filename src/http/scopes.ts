@@ -53,3 +53,27 @@ export function accessOf(scope: string, patient?: string): Access {
     grants: [...LETTERS].every(allowsAll) ? undefined : grants,
   };
 }
+
+/**
+ * Whether a caller may read all that another token, with these grants (none: everything), could read of the types: what was
+ * taken out under one token is not handed to a lesser one of the same holder.
+ */
+export function readsAllOf(
+  { grants: own }: Access,
+  types: readonly string[],
+  grants: readonly AccessGrant[] | undefined,
+): boolean {
+  if (own === undefined) return true;
+  const reading = (all: readonly AccessGrant[], type: string) =>
+    all.filter((g) => (g.type === type || g.type === '*') && g.letters.includes('r'));
+  return types.every((type) => {
+    const have = reading(own, type);
+    const needed = grants ? reading(grants, type) : [{ type, letters: 'r' } as AccessGrant];
+    return needed.every(({ patient, query }) =>
+      have.some(
+        (g) =>
+          (g.patient === undefined || g.patient === patient) && (g.query === undefined || g.query === query),
+      ),
+    );
+  });
+}

@@ -286,4 +286,19 @@ describe('an export', () => {
     const filter = encodeURIComponent('Observation?patient._id=p2');
     expect(await exported(token, `$export?_type=Observation&_typeFilter=${filter}`)).toEqual([]);
   });
+
+  it('made with one token is not handed to a lesser one of the same holder', async () => {
+    const wide = await all();
+    const kick = await get(wide, '$export?_type=Observation').set('Prefer', 'respond-async').expect(202);
+    const status = new URL(kick.headers['content-location']!).pathname.replace(`${BASE}/`, '');
+    await get(await issue('patient/*.rs', 'p1'), status).expect(403);
+    await get(await issue('system/Observation.rs?status=final'), status).expect(403);
+    const { status: mine } = await get(await issue('system/Observation.r'), status);
+    expect([200, 202]).toContain(mine);
+    const narrow = await issue('patient/*.rs', 'p2');
+    const own = await get(narrow, 'Patient/$export?_type=Patient').set('Prefer', 'respond-async').expect(202);
+    const place = new URL(own.headers['content-location']!).pathname.replace(`${BASE}/`, '');
+    await get(await issue('patient/*.rs', 'p1'), place).expect(403);
+    expect([200, 202]).toContain((await get(await issue('patient/Patient.r', 'p2'), place)).status);
+  });
 });
