@@ -31,6 +31,33 @@ export const SETTINGS = [
     meaning: 'How clients reach the API, where a proxy stands before it; links in answers start with it.',
   },
   {
+    name: 'CENOTE_TLS_CERT',
+    example: '/etc/cenote/tls.crt',
+    default: 'none',
+    meaning:
+      'Certificate with its chain, PEM: clients are spoken to by TLS 1.2 or later. Without it, or CENOTE_TLS_PROXY, only a loopback address is listened on.',
+  },
+  {
+    name: 'CENOTE_TLS_KEY',
+    example: '/etc/cenote/tls.key',
+    default: 'none',
+    meaning: 'Private key of the certificate, PEM, mode 0600.',
+  },
+  {
+    name: 'CENOTE_TLS_PROXY',
+    example: 'yes',
+    default: 'no',
+    meaning:
+      'yes: a proxy that speaks TLS to clients is the only way here, so that plain HTTP may be listened for on any address.',
+  },
+  {
+    name: 'CENOTE_TENANT_RATE',
+    example: '200',
+    default: '1000',
+    meaning:
+      'Requests per second of each tenant, twice as many at once after a pause; more are told to wait (429). Not in development mode.',
+  },
+  {
     name: 'CENOTE_VALIDATION',
     example: 'structure',
     default: 'strict',
@@ -75,6 +102,13 @@ export const SETTINGS = [
     default: 'the embedded PostgreSQL',
     meaning:
       'PostgreSQL 15 to 18 of your own. The database named becomes the control database; its user must be allowed to create databases and roles.',
+  },
+  {
+    name: 'CENOTE_DATABASE_PLAIN',
+    example: 'yes',
+    default: 'no',
+    meaning:
+      'yes: DATABASE_URL may name another machine without TLS (sslmode=verify-full), as nobody else reads the network between.',
   },
   {
     name: 'CENOTE_KEY_DIR',
@@ -226,6 +260,11 @@ export interface Config {
   readonly port: number;
   /** Without a slash at its end. */
   readonly baseUrl: string;
+  /** Files in PEM; undefined for plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly behindTlsProxy: boolean;
+  /** Requests per second. */
+  readonly tenantRate: number;
   readonly validation: 'strict' | 'structure' | 'minimal';
   readonly corsOrigins: readonly string[];
   readonly conditionalDelete: 'single' | 'multiple';
@@ -237,6 +276,7 @@ export interface Config {
   };
   /** Undefined for the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
+  readonly databasePlain: boolean;
   readonly keyDir: string;
   readonly auditDurable: boolean;
   readonly anchorDir: string;
@@ -269,15 +309,20 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
     options.port ?? read('CENOTE_PORT') ?? 8080,
     options.port === undefined ? 'CENOTE_PORT' : '--port',
   );
+  const tls = tlsOf(read);
   const shownHost = host.includes(':') ? `[${host}]` : host;
   return {
     dataDir,
     host,
     port,
-    baseUrl: urlOf(read('CENOTE_BASE_URL') ?? `http://${shownHost}:${port}`, 'CENOTE_BASE_URL', [
-      'http:',
-      'https:',
-    ]),
+    baseUrl: urlOf(
+      read('CENOTE_BASE_URL') ?? `${tls ? 'https' : 'http'}://${shownHost}:${port}`,
+      'CENOTE_BASE_URL',
+      ['http:', 'https:'],
+    ),
+    tls,
+    behindTlsProxy: yesOrNo('CENOTE_TLS_PROXY', read('CENOTE_TLS_PROXY') ?? 'no'),
+    tenantRate: rateOf(read('CENOTE_TENANT_RATE') ?? '1000'),
     validation: oneOf(read('CENOTE_VALIDATION') ?? 'strict', 'CENOTE_VALIDATION', [
       'strict',
       'structure',
@@ -294,6 +339,7 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
       stores: storesOf(read('CENOTE_IMPORT_STORES')),
     },
     databaseUrl: databaseUrlOf(read('DATABASE_URL')),
+    databasePlain: yesOrNo('CENOTE_DATABASE_PLAIN', read('CENOTE_DATABASE_PLAIN') ?? 'no'),
     keyDir,
     auditDurable: yesOrNo('CENOTE_AUDIT_DURABLE', read('CENOTE_AUDIT_DURABLE') ?? 'no'),
     anchorDir: resolve(read('CENOTE_AUDIT_ANCHORS') ?? `${dataDir}/audit-anchors`),
@@ -326,6 +372,29 @@ function storesOf(value: string | undefined): { prefix: string; folder: string }
 }
 
 type Read = (name: SettingName) => string | undefined;
+
+function tlsOf(read: Read): Config['tls'] {
+  const cert = read('CENOTE_TLS_CERT');
+  const key = read('CENOTE_TLS_KEY');
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) {
+    const missing = cert === undefined ? 'CENOTE_TLS_CERT' : 'CENOTE_TLS_KEY';
+    throw new Fault('invalid', `TLS takes a certificate and its key: ${missing} is missing.`, {
+      at: missing,
+    });
+  }
+  return { cert: resolve(cert), key: resolve(key) };
+}
+
+const MAX_RATE = 1_000_000;
+
+function rateOf(value: string): number {
+  const rate = /^\d{1,7}$/.test(value) ? Number(value) : 0;
+  if (rate >= 1 && rate <= MAX_RATE) return rate;
+  throw new Fault('invalid', `CENOTE_TENANT_RATE is not a number from 1 to ${MAX_RATE}.`, {
+    at: 'CENOTE_TENANT_RATE',
+  });
+}
 
 function yesOrNo(name: SettingName, value: string): boolean {
   if (value === 'yes' || value === 'no') return value === 'yes';
@@ -401,7 +470,7 @@ function originsOf(value: string | undefined, name: SettingName): string[] {
     .filter((origin) => origin !== '');
   for (const origin of origins) {
     const url = URL.canParse(origin) ? new URL(origin) : undefined;
-    if (url?.origin !== origin || url.origin === 'null')
+    if (url?.origin !== origin || url.origin === 'null' || origin.includes('*'))
       throw new Fault('invalid', `${name} holds what is no origin.`, {
         at: name,
         remedy: 'Write each as scheme, host and port alone, such as https://app.example.org.',

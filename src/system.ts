@@ -159,7 +159,7 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
   // Before the database: a provider that is set up wrongly is said at once.
   const keys = await openKeyProvider(config.keyProvider, clock);
   const server = config.databaseUrl
-    ? foreignServer(config.databaseUrl)
+    ? foreignServer(config.databaseUrl, { plain: config.databasePlain })
     : await embeddedServer(config.dataDir);
   try {
     const tenants = await openTenants({ server: server.address, keys, clock });
@@ -225,8 +225,8 @@ function keepAnchoring(rooms: Pick<Rooms, 'tenants' | 'anchors'>): () => void {
 
 /** Refuses what `serve` would refuse, before a database is started for nothing. @throws Fault `invalid`. */
 export async function checkServe(config: Config, dev: boolean): Promise<void> {
-  const { requireLoopback } = await import('./http/server.js');
-  if (dev) requireLoopback(config.host);
+  const { requireSecure } = await import('./http/server.js');
+  requireSecure({ ...config, dev });
 }
 
 /** Tokens and clients, with this data folder's secret; it is made at the first use. */
@@ -274,9 +274,13 @@ async function serve(
     wake,
     validation: config.validation,
     corsOrigins: config.corsOrigins,
+    tenantRate: dev ? undefined : config.tenantRate,
+    secureTransport:
+      config.tls !== undefined || (config.behindTlsProxy && config.baseUrl.startsWith('https:')),
     multipleDelete: config.conditionalDelete === 'multiple',
   });
-  const serving = await listen(app, { host: config.host, port: config.port, dev });
+  const { host, port, tls, behindTlsProxy } = config;
+  const serving = await listen(app, { host, port, dev, tls, behindTlsProxy });
   const stopAnchoring = keepAnchoring(rooms);
   return {
     port: serving.port,

@@ -22,7 +22,7 @@ import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { createAdmin } from './admin.js';
 import type { AdminDeps } from './admin-routes.js';
-import { createAdmission } from './admission.js';
+import { createAdmission, createRate } from './admission.js';
 import { annotateRoute } from './annotate.js';
 import { auditLogRoutes } from './audit-log.js';
 import type { VerifyToken } from './auth.js';
@@ -48,13 +48,14 @@ import { lastnRoutes } from './lastn.js';
 import { metaRoutes } from './meta.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { createOAuth, oauthTenant } from './oauth.js';
-import { failure, HttpFault, logText } from './outcome.js';
+import { asFault, failure, HttpFault, logText } from './outcome.js';
 import { createReadiness } from './readiness.js';
 import { requestId } from './request-id.js';
-import { respond, SECURITY_HEADERS } from './respond.js';
+import { respond, SECURITY_HEADERS, STRICT_TRANSPORT } from './respond.js';
 import { reviewRoute } from './review.js';
 import { createRouter, type Route, type Router } from './router.js';
 import type { Search as FindPage } from './search.js';
+import { shapeRead } from './shape-answer.js';
 import { terminologyRoutes } from './terminology.js';
 import { timelineRoutes } from './timeline.js';
 import { validateRoutes } from './validate.js';
@@ -107,6 +108,10 @@ export interface AppOptions {
   /** Requests under way at once, for one tenant and for all. */
   readonly maxPerTenant?: number;
   readonly maxTotal?: number;
+  /** Requests per second of each tenant; no limit where not given. */
+  readonly tenantRate?: number | undefined;
+  /** Clients reach us by TLS: they are told never to try it without. */
+  readonly secureTransport?: boolean;
   readonly requestTimeoutMs?: number;
   readonly bundleTimeoutMs?: number;
 }
@@ -126,6 +131,8 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
   if (!options.dev && !options.verify)
     throw new Fault('internal', 'Without --dev the API must check tokens.');
   const metrics = createMetrics();
+  const rate =
+    options.tenantRate === undefined ? undefined : createRate(options.tenantRate, () => system.clock.now());
   const readiness = createReadiness(system.tenants, system.clock);
   const router = buildRouter(system, options);
   const endpoint = createFhirEndpoint({
@@ -137,6 +144,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     verify: options.dev ? undefined : options.verify,
     narrow: narrowFor(system),
     publicUrl: (request) => publicUrl(options.baseUrl, request.headers.host),
+    admit: rate && ((tenant) => rate.spend(tenant)),
     requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     bundleTimeoutMs: options.bundleTimeoutMs ?? BUNDLE_TIMEOUT_MS,
   });
@@ -163,21 +171,16 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
   app.use(async (request: IncomingMessage, response: ServerResponse, next: () => void) => {
     const url = request.url ?? '/';
     const place = FHIR_PATH.exec(url);
+    if (options.secureTransport) response.setHeader('Strict-Transport-Security', STRICT_TRANSPORT);
     if (options.dev && !isOurHost(request)) return refuse(request, response, wrongHost());
-    if (admin && ADMIN_PATH.test(url)) {
-      const start = performance.now();
-      const { route, subject, status, error } = await admin(request, response);
-      metrics.observe('admin', status, (performance.now() - start) / 1000);
-      options.log?.({ admin: route, subject, status, ...(error === undefined ? {} : { error }) });
-      return;
-    }
+    const administers = admin !== undefined && ADMIN_PATH.test(url);
     const issuing = oauth && oauthTenant(url);
-    if (!place && !issuing) return next();
-    if (cors(request, response, origins)) return;
+    if (!place && !issuing && !administers) return next();
+    if (!administers && cors(request, response, origins)) return;
     const start = performance.now();
     let leave: () => void;
     try {
-      leave = admission.enter(issuing ?? place![1]!);
+      leave = admission.enter(administers ? ADMIN : (issuing ?? place![1]!));
     } catch (error) {
       const { status } = failure(error);
       metrics.observe('refused', status, 0);
@@ -185,6 +188,12 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     }
     metrics.enter();
     try {
+      if (administers) {
+        const { route, subject, status, error } = await admin(request, response);
+        metrics.observe('admin', status, (performance.now() - start) / 1000);
+        options.log?.({ admin: route, subject, status, ...(error === undefined ? {} : { error }) });
+        return;
+      }
       if (issuing) {
         const { endpoint: name, status, reason, alert } = await oauth(request, response);
         metrics.observe(`oauth-${name}`, status, (performance.now() - start) / 1000);
@@ -220,12 +229,20 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     });
     return refuse(request, response, fault);
   });
+  // Four parameters make it express' handler of errors; its own would show the stack.
+  app.use((error: unknown, request: IncomingMessage, response: ServerResponse, _next: () => void) => {
+    options.log?.({ interaction: 'none', status: 500, error: logText(error) });
+    if (response.headersSent) response.destroy();
+    else void refuse(request, response, asFault(error)).catch(() => response.destroy());
+  });
   return { express: app, router, drain: () => readiness.drain() };
 }
 
 const oauthServed = ({ authorization, dev }: AppOptions): boolean => authorization !== undefined && !dev;
 
 /** No browser app of another origin is let in: there is no CORS here. */
+/** Under this name, which no tenant can have, administration is admitted. */
+const ADMIN = '/admin';
 const ADMIN_PATH = /^\/admin(?:[/?]|$)/;
 /** Tenant, path below it, query. Nothing is unescaped: no legal address of ours needs it. */
 const FHIR_PATH = /^\/fhir\/([a-z][a-z0-9-]{0,39})(\/[^?#]*)?(?:\?(.*))?$/;
@@ -340,10 +357,11 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
         registry: request.recognised && (await system.store.parameters.current(request.recognised)).live,
       };
       const mode = oneParam(request, 'mode') ?? 'full';
-      if (mode === 'terminology') return { status: 200, resource: terminologyCapabilities(settings) };
+      if (mode === 'terminology')
+        return { status: 200, resource: shapeRead(request, terminologyCapabilities(settings)) };
       if (mode !== 'full' && mode !== 'normative')
         throw invalid('Not a mode of metadata.', 'mode', 'Use full, normative or terminology.');
-      return { status: 200, resource: capabilityStatement(routes, settings) };
+      return { status: 200, resource: shapeRead(request, capabilityStatement(routes, settings)) };
     },
     batch: idempotentHandler(bundles, clock, (within, part) => batchHandler(within, batchOptions, part)),
     operations: [

@@ -30,6 +30,8 @@ export interface FhirEndpointOptions {
   readonly narrow: Narrow;
   /** `http://host:port` as the caller sees it. */
   readonly publicUrl: (request: IncomingMessage) => string;
+  /** Told of each request once its caller is known. @throws Fault `too-many` */
+  readonly admit?: ((tenant: string) => void) | undefined;
   readonly requestTimeoutMs: number;
   /** A bundle of thousands of entries takes longer than any other request. */
   readonly bundleTimeoutMs: number;
@@ -145,6 +147,7 @@ async function handle(
       actor: { ...caller.actor, requestId: context.requestId },
       emergency: caller.emergency,
     };
+    options.admit?.(tenant.record.name);
     const form = (text: string) => {
       seen = { ...seen, params: [...params, ...new URLSearchParams(text)] };
     };

@@ -9,6 +9,9 @@ import type { Prefer } from './negotiate.js';
 
 const compress = promisify(gzip);
 
+/** Two years, as browsers' own lists of such hosts ask for. */
+export const STRICT_TRANSPORT = 'max-age=63072000; includeSubDomains';
+
 /** Answers smaller than this are sent plain: compressing them costs more than it saves. */
 const MIN_GZIP_BYTES = 8 * 1024;
 

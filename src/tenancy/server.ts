@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import pg from 'pg';
+import { Fault } from '../core/fault.js';
 import { asAdmin } from './database.js';
 import { type EmbeddedOptions, type ServerAddress, useEmbeddedServer } from './postgres/embedded.js';
 
@@ -14,10 +16,21 @@ export interface DatabaseServer {
 const CONTROL_DATABASE = 'cenote';
 const DUPLICATE = new Set(['42P04', '23505']);
 
-/** The PostgreSQL at `url`. Its database is the control database. Nothing is connected yet. */
-export function foreignServer(url: string): DatabaseServer {
+/**
+ * The PostgreSQL at `url`. Its database is the control database. Nothing is connected yet.
+ * @param plain Another machine may be spoken to without TLS, or without knowing whose certificate it is.
+ * @throws Fault `invalid` where passwords and index terms would cross a network readable to others
+ */
+export function foreignServer(url: string, { plain = false } = {}): DatabaseServer {
   // node-postgres reads the URL, with all that libpq allows in one; it is not connected.
   const parsed = new pg.Client({ connectionString: url });
+  if (!plain && !isHere(parsed.host) && !isVerified(parsed.ssl)) {
+    throw new Fault('invalid', 'DATABASE_URL names another machine without TLS that knows its certificate.', {
+      at: 'DATABASE_URL',
+      remedy:
+        'Add ?sslmode=verify-full (and sslrootcert=FILE for a CA of your own), or set CENOTE_DATABASE_PLAIN=yes where nobody else reads that network.',
+    });
+  }
   const address: ServerAddress = {
     host: parsed.host,
     port: parsed.port,
@@ -27,6 +40,26 @@ export function foreignServer(url: string): DatabaseServer {
     ssl: parsed.ssl,
   };
   return { address, embedded: false, close: async () => {} };
+}
+
+/** A loopback address or the folder of a Unix socket. */
+function isHere(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
+  return (
+    bare.startsWith('/') ||
+    bare === 'localhost' ||
+    bare === '::1' ||
+    (isIP(bare) === 4 && bare.startsWith('127.'))
+  );
+}
+
+function isVerified(ssl: unknown): boolean {
+  if (ssl === true) return true;
+  return (
+    typeof ssl === 'object' &&
+    ssl !== null &&
+    (ssl as { rejectUnauthorized?: unknown }).rejectUnauthorized !== false
+  );
 }
 
 /** The embedded PostgreSQL of a data folder, with its control database; started where it does not run. */
