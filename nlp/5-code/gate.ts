@@ -149,10 +149,34 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
     !mention.attributes.some(({ type }) => type === 'value')
   )
     return refuse('not-a-fact', 'social');
+  if (mention.type === 'procedure' && mention.concepts.length === 0 && !namesProcedure(mention))
+    return refuse('low-score', 'no name of a procedure');
   if (isThreshold(mention, input.text)) return refuse('conditional', 'threshold');
   if (mention.score < (mention.concepts.length > 0 ? CODED_MIN_SCORE : UNCODED_MIN_SCORE))
     return refuse('low-score');
   return undefined;
+}
+
+/** One row of `rules/procedure-heads.json`. */
+export interface ProcedureHeadRow {
+  readonly words?: string;
+  readonly endings?: string;
+  readonly example: string;
+}
+
+const heads = readRules<ProcedureHeadRow[]>('procedure-heads.json');
+const headWords = new Set(heads.flatMap(({ words }) => words?.split(' ') ?? []));
+const headEndings = heads.flatMap(({ endings }) => endings?.split(' ') ?? []);
+
+/**
+ * What the model alone takes for a procedure must be called one: in the prose of operations it is too sure of "angled
+ * tube" and "nice coverage".
+ */
+function namesProcedure(mention: Mention): boolean {
+  if (!mention.because?.mention?.startsWith('model:')) return true;
+  return tokenize(mention.text).some(
+    ({ norm }) => headWords.has(norm) || headEndings.some((ending) => norm.endsWith(ending)),
+  );
 }
 
 function isMeasured(mention: Mention): boolean {
