@@ -295,6 +295,9 @@ function isNoDose(words: string, before: string, after: string): boolean {
       )
     );
   if (/\bkgs?$/i.test(words)) return true;
+  // "0.93 μg/dL" and "468 μg (normal range: 23-105)" are results.
+  if (/^\s?\(?(?:normal|reference|ref\.?)\b/i.test(after) || /^\s?\/\s?(?:dl|liter|litre|mm3)\b/i.test(after))
+    return true;
   if (/\/\s?(?:l|dl|ul|mm3)$/i.test(words.replace(/\s+/g, '')) && !/\/ml$/i.test(words)) return true;
   if (/^\s?of\s(?:\w+\s)?(?:blood|urine|fluid|bile|pus|ascites|effusion|stool|serum)\b/i.test(after))
     return true;
