@@ -67,7 +67,9 @@ function common(request: AccessRequest, status: number): Access {
     interaction,
     status,
     ...(type === undefined ? {} : { type }),
-    ...(query.length === 0 ? {} : { query: String(new URLSearchParams(query.map(([n, v]) => [n, v]))) }),
+    ...(query.length === 0
+      ? {}
+      : { query: String(new URLSearchParams(query.map(([n, v]): [string, string] => [n, v]))) }),
     // What was asked for and not given.
     ...(type !== undefined && id !== undefined && status >= 400 ? { resources: [[type, id]] } : {}),
     ...(emergency === undefined ? {} : { emergency }),
