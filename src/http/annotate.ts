@@ -2,15 +2,21 @@ import { findPhi } from '../../nlp/6-phi/index.js';
 import type { Span } from '../../nlp/model.js';
 import { invalid } from '../core/fault.js';
 import { COMPREHEND_FORMATS, type ComprehendFormat, comprehendAnswer } from '../mapping/comprehend.js';
+import { mapAnnotation } from '../mapping/index.js';
 import type { TextReader } from '../tasks/annotate.js';
 import { isObject } from '../tasks/bundle-entry.js';
 import { type Handler, oneParam } from './exchange.js';
 import type { Route } from './router.js';
 
+/** Of resources that are shown and not kept. */
+const NOBODY = 'Patient/unknown';
+const SUBJECT = /^Patient\/[A-Za-z0-9.-]{1,64}$/;
+
 /**
  * `POST $annotate`: what a text says, without storing anything. Body `{"text", "id"?, "date"?, "type"?, "format"?}`
  * or Parameters of these names; `format`, in the query or the body, asks for an answer in the shape of Amazon
- * Comprehend Medical, whose own body `{"Text"}` is read too.
+ * Comprehend Medical, whose own body `{"Text"}` is read too, or with `fhir` for the resources that a note of this text
+ * would yield, as a Bundle; they are about `subject`, by default a Patient who is not there.
  */
 export function annotateRoute(reader: () => Promise<TextReader>): Route {
   const handle: Handler = async (request) => {
@@ -20,13 +26,27 @@ export function annotateRoute(reader: () => Promise<TextReader>): Route {
     const format = formatOf(oneParam(request, 'format') ?? values.format);
     const text = values.text ?? values.Text;
     if (typeof text !== 'string') throw invalid('The body has no text.', 'text', 'Send {"text": "…"}.');
-    const { annotate } = await reader();
-    const annotation = await annotate(text, {
-      id: textOf(values.id, 'id') ?? 'text',
-      date: textOf(values.date, 'date'),
-      type: textOf(values.type, 'type'),
-    });
+    const { annotate, version } = await reader();
+    const id = textOf(values.id, 'id') ?? 'text';
+    const date = textOf(values.date, 'date');
+    const subject = textOf(values.subject, 'subject') ?? NOBODY;
+    if (!SUBJECT.test(subject))
+      throw invalid('The subject is no Patient.', 'subject', 'Name it as Patient/id.');
+    const annotation = await annotate(text, { id, date, type: textOf(values.type, 'type') });
     if (format === undefined) return { status: 200, json: annotation };
+    if (format === 'fhir') {
+      const resources = mapAnnotation(annotation, {
+        tenantId: request.tenant.record.id,
+        documentId: id,
+        documentVersion: 1,
+        recorded: new Date(request.now).toISOString(),
+        subject,
+        ...(date === undefined ? {} : { date }),
+        pipeline: version,
+      });
+      const entry = resources.map((resource) => ({ resource }));
+      return { status: 200, json: { resourceType: 'Bundle', type: 'collection', entry } };
+    }
     const withPhi =
       format === 'comprehend-entities'
         ? { ...annotation, mentions: [...annotation.mentions, ...findPhi(text)].sort(byPlace) }
@@ -49,11 +69,14 @@ export function annotateRoute(reader: () => Promise<TextReader>): Route {
 
 const byPlace = (a: Span, b: Span) => a.start - b.start || a.end - b.end;
 
-function formatOf(value: unknown): ComprehendFormat | undefined {
+type Format = ComprehendFormat | 'fhir';
+const FORMATS: readonly Format[] = ['fhir', ...COMPREHEND_FORMATS];
+
+function formatOf(value: unknown): Format | undefined {
   if (value === undefined || value === 'json') return undefined;
-  const format = COMPREHEND_FORMATS.find((each) => each === value);
+  const format = FORMATS.find((each) => each === value);
   if (format) return format;
-  throw invalid('There is no such format.', 'format', `There are: json, ${COMPREHEND_FORMATS.join(', ')}.`);
+  throw invalid('There is no such format.', 'format', `There are: json, ${FORMATS.join(', ')}.`);
 }
 
 function fromParameters(json: Record<string, unknown>): Record<string, unknown> {
@@ -61,7 +84,12 @@ function fromParameters(json: Record<string, unknown>): Record<string, unknown> 
   return Object.fromEntries(
     list.map((item) => [
       String(item.name),
-      item.valueString ?? item.valueMarkdown ?? item.valueDateTime ?? item.valueDate ?? item.valueCode,
+      item.valueString ??
+        item.valueMarkdown ??
+        item.valueDateTime ??
+        item.valueDate ??
+        item.valueCode ??
+        (isObject(item.valueReference) ? item.valueReference.reference : undefined),
     ]),
   );
 }

@@ -189,6 +189,26 @@ describe('$annotate', () => {
     await http().post(`${BASE}/$annotate`).send({ note: 'x' }).expect(400);
   });
 
+  it('answers with the FHIR resources that a note would yield, and keeps none of them', async () => {
+    const text = 'He takes metformin 500 mg twice daily. No diabetes. Mother had asthma.';
+    const { body } = await http()
+      .post(`${BASE}/$annotate?format=fhir`)
+      .send({ text, subject: 'Patient/p1', date: '2024-05-06' })
+      .expect(200);
+    expect([body.resourceType, body.type]).toEqual(['Bundle', 'collection']);
+    const found = body.entry.map(({ resource }: { resource: { resourceType: string } }) => resource);
+    expect(found.map((r: { resourceType: string }) => r.resourceType).sort()).toEqual([
+      'FamilyMemberHistory',
+      'MedicationStatement',
+      'Provenance',
+    ]);
+    const drug = found.find((r: { resourceType: string }) => r.resourceType === 'MedicationStatement');
+    expect(drug.subject.reference).toBe('Patient/p1');
+    await http().get(`${BASE}/MedicationStatement/${drug.id}`).expect(404);
+    for (const wrong of ['Patient/', 'Group/g', 'Patient/p1?x=1'])
+      await http().post(`${BASE}/$annotate?format=fhir`).send({ text, subject: wrong }).expect(400);
+  });
+
   it('answers in the shapes of Comprehend Medical, by query or body, and reads its request', async () => {
     const text = '\u{1F48A} Mr. Okonkwo takes metformin 500 mg. No diabetes.';
     const of = (body: { Entities: Record<string, unknown>[] }) =>
