@@ -67,48 +67,87 @@ export function useSession(session: Session): void {
 }
 export const session = (): Session => current;
 
+/** Told when the server asks for a token, or for a better one: the shell then shows the sign-in. */
+export const SIGN_IN_NEEDED = 'cenote-sign-in-needed';
+
 interface Options {
   method?: string;
   body?: unknown;
   signal?: AbortSignal;
 }
 
+/** The answer in full, for who needs more of it than its JSON. */
+export interface Answer<T> {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly json: T;
+}
+
 /** A request below the tenant's base, or to a link the server gave. */
-export async function request<T = Resource>(
-  path: string,
-  { method = 'GET', body, signal }: Options = {},
-): Promise<T> {
+export async function request<T = Resource>(path: string, options: Options = {}): Promise<T> {
   const url = path.startsWith('http')
     ? sameOrigin(path)
     : `/fhir/${encodeURIComponent(current.tenant)}/${path}`;
+  const asked = current;
+  try {
+    return (await send<T>(url, { ...options, token: asked.token, type: 'application/fhir+json' })).json;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401 && asked === current)
+      dispatchEvent(new CustomEvent(SIGN_IN_NEEDED, { detail: error.message }));
+    throw error;
+  }
+}
+
+/** @throws ApiError with the server's own words; status 0 where the server cannot be reached */
+export async function send<T>(
+  url: string,
+  { method = 'GET', body, signal, token, type }: Options & { token: string; type: string },
+): Promise<Answer<T>> {
   let response: Response;
+  let text: string;
   try {
     response = await fetch(url, {
       method,
       signal,
       headers: {
-        accept: 'application/fhir+json',
-        ...(body === undefined ? {} : { 'content-type': 'application/fhir+json' }),
-        ...(current.token ? { authorization: `Bearer ${current.token}` } : {}),
+        accept: type,
+        ...(body === undefined ? {} : { 'content-type': type }),
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ApiError(0, 'The server cannot be reached. Check that it runs, then try again.');
+    throw new ApiError(
+      0,
+      navigator.onLine
+        ? 'The server cannot be reached. Check that it runs, then try again.'
+        : 'This computer is offline. Try again when it has a network.',
+    );
   }
-  const text = await response.text();
-  const json = text
-    ? (JSON.parse(text) as T & { issue?: { diagnostics?: string; details?: Concept }[] })
-    : undefined;
+  const json = parsed<T>(text);
   if (!response.ok) {
-    const issue = json?.issue?.[0];
+    const issue = (json as Refusal | undefined)?.issue?.[0];
     throw new ApiError(
       response.status,
       issue?.diagnostics ?? issue?.details?.text ?? `The server answered ${response.status}.`,
     );
   }
-  return json as T;
+  return { status: response.status, headers: response.headers, json: json as T };
+}
+
+interface Refusal {
+  readonly issue?: readonly { diagnostics?: string; details?: Concept }[];
+}
+
+/** A proxy in between may answer with a page of its own. */
+function parsed<T>(text: string): T | undefined {
+  try {
+    return text ? (JSON.parse(text) as T) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Links name the server as others reach it; the page asks its own origin. */

@@ -3,22 +3,69 @@ import { useEffect, useState } from 'preact/hooks';
 
 export type Loaded<T> =
   | { state: 'loading' }
-  | { state: 'failed'; message: string }
+  | { state: 'failed'; message: string; again?: () => void }
   | { state: 'done'; value: T };
 
 /** Runs `work` whenever `key` changes; an older answer never overtakes a newer one. */
 export function useLoad<T>(key: string, work: (signal: AbortSignal) => Promise<T>): Loaded<T> {
   const [loaded, setLoaded] = useState<Loaded<T> & { key?: string }>({ state: 'loading' });
+  const [round, setRound] = useState(0);
   useEffect(() => {
     const stop = new AbortController();
     setLoaded({ state: 'loading' });
     work(stop.signal).then(
       (value) => !stop.signal.aborted && setLoaded({ state: 'done', value }),
-      (error) => !stop.signal.aborted && setLoaded({ state: 'failed', message: (error as Error).message }),
+      (error) =>
+        !stop.signal.aborted &&
+        setLoaded({
+          state: 'failed',
+          message: (error as Error).message,
+          again: () => setRound((n) => n + 1),
+        }),
     );
     return () => stop.abort();
-  }, [key]);
+  }, [key, round]);
   return loaded;
+}
+
+/** After this long a wait is called one: a word that flashes by only unsettles. */
+const LOADING_MS = 250;
+const SLOW_MS = 6_000;
+
+export function Waiting({ what = 'Loading…' }: { what?: string }): JSX.Element {
+  const [waited, setWaited] = useState<'not' | 'long' | 'very long'>('not');
+  useEffect(() => {
+    const timers = [
+      setTimeout(() => setWaited('long'), LOADING_MS),
+      setTimeout(() => setWaited('very long'), SLOW_MS),
+    ];
+    return () => timers.forEach(clearTimeout);
+  }, []);
+  return (
+    <p class="quiet waiting" role="status">
+      {waited === 'not' ? '\u00a0' : what}
+      {waited === 'very long' && ' The server or the network is slow; this goes on by itself.'}
+    </p>
+  );
+}
+
+export function Failure({
+  message,
+  again,
+}: {
+  message: string;
+  again?: (() => void) | undefined;
+}): JSX.Element {
+  return (
+    <div class="error" role="alert">
+      <span>{message}</span>
+      {again && (
+        <button type="button" onClick={again}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
 }
 
 /** One place for waiting, failing and showing. */
@@ -29,17 +76,7 @@ export function Show<T>({
   of: Loaded<T>;
   children: (value: T) => ComponentChildren;
 }): JSX.Element {
-  if (of.state === 'loading')
-    return (
-      <p class="quiet" role="status">
-        Loading…
-      </p>
-    );
-  if (of.state === 'failed')
-    return (
-      <p class="error" role="alert">
-        {of.message}
-      </p>
-    );
+  if (of.state === 'loading') return <Waiting />;
+  if (of.state === 'failed') return <Failure message={of.message} again={of.again} />;
   return <>{children(of.value)}</>;
 }

@@ -1,54 +1,135 @@
+import './patients.css';
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Bundle, nextLink, type Resource, request, resources } from './api.js';
-import { Show, useLoad } from './load.js';
-import { ageOf, personName } from './words.js';
+import { Failure, type Loaded, useLoad, Waiting } from './load.js';
+import { countText } from './ui/format.js';
+import { ageOf, conceptText, personName } from './words.js';
 
 const PAGE = 30;
 const TYPING_MS = 200;
 
-/** A date looks for a birth date, digits for an identifier, anything else for a name. */
-function queryOf(text: string): string {
-  const words = text.trim();
-  if (!words) return `Patient?_count=${PAGE}&_total=accurate`;
-  const value = encodeURIComponent(words);
-  const by = /^\d{4}(-\d{2}){0,2}$/.test(words) ? 'birthdate' : /\d/.test(words) ? 'identifier' : 'name';
-  return `Patient?${by}=${value}&_count=${PAGE}&_total=accurate`;
+/** What was typed last, so that coming back from a patient finds the list again. Never in an address: it may be a name. */
+let remembered = '';
+export function forgetSearch(): void {
+  remembered = '';
+}
+
+/** Dates are birth dates, what has digits is an identifier, every other word part of a name; all must hold. */
+export function queryOf(text: string): string {
+  const query = new URLSearchParams();
+  for (const word of text.trim().split(/\s+/).filter(Boolean)) {
+    const by = /^\d{4}(-\d{2}){0,2}$/.test(word) ? 'birthdate' : /\d/.test(word) ? 'identifier' : 'name';
+    // A comma would mean "or", as in "Holloway, Margaret".
+    const value = word.replace(/,+$/, '').replace(/([\\$,|])/g, by === 'identifier' ? '$1' : '\\$1');
+    if (value) query.append(by, value);
+  }
+  query.append('_count', String(PAGE));
+  query.append('_total', 'accurate');
+  return `Patient?${query}`;
 }
 
 export function Patients(): JSX.Element {
-  const [typed, setTyped] = useState('');
-  const [asked, setAsked] = useState('');
+  const [typed, setTyped] = useState(remembered);
+  const [asked, setAsked] = useState(remembered);
   useEffect(() => {
-    const timer = setTimeout(() => setAsked(typed), TYPING_MS);
+    remembered = typed;
+    const timer = setTimeout(() => setAsked(typed.trim()), TYPING_MS);
     return () => clearTimeout(timer);
   }, [typed]);
   const found = useLoad(asked, (signal) => request<Bundle>(queryOf(asked), { signal }));
+  const list = useRef<HTMLDivElement>(null);
   return (
-    <section>
+    <section class="patients">
       <h1>Patients</h1>
       <input
         class="search"
         type="search"
         aria-label="Search patients by name, identifier or birth date"
+        aria-describedby="search-hint"
+        autocomplete="off"
+        spellcheck={false}
         placeholder="Name, identifier or birth date"
         value={typed}
         onInput={(e) => setTyped(e.currentTarget.value)}
+        onKeyDown={(e) => {
+          const cards = list.current?.querySelectorAll<HTMLElement>('a.card');
+          if (e.key === 'ArrowDown' && cards?.length) {
+            e.preventDefault();
+            cards[0]!.focus();
+          }
+          if (e.key === 'Enter' && cards?.length === 1 && asked === typed.trim()) cards[0]!.click();
+        }}
       />
-      <Show of={found}>{(bundle) => <List key={asked} first={bundle} />}</Show>
+      <p id="search-hint" class="quiet small">
+        Words of a name, an identifier, a birth date as 1952-03-14, or a year; several narrow each other.
+      </p>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: only the links inside take the arrows */}
+      <div ref={list} onKeyDown={walk}>
+        <Found key={asked === '' ? 'all' : 'some'} found={found} asked={asked} onClear={() => setTyped('')} />
+      </div>
     </section>
   );
 }
 
-function List({ first }: { first: Bundle }): JSX.Element {
+/** Arrows go from card to card. */
+function walk(event: KeyboardEvent): void {
+  const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+  if (!step || !(event.target instanceof HTMLElement) || !event.target.matches('a.card')) return;
+  const cards = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('a.card')];
+  const next = cards[cards.indexOf(event.target) + step];
+  event.preventDefault();
+  if (next) next.focus();
+  else if (step < 0) document.querySelector<HTMLElement>('.search')?.focus();
+}
+
+interface FoundProps {
+  readonly found: Loaded<Bundle>;
+  readonly asked: string;
+  readonly onClear: () => void;
+}
+
+/** The last answer stays, paler, while the next is awaited: a list that blinks at each letter cannot be read. */
+function Found({ found, asked, onClear }: FoundProps): JSX.Element {
+  const last = useRef<{ bundle: Bundle; asked: string }>(undefined);
+  if (found.state === 'done') last.current = { bundle: found.value, asked };
+  if (found.state === 'failed') return <Failure message={found.message} again={found.again} />;
+  const shown = last.current;
+  if (!shown) return <Waiting />;
+  return (
+    <div class={found.state === 'loading' ? 'awaiting' : undefined} aria-busy={found.state === 'loading'}>
+      {found.state === 'loading' && <Waiting what="Searching…" />}
+      <List key={shown.asked} first={shown.bundle} asked={shown.asked} onClear={onClear} />
+    </div>
+  );
+}
+
+function List({
+  first,
+  asked,
+  onClear,
+}: {
+  readonly first: Bundle;
+  readonly asked: string;
+  readonly onClear: () => void;
+}): JSX.Element {
   const [pages, setPages] = useState([first]);
+  const [problem, setProblem] = useState<string>();
   const patients = pages.flatMap(resources);
   const next = nextLink(pages.at(-1)!);
-  if (patients.length === 0) return <p class="quiet">No patient is found.</p>;
+  if (patients.length === 0) return <Nobody asked={asked} onClear={onClear} />;
+  const more = async () => {
+    setProblem(undefined);
+    try {
+      setPages([...pages, await request<Bundle>(next!)]);
+    } catch (error) {
+      setProblem((error as Error).message);
+    }
+  };
   return (
     <>
-      <p class="quiet" role="status">
-        {first.total ?? patients.length} found
+      <p class="quiet found" role="status">
+        {countText(first.total ?? patients.length)} found
       </p>
       <ul class="cards">
         {patients.map((p) => (
@@ -57,32 +138,89 @@ function List({ first }: { first: Bundle }): JSX.Element {
           </li>
         ))}
       </ul>
+      {problem && <Failure message={problem} />}
       {next && (
-        <button type="button" onClick={async () => setPages([...pages, await request<Bundle>(next)])}>
-          More
-        </button>
+        <p>
+          <button type="button" onClick={more}>
+            More
+          </button>
+        </p>
       )}
     </>
   );
 }
 
-function Card({ patient }: { patient: Resource }): JSX.Element {
-  const mrn = patient.identifier?.find((i: { value?: string }) => i.value && i.value !== patient.id)?.value;
+function Nobody({ asked, onClear }: { readonly asked: string; readonly onClear: () => void }): JSX.Element {
   return (
-    <a class="card" href={`#/patient/${patient.id}`}>
+    <div class="empty" role="status">
+      {asked ? (
+        <>
+          <p>
+            <strong>No patient is found.</strong>
+          </p>
+          <p class="quiet">
+            Words match the beginnings of names; identifiers and dates match whole. Fewer words find more.
+          </p>
+          <p>
+            <button type="button" onClick={onClear}>
+              Show all patients
+            </button>
+          </p>
+        </>
+      ) : (
+        <>
+          <p>
+            <strong>There is no patient yet.</strong>
+          </p>
+          <p class="quiet">
+            Bring some in with <code>cenote import FOLDER --tenant T</code>.
+          </p>
+        </>
+      )}
+    </div>
+  );
+}
+
+interface Identifier {
+  readonly system?: string;
+  readonly value?: string;
+  readonly type?: { readonly text?: string; readonly coding?: { code?: string; display?: string }[] };
+}
+
+/** The medical record number where there is one, else the first identifier that says more than the id. */
+function numberOf(patient: Resource): string {
+  const all: Identifier[] = patient.identifier ?? [];
+  const given = all.filter(({ value }) => value && value !== patient.id);
+  const chosen = given.find(({ type }) => type?.coding?.some(({ code }) => code === 'MR')) ?? given[0];
+  if (!chosen) return '';
+  const name = conceptText(chosen.type);
+  return name && name.length <= 30 ? `${name} ${chosen.value}` : chosen.value!;
+}
+
+function Card({ patient }: { readonly patient: Resource }): JSX.Element {
+  const [address] = patient.address ?? [];
+  return (
+    <a class="card" href={`#/patient/${encodeURIComponent(patient.id)}`}>
       <strong>{personName(patient)}</strong>
       <span>
         {[
           patient.gender,
           patient.birthDate && `born ${patient.birthDate}`,
-          !patient.deceasedDateTime && ageOf(patient.birthDate),
+          !isDead(patient) && ageOf(patient.birthDate),
+          isDead(patient) &&
+            (patient.deceasedDateTime ? `died ${patient.deceasedDateTime.slice(0, 10)}` : 'dead'),
         ]
           .filter(Boolean)
           .join(' · ')}
       </span>
       <span class="quiet">
-        {patient.deceasedDateTime ? `died ${patient.deceasedDateTime.slice(0, 10)}` : (mrn ?? '')}
+        {[numberOf(patient), address && [address.city, address.state].filter(Boolean).join(', ')]
+          .filter(Boolean)
+          .join(' · ')}
       </span>
     </a>
   );
 }
+
+const isDead = (patient: Resource): boolean =>
+  patient.deceasedDateTime !== undefined || patient.deceasedBoolean === true;

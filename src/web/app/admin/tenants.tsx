@@ -1,0 +1,109 @@
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import { Failure } from '../load.js';
+import { whenText } from '../ui/format.js';
+import { admin, type Tenant } from './admin-api.js';
+
+export function Tenants({
+  tenants,
+  onChange,
+}: {
+  readonly tenants: readonly Tenant[];
+  readonly onChange: () => void;
+}): JSX.Element {
+  return (
+    <>
+      {tenants.length === 0 ? (
+        <div class="empty">
+          <p>
+            <strong>There is no tenant yet.</strong>
+          </p>
+          <p class="quiet">Each gets a database and keys of its own.</p>
+        </div>
+      ) : (
+        <ul class="rows">
+          {tenants.map((t) => (
+            <li key={t.id}>
+              <a class="row" href={`#/admin/tenant/${encodeURIComponent(t.name)}`}>
+                <span class="head">
+                  <strong>{t.name}</strong> <span class={`state ${t.state}`}>{t.state}</span>
+                </span>
+                <span class="quiet">
+                  since {whenText(t.created)} · checks: {t.validation ?? 'as the server'}
+                  {t.integrity && ' · references must hold'}
+                </span>
+              </a>
+            </li>
+          ))}
+        </ul>
+      )}
+      <Create onMade={onChange} />
+    </>
+  );
+}
+
+function Create({ onMade }: { readonly onMade: () => void }): JSX.Element {
+  const [name, setName] = useState('');
+  const [validation, setValidation] = useState('');
+  const [integrity, setIntegrity] = useState(false);
+  const [problem, setProblem] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    setBusy(true);
+    setProblem(undefined);
+    try {
+      await admin('tenants', {
+        method: 'POST',
+        body: { name: name.trim(), ...(validation && { validation }), ...(integrity && { integrity }) },
+      });
+      onMade();
+    } catch (error) {
+      setProblem((error as Error).message);
+      setBusy(false);
+    }
+  };
+  return (
+    <details class="panel">
+      <summary>Make a tenant</summary>
+      <form onSubmit={submit} class="fields">
+        <label class="field">
+          Name
+          <input
+            value={name}
+            required
+            autocomplete="off"
+            autocapitalize="none"
+            spellcheck={false}
+            pattern="[a-z][a-z0-9\-]{0,39}"
+            title="Small letters, digits and hyphens"
+            onInput={(e) => setName(e.currentTarget.value)}
+          />
+        </label>
+        <label class="field">
+          What is written is checked
+          <select value={validation} onChange={(e) => setValidation(e.currentTarget.value)}>
+            <option value="">as the server says</option>
+            <option value="strict">strictly</option>
+            <option value="structure">for its structure</option>
+            <option value="minimal">least</option>
+          </select>
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={integrity}
+            onChange={(e) => setIntegrity(e.currentTarget.checked)}
+          />
+          References must hold
+        </label>
+        {problem && <Failure message={problem} />}
+        <p class="buttons">
+          <button type="submit" disabled={busy}>
+            {busy ? 'Making its database and keys…' : 'Make it'}
+          </button>
+        </p>
+      </form>
+    </details>
+  );
+}
