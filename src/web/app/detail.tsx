@@ -1,12 +1,21 @@
 import type { JSX } from 'preact';
-import { type Bundle, type Resource, request, resources } from './api.js';
 import type { Event } from './events.js';
-import { Show, useLoad } from './load.js';
 import { Review } from './review.js';
-import { conceptText, systemName } from './words.js';
+import { rangeOf } from './timeline/results.js';
+import { SourceWords } from './timeline/source-words.js';
+import { Versions } from './timeline/versions.js';
+import { conceptText, quantityText, systemName } from './words.js';
 
 /** One event: what it is, whose words say so, the resource and its versions. */
-export function EventDetail({ event, onClose }: { event: Event; onClose: () => void }): JSX.Element {
+export function EventDetail({
+  event,
+  onClose,
+  onChanged,
+}: {
+  event: Event;
+  onClose: () => void;
+  onChanged: () => void;
+}): JSX.Element {
   const { resource } = event;
   const concept =
     resource.code ??
@@ -14,6 +23,23 @@ export function EventDetail({ event, onClose }: { event: Event; onClose: () => v
     resource.vaccineCode ??
     resource.type?.[0] ??
     resource.type;
+  const range = rangeOf(resource as Parameters<typeof rangeOf>[0]);
+  const rangeText = [range.low, range.high].every((n) => n === undefined)
+    ? undefined
+    : `${range.low ?? ''} – ${range.high ?? ''}`;
+  const rows: [string, string | undefined][] = [
+    ['When', event.when],
+    ['Value', quantityText(resource.valueQuantity) || undefined],
+    ['Abnormal', event.abnormal],
+    ['Reference', rangeText],
+    ['Recorded', event.recorded.slice(0, 19).replace('T', ' ')],
+    ['Status', resource.status ?? resource.clinicalStatus?.coding?.[0]?.code],
+    ...((concept?.coding ?? []) as { system?: string; code?: string; display?: string }[]).map(
+      (c): [string, string] => [systemName(c.system), [c.code, c.display].filter(Boolean).join(' ')],
+    ),
+    ['Directions', resource.dosage?.[0]?.text ?? resource.dosageInstruction?.[0]?.text],
+    ['Reason', resource.reasonCode?.[0] && conceptText(resource.reasonCode[0])],
+  ];
   return (
     <aside class="detail" aria-label="The event">
       <button type="button" class="close" aria-label="Close" onClick={onClose}>
@@ -21,81 +47,23 @@ export function EventDetail({ event, onClose }: { event: Event; onClose: () => v
       </button>
       <h2>{event.title}</h2>
       <dl>
-        <dt>When</dt>
-        <dd>{event.when}</dd>
-        <dt>Recorded</dt>
-        <dd>{event.recorded.slice(0, 19).replace('T', ' ')}</dd>
-        {resource.status && (
-          <>
-            <dt>Status</dt>
-            <dd>{resource.status}</dd>
-          </>
-        )}
-        {(concept?.coding ?? []).map((c: { system?: string; code?: string; display?: string }) => (
-          <>
-            <dt>{systemName(c.system)}</dt>
-            <dd>
-              {c.code} {c.display}
-            </dd>
-          </>
-        ))}
-        {resource.dosage?.[0]?.text && (
-          <>
-            <dt>Directions</dt>
-            <dd>{resource.dosage[0].text}</dd>
-          </>
-        )}
-        {resource.reasonCode?.[0] && (
-          <>
-            <dt>Reason</dt>
-            <dd>{conceptText(resource.reasonCode[0])}</dd>
-          </>
-        )}
+        {rows
+          .filter(([, text]) => text)
+          .map(([name, text], i) => (
+            <>
+              <dt key={i}>{name}</dt>
+              <dd class={name === 'Abnormal' ? 'no' : undefined}>{text}</dd>
+            </>
+          ))}
       </dl>
-      {event.words.length > 0 && (
-        <>
-          <h3>Said by</h3>
-          <ul class="sources">
-            {event.words.map((w) => (
-              <li key={`${w.document} ${w.start}`}>
-                <a href={`#/note/${w.document}/${w.start}-${w.end}`}>“{w.text}”</a>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
+      {event.words.length > 0 && <SourceWords words={event.words} />}
       {resource.resourceType === 'DocumentReference' && (
         <p>
           <a href={`#/note/${resource.id}`}>Read the note</a>
         </p>
       )}
-      {event.derived && <Review resource={resource} />}
+      {event.derived && <Review resource={resource} onChanged={onChanged} />}
       <Versions resource={resource} />
     </aside>
-  );
-}
-
-function Versions({ resource }: { resource: Resource }): JSX.Element {
-  const history = useLoad(`${resource.resourceType}/${resource.id}`, (signal) =>
-    request<Bundle>(`${resource.resourceType}/${resource.id}/_history?_count=20`, { signal }),
-  );
-  return (
-    <Show of={history}>
-      {(bundle) => (
-        <div class="versions">
-          {resources(bundle)
-            .filter(Boolean)
-            .map((version) => (
-              <details key={version.meta?.versionId} open={bundle.entry?.length === 1}>
-                <summary>
-                  Version {version.meta?.versionId},{' '}
-                  {version.meta?.lastUpdated?.slice(0, 19).replace('T', ' ')}
-                </summary>
-                <pre>{JSON.stringify(version, undefined, 1)}</pre>
-              </details>
-            ))}
-        </div>
-      )}
-    </Show>
   );
 }

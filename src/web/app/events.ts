@@ -1,4 +1,6 @@
 import { type Bundle, extension, nextLink, type Resource, request } from './api.js';
+import { abnormalOf } from './timeline/results.js';
+import { courseOf } from './timeline/spans.js';
 
 /** One event of `$timeline`, as the page draws it. */
 export interface Event {
@@ -8,6 +10,10 @@ export interface Event {
   /** ms; undefined where no date is known. */
   readonly start: number | undefined;
   readonly end: number | undefined;
+  /** Still going on, as far as is known: drawn to now. */
+  readonly open: boolean;
+  /** What its code of interpretation or its reference range says: H, L, A and the like. */
+  readonly abnormal: string | undefined;
   /** The date as written. */
   readonly when: string;
   readonly recorded: string;
@@ -41,12 +47,18 @@ function eventOf(entry: NonNullable<Bundle['entry']>[number]): Event | undefined
       text: String(extension(w, 'text')?.valueString ?? ''),
     }));
   const start = from ? Date.parse(from) : to ? Date.parse(to) : undefined;
+  const derived = part('derived')?.valueBoolean === true;
+  // What a note says of a drug or an illness holds on its day: it gives no course.
+  const course = from && !to && !derived ? courseOf(entry.resource) : undefined;
+  const end = from && to ? Date.parse(to) : course?.end;
   return {
     key: `${entry.resource.resourceType}/${entry.resource.id}`,
     kind: String(part('kind')?.valueCode ?? entry.resource.resourceType),
     title: String(part('title')?.valueString ?? entry.resource.resourceType),
     start: Number.isNaN(start) ? undefined : start,
-    end: from && to ? Date.parse(to) : undefined,
+    end: start !== undefined && end !== undefined && end >= start ? end : undefined,
+    open: course?.open === true && (start ?? 0) <= Date.now(),
+    abnormal: abnormalOf(entry.resource),
     when:
       from && to && from.slice(0, 10) !== to.slice(0, 10)
         ? `${from.slice(0, 10)} – ${to.slice(0, 10)}`
@@ -56,7 +68,7 @@ function eventOf(entry: NonNullable<Bundle['entry']>[number]): Event | undefined
             ? `before ${to.slice(0, 10)}`
             : 'date unknown',
     recorded: String(part('recorded')?.valueInstant ?? ''),
-    derived: part('derived')?.valueBoolean === true,
+    derived,
     sources: (event.extension ?? [])
       .filter((e) => e.url === 'source')
       .map((e) => (e.valueReference as { reference: string }).reference),

@@ -1,5 +1,6 @@
+import './note/note.css';
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { systemName } from './words.js';
 
 /** A mention as `$annotation` and `$annotate` give it. */
@@ -17,29 +18,30 @@ export interface Mention {
   because?: Record<string, string>;
 }
 
-/** The note with its mentions marked; overlapping ones give way to the earlier and longer. */
+/**
+ * The note with its mentions marked; overlapping ones give way to the earlier and longer. A word under the pointer or
+ * with the focus is peeked at; a press chooses it.
+ */
 export function MarkedText({
   text,
   mentions,
   chosen,
   onChoose,
+  onPeek,
 }: {
   text: string;
   mentions: readonly Mention[];
   chosen: Mention | undefined;
   onChoose: (mention: Mention) => void;
+  onPeek?: (mention: Mention | undefined) => void;
 }): JSX.Element {
   const mark = useRef<HTMLButtonElement>(null);
-  useEffect(() => mark.current?.scrollIntoView({ block: 'center' }), [chosen]);
-  const parts: (string | Mention)[] = [];
-  let at = 0;
-  for (const mention of [...mentions].sort((a, b) => a.start - b.start || b.end - a.end)) {
-    if (mention.start < at) continue;
-    if (mention.start > at) parts.push(text.slice(at, mention.start));
-    parts.push(mention);
-    at = mention.end;
-  }
-  parts.push(text.slice(at));
+  useEffect(() => {
+    // What was pressed is in sight already: only what was chosen elsewhere is brought there.
+    const box = mark.current?.getBoundingClientRect();
+    if (box && (box.top < 0 || box.bottom > innerHeight)) mark.current?.scrollIntoView({ block: 'center' });
+  }, [chosen]);
+  const parts = useMemo(() => partsOf(text, mentions), [text, mentions]);
   return (
     <div class="note">
       {parts.map((part, i) =>
@@ -54,8 +56,14 @@ export function MarkedText({
               type="button"
               class="words"
               ref={part === chosen ? mark : undefined}
-              title={titleOf(part)}
+              title={onPeek ? undefined : titleOf(part)}
+              aria-description={titleOf(part)}
+              aria-pressed={part === chosen}
               onClick={() => onChoose(part)}
+              onPointerEnter={() => onPeek?.(part)}
+              onPointerLeave={() => onPeek?.(undefined)}
+              onFocus={() => onPeek?.(part)}
+              onBlur={() => onPeek?.(undefined)}
             >
               {part.accepted ? text.slice(part.start, part.end) : <s>{text.slice(part.start, part.end)}</s>}
             </button>
@@ -66,15 +74,37 @@ export function MarkedText({
   );
 }
 
+function partsOf(text: string, mentions: readonly Mention[]): (string | Mention)[] {
+  const parts: (string | Mention)[] = [];
+  let at = 0;
+  for (const mention of [...mentions].sort((a, b) => a.start - b.start || b.end - a.end)) {
+    if (mention.start < at) continue;
+    if (mention.start > at) parts.push(text.slice(at, mention.start));
+    parts.push(mention);
+    at = mention.end;
+  }
+  return [...parts, text.slice(at)];
+}
+
 function titleOf(m: Mention): string {
   const { polarity, temporality, experiencer } = m.assertion;
   return `${m.type}: ${[polarity, temporality, experiencer].join(', ')}${m.accepted ? '' : `; refused: ${m.reason}`}`;
 }
 
 export function MentionDetail({ mention }: { mention: Mention }): JSX.Element {
-  const { polarity, temporality, experiencer } = mention.assertion;
   return (
     <aside class="detail" aria-label="The mention">
+      <MentionFacts mention={mention} />
+    </aside>
+  );
+}
+
+/** Assertion, attributes, codes with their scores, and what decided. */
+export function MentionFacts({ mention }: { mention: Mention }): JSX.Element {
+  const { polarity, temporality, experiencer } = mention.assertion;
+  const because = Object.entries(mention.because ?? {});
+  return (
+    <>
       <h2>{mention.text.replace(/\s+/g, ' ')}</h2>
       <p>
         <span class={`m ${mention.type}`}>{mention.type}</span>{' '}
@@ -86,10 +116,12 @@ export function MentionDetail({ mention }: { mention: Mention }): JSX.Element {
           {polarity}, {temporality}, {experiencer}
         </dd>
         <dt>Score</dt>
-        <dd>{mention.score.toFixed(2)}</dd>
+        <dd>
+          <Score of={mention.score} />
+        </dd>
         {mention.attributes.map((a) => (
           <>
-            <dt>{a.type}</dt>
+            <dt key={`${a.type} ${a.start}`}>{a.type}</dt>
             <dd>
               {a.text} {a.normalized && a.normalized !== a.text && <span class="quiet">{a.normalized}</span>}
             </dd>
@@ -97,20 +129,35 @@ export function MentionDetail({ mention }: { mention: Mention }): JSX.Element {
         ))}
         {mention.concepts.map((c) => (
           <>
-            <dt>{systemName(c.system)}</dt>
+            <dt key={`${c.system} ${c.code}`}>{systemName(c.system)}</dt>
             <dd>
-              {c.code} {c.display} <span class="quiet">{c.score.toFixed(2)}</span>
+              {c.code} {c.display} <Score of={c.score} />
             </dd>
           </>
         ))}
-        {Object.entries(mention.because ?? {}).map(([stage, why]) => (
-          <>
-            <dt class="quiet">{stage}</dt>
-            <dd class="quiet">{why}</dd>
-          </>
-        ))}
       </dl>
-    </aside>
+      {because.length > 0 && (
+        <>
+          <h3>Why</h3>
+          <dl class="because">
+            {because.map(([stage, why]) => (
+              <>
+                <dt key={stage}>{stage}</dt>
+                <dd>{why}</dd>
+              </>
+            ))}
+          </dl>
+        </>
+      )}
+    </>
+  );
+}
+
+function Score({ of }: { of: number }): JSX.Element {
+  return (
+    <span class="score">
+      <meter min={0} max={1} value={of} aria-label="Score" /> {of.toFixed(2)}
+    </span>
   );
 }
 
