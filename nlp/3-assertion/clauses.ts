@@ -119,7 +119,12 @@ export function forwardEnd(clauses: Clauses, cue: Cue, row: CueRow): number {
     limit = Math.min(last, limit + 1);
   } else if (row.follow) return cue.last;
   const opened = at;
+  // `Hypertension (since 2005), gout`: what is said in brackets ends with them.
+  let depth = openBrackets(clauses, cue) ? 0 : Number.NaN;
   for (; at < limit; at++) {
+    const mark = tokens[at]!.norm;
+    if (mark === '(') depth++;
+    else if (mark === ')' && --depth < 0) return at;
     if (starts[at - first] && at > opened && !introduces(clauses, cue, row, at)) return at;
     const other = cueAt[at - first]!;
     if (other < 0) continue;
@@ -133,6 +138,19 @@ export function forwardEnd(clauses: Clauses, cue: Cue, row: CueRow): number {
   }
   return limit;
 }
+
+/** Whether the cue stands in brackets that were opened in its sentence. */
+function openBrackets({ tokens, first }: Clauses, cue: Cue): boolean {
+  let depth = 0;
+  for (let i = cue.first - 1; i >= Math.max(first, cue.first - BRACKET_MAX_TOKENS); i--) {
+    const { norm } = tokens[i]!;
+    if (norm === ')') depth--;
+    else if (norm === '(' && ++depth > 0) return true;
+  }
+  return false;
+}
+
+const BRACKET_MAX_TOKENS = 30;
 
 const DEEDS = new Set(['planned', 'current', 'past']);
 const INTRODUCTION_MAX_TOKENS = 6;

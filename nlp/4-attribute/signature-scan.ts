@@ -170,6 +170,13 @@ export function scanSignature(
   for (const pattern of DURATION_RES) {
     each(pattern, 1, (match, from, to) => {
       const words = region.slice(from, to);
+      // "On aspirin, p/w 2 d of cough" is how long the cough has been.
+      if (
+        /(?:p\/|presents? |presented |presenting |here )with?\s*$|p\/w\s*$/.test(
+          region.slice(Math.max(0, from - 16), from),
+        )
+      )
+        return false;
       // "three times a day"
       if (/^times\s+an?\b/.test(match[0])) return false;
       // "After 3 months of treatment" says when something happened, not how long the drug is taken.
