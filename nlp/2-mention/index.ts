@@ -13,6 +13,7 @@ import type { Candidate } from './candidate.js';
 import { chooseRow } from './choose-row.js';
 import { ContextJudge } from './context.js';
 import type { TaggedSpan } from './crf.js';
+import { drugMarks } from './drug-marks.js';
 import type { LexiconHit } from './lexicon.js';
 import { matchLexicon } from './lexicon.js';
 import { TITLE_ENDS } from './mention-words.js';
@@ -41,13 +42,16 @@ export function findMentions(
   tagger: Tagger = loadTagger(),
 ): Mention[] {
   const mentions: Mention[] = [];
-  const read: { sentence: Sentence; view: TaggerSentence }[] = [];
+  const read: { sentence: Sentence; view: TaggerSentence; hits: readonly LexiconHit[] }[] = [];
   for (const sentence of input.sentences) {
     const section = sectionHash(input.sections[sentence.section]?.kind ?? 'none');
     // Broken input can be one endless sentence: pieces keep the work linear in its length.
     for (let first = sentence.firstToken; first < sentence.lastToken; first += SENTENCE_MAX_TOKENS) {
       const tokens = input.tokens.slice(first, Math.min(sentence.lastToken, first + SENTENCE_MAX_TOKENS));
-      if (!isTitle(tokens)) read.push({ sentence, view: { tokens, section, listItem: sentence.listItem } });
+      if (isTitle(tokens)) continue;
+      const hits = matchLexicon(tokens);
+      const view = { tokens, section, listItem: sentence.listItem, drugs: drugMarks(tokens, hits) };
+      read.push({ sentence, view, hits });
     }
   }
   const tagged = tagDocument(
@@ -55,7 +59,7 @@ export function findMentions(
     read.map(({ view }) => view),
   );
   let vaccines = false;
-  for (const [i, { sentence, view }] of read.entries()) {
+  for (const [i, { sentence, view, hits }] of read.entries()) {
     const { tokens } = view;
     const section = input.sections[sentence.section];
     // "The following immunizations:" speaks for the lines under it.
@@ -69,7 +73,7 @@ export function findMentions(
       introduced,
     );
     vaccines = context.aboutVaccines;
-    for (const candidate of candidatesOf(tokens, tagged[i]!.spans, context)) {
+    for (const candidate of candidatesOf(hits, tagged[i]!.spans, context)) {
       const start = tokens[candidate.first]!.start;
       const end = tokens[candidate.last - 1]!.end;
       // The words of a header name the section; only a test or procedure in it ("CXR:") is also a mention.
@@ -110,12 +114,12 @@ function isHeaderMention(candidate: Candidate, kind: SectionKind): boolean {
 }
 
 function candidatesOf(
-  tokens: readonly Token[],
+  hits: readonly LexiconHit[],
   spans: readonly TaggedSpan[],
   context: ContextJudge,
 ): Candidate[] {
   const fromLexicon: Candidate[] = [];
-  for (const hit of matchLexicon(tokens)) {
+  for (const hit of hits) {
     const chosen = chooseRow(hit, context);
     if (chosen) fromLexicon.push(chosen);
   }

@@ -107,6 +107,8 @@ export function openTagger(file: TaggerFile): Tagger {
       for (let t = 0; t < length; t++) {
         if (hints.length <= t) hints.push([]);
         else hints[t]!.length = 0;
+        const marks = sentence.drugs[t];
+        if (marks) hints[t]!.push(...marks);
       }
       for (let helper = 0; helper < last; helper++) {
         const lattice = lattices[helper]!;
@@ -124,7 +126,11 @@ export function openTagger(file: TaggerFile): Tagger {
     if (sentence.tokens.length > SENTENCE_MAX_TOKENS) {
       const spans: TaggedSpan[] = [];
       for (let from = 0; from < sentence.tokens.length; from += SENTENCE_MAX_TOKENS) {
-        const piece = { ...sentence, tokens: sentence.tokens.slice(from, from + SENTENCE_MAX_TOKENS) };
+        const piece = {
+          ...sentence,
+          tokens: sentence.tokens.slice(from, from + SENTENCE_MAX_TOKENS),
+          drugs: sentence.drugs.slice(from, from + SENTENCE_MAX_TOKENS),
+        };
         const types = models[m]!.types.length;
         for (const span of tagModel(m, piece, out.subarray(from * types))) {
           spans.push({ ...span, first: span.first + from, last: span.last + from });

@@ -1,14 +1,17 @@
 import type { Token } from '../model.js';
 import type { Lattice } from './crf.js';
+import type { DrugMarks } from './drug-marks.js';
 import { contextFeatures, FeatureBuffer, sentenceFeatures } from './features.js';
 import { findRow, LANES_PER_NUMBER, laneOf, mayHave, type TaggerFile, WEIGHT_ZERO } from './tagger-file.js';
-import { describeWord, OFFSETS, REACH, type Word, type WordTable } from './words.js';
+import { describeWord, FAR_LEFT, FAR_RIGHT, OFFSETS, REACH, type Word, type WordTable } from './words.js';
 
 /** A run of tokens that is read as one. */
 export interface TaggerSentence {
   readonly tokens: readonly Token[];
   readonly section: number;
   readonly listItem: boolean;
+  /** For the last model. */
+  readonly drugs: DrugMarks;
 }
 
 /** Words kept with their sums of weights. At the limit all are dropped; results do not depend on it. */
@@ -21,13 +24,20 @@ const KIND_CACHE_MAX = 256;
 const WORD_MAX_CHARACTERS = 60;
 
 /**
- * Halves of lanes are 16 bits: five words of at most 2 × 4,095 and 96 rows of at most 255 are 65,435. A word's sum
- * beyond the limit is cut; no word of the trained sets comes near it. Rows beyond the maximum are left out.
+ * Halves of lanes are 16 bits: five words of at most 2 × 4,095, seven far words of one row and 88 other rows of at
+ * most 255 are 65,180. A word's sum beyond the limit is cut; no word of the trained sets comes near it. Rows beyond
+ * the maximum are left out.
  */
 const WORD_LIMIT = 4_095;
 const WORD_ZERO = 4_096;
-const ROWS_MAX = 96;
+const ROWS_MAX = 88;
 const WORD_ZEROS = WORD_ZERO | (WORD_ZERO << 16);
+const FAR_ZEROS = WEIGHT_ZERO | (WEIGHT_ZERO << 16);
+const FAR_WORDS = FAR_LEFT - REACH + (FAR_RIGHT - REACH);
+/** Of each known word: a sum for each place in the window, one for far before and one for far after. */
+const SUMS_OF_WORD = OFFSETS + 2;
+/** Places before and after the sentence that the windows reach. */
+const MARGIN = Math.max(FAR_LEFT, FAR_RIGHT) + 1;
 
 /** The word of a token as the tagger knows it, with bounded length. */
 export function describeTagged(token: Token, table: WordTable): Word {
@@ -53,18 +63,24 @@ export class WeightSums {
   /** Place of each known word in `known` and `wordSums`; place 0 stands for what is outside the sentence. */
   private readonly places = new Map<string, number>();
   private readonly known: Word[] = [];
-  /** Place × OFFSETS × lanes: sum of the rows of the word's features, each half raised by `WORD_ZERO`. */
+  /**
+   * Place × `SUMS_OF_WORD` × lanes: sums of the rows of the word's features, each half raised by `WORD_ZERO`, by
+   * `WEIGHT_ZERO` for the far ones.
+   */
   private wordSums = new Int32Array(0);
   private readonly kinds = new Map<number, { readonly sums: Int32Array; readonly rows: number }>();
 
   private readonly context = new FeatureBuffer();
   private readonly words: Word[] = [];
+  /** Sums of the far words of the current token. */
+  private readonly far: Int32Array;
   private atPlace = new Int32Array(0);
   private candidates = new Int32Array(256);
   private rows = new Int32Array(256);
 
   constructor(private readonly file: TaggerFile) {
     this.lanes = file.lanes;
+    this.far = new Int32Array(file.lanes);
     this.forget();
   }
 
@@ -77,35 +93,57 @@ export class WeightSums {
       this.sums = new Int32Array(length * lanes * 2);
       this.raised = new Int32Array(length * 2);
       this.rowCount = new Int32Array(length * 2);
-      this.atPlace = new Int32Array(length * 2 + 2 * REACH);
+      this.atPlace = new Int32Array(length * 2 + 2 * MARGIN);
     }
     const kind = this.kindOf(sentence);
     const { atPlace, words, sums } = this;
     if (this.known.length + length > WORD_CACHE_MAX) this.forget();
     words.length = length;
-    for (let i = 0; i < REACH; i++) {
+    for (let i = 0; i < MARGIN; i++) {
       atPlace[i] = 0;
-      atPlace[REACH + length + i] = 0;
+      atPlace[MARGIN + length + i] = 0;
     }
     for (let t = 0; t < length; t++) {
       const token = tokens[t]!;
       const place = this.places.get(token.text) ?? this.learn(token);
-      atPlace[t + REACH] = place * OFFSETS * lanes;
+      atPlace[t + MARGIN] = place * SUMS_OF_WORD * lanes;
       words[t] = this.known[place]!;
     }
-    const { wordSums } = this;
+    const { wordSums, far } = this;
     const common = kind.sums;
+    // The far words of the token before the first, from which those of each token follow.
+    far.fill(FAR_WORDS * FAR_ZEROS);
+    const before = OFFSETS * lanes;
+    const after = before + lanes;
+    for (let i = REACH + 1; i < FAR_RIGHT; i++) {
+      const entering = atPlace[MARGIN - 1 + i]! + after;
+      for (let l = 0; l < lanes; l++) far[l] = far[l]! + wordSums[entering + l]! - FAR_ZEROS;
+    }
     for (let t = 0; t < length; t++) {
+      const at = t + MARGIN;
       // The word at offset o from t speaks of t from its own row o.
-      const a = atPlace[t]!;
-      const b = atPlace[t + 1]! + lanes;
-      const c = atPlace[t + 2]! + 2 * lanes;
-      const d = atPlace[t + 3]! + 3 * lanes;
-      const e = atPlace[t + 4]! + 4 * lanes;
+      const a = atPlace[at - 2]!;
+      const b = atPlace[at - 1]! + lanes;
+      const c = atPlace[at]! + 2 * lanes;
+      const d = atPlace[at + 1]! + 3 * lanes;
+      const e = atPlace[at + 2]! + 4 * lanes;
+      const inLeft = atPlace[at - REACH - 1]! + before;
+      const outLeft = atPlace[at - FAR_LEFT - 1]! + before;
+      const inRight = atPlace[at + FAR_RIGHT]! + after;
+      const outRight = atPlace[at + REACH]! + after;
       const to = t * lanes;
       for (let l = 0; l < lanes; l++) {
+        const further =
+          (far[l]! +
+            wordSums[inLeft + l]! -
+            wordSums[outLeft + l]! +
+            wordSums[inRight + l]! -
+            wordSums[outRight + l]!) |
+          0;
+        far[l] = further;
         sums[to + l] =
           (common[l]! +
+            further +
             wordSums[a + l]! +
             wordSums[b + l]! +
             wordSums[c + l]! +
@@ -114,7 +152,7 @@ export class WeightSums {
           0;
       }
       this.rowCount[t] = kind.rows;
-      this.raised[t] = OFFSETS * WORD_ZERO + kind.rows * WEIGHT_ZERO;
+      this.raised[t] = OFFSETS * WORD_ZERO + (FAR_WORDS + kind.rows) * WEIGHT_ZERO;
     }
     contextFeatures(words, this.file.gazetteer, this.context);
     this.add(this.context);
@@ -177,17 +215,18 @@ export class WeightSums {
 
   /** Drops all words but the one that stands for none. */
   private forget(): void {
-    const size = OFFSETS * this.lanes;
+    const size = SUMS_OF_WORD * this.lanes;
     this.places.clear();
     this.known.length = 0;
     this.wordSums = new Int32Array(WORD_CACHE_START * size);
     this.known.push({ ...describeWord('', '', this.file.words), features: [] });
-    this.wordSums.fill(WORD_ZEROS, 0, size);
+    this.wordSums.fill(WORD_ZEROS, 0, OFFSETS * this.lanes);
+    this.wordSums.fill(FAR_ZEROS, OFFSETS * this.lanes, size);
   }
 
   private learn(token: Token): number {
     const { file, lanes } = this;
-    const size = OFFSETS * lanes;
+    const size = SUMS_OF_WORD * lanes;
     const place = this.known.length;
     if ((place + 1) * size > this.wordSums.length) {
       const larger = new Int32Array(this.wordSums.length * 2);
@@ -213,8 +252,14 @@ export class WeightSums {
         this.wordSums[l] = limited((both & 0xffff) - zero) | (limited((both >>> 16) - zero) << 16);
       }
     }
+    for (const [i, feature] of [word.farBefore, word.farAfter].entries()) {
+      const at = place * size + (OFFSETS + i) * lanes;
+      const row = findRow(file, feature);
+      if (row < 0) this.wordSums.fill(FAR_ZEROS, at, at + lanes);
+      else addRows(file.entries, Int32Array.of(row), 1, this.wordSums, at, lanes);
+    }
     this.known.push({ ...word, features: [] });
-    this.places.set(token.text, place);
+    this.places.set(ownCopy(token.text), place);
     return place;
   }
 
@@ -233,6 +278,11 @@ export class WeightSums {
     this.kinds.set(key, kind);
     return kind;
   }
+}
+
+/** The same letters in memory of their own: a part of a note's text would keep the whole of it. */
+function ownCopy(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le');
 }
 
 function limited(sum: number): number {

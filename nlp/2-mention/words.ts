@@ -54,6 +54,13 @@ export function foldDigits(norm: string): string {
 export const REACH = 2;
 export const OFFSETS = 2 * REACH + 1;
 
+/**
+ * Words further away, as a bag: those 3 to `FAR_LEFT` tokens before and 3 to `FAR_RIGHT` after. They tell what is
+ * written about where the neighbours are only "of", "the" and "left". Features of the last model alone.
+ */
+export const FAR_LEFT = 6;
+export const FAR_RIGHT = 5;
+
 /** The key of hyphens and apostrophes: "non-small-cell" finds "non small cell". */
 export const NO_KEY = -1;
 
@@ -72,6 +79,9 @@ export interface Word {
   readonly joints: Int32Array;
   /** Feature hashes by offset: `features[o + REACH]` when the word stands o tokens after the one described. */
   readonly features: readonly Int32Array[];
+  /** Features for tokens that this word stands far before, and far after. */
+  readonly farBefore: number;
+  readonly farAfter: number;
 }
 
 /** Letters and digits as classes: `Xx`, `d`, `X-d`; runs collapsed. */
@@ -196,5 +206,5 @@ export function describeWord(text: string, norm: string, table: WordTable): Word
   }
   const key = norm === '-' || norm === '’' || norm === "'" ? NO_KEY : wordKey(norm);
   const place = { id, key, cluster: mix(7, cluster || id), coarse: mix(8, coarse || shape), shape };
-  return { ...place, joints: jointsOf(place), features };
+  return { ...place, joints: jointsOf(place), features, farBefore: mix(210, id), farAfter: mix(211, id) };
 }

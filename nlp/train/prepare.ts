@@ -1,4 +1,6 @@
 import { segmentText } from '../1-segment/index.js';
+import { drugMarks } from '../2-mention/drug-marks.js';
+import { matchLexicon } from '../2-mention/lexicon.js';
 import { SENTENCE_MAX_TOKENS, sectionHash, type TaggerSentence } from '../2-mention/tagger.js';
 import type { GoldDocument, GoldSpan } from '../eval/corpora.js';
 
@@ -12,14 +14,18 @@ export interface PreparedDocument {
 
 export function prepareText(text: string): TaggerSentence[] {
   const { sections, sentences, tokens } = segmentText(text);
-  return sentences.map((sentence) => ({
-    tokens: tokens.slice(
+  return sentences.map((sentence) => {
+    const words = tokens.slice(
       sentence.firstToken,
       Math.min(sentence.lastToken, sentence.firstToken + SENTENCE_MAX_TOKENS),
-    ),
-    section: sectionHash(sections[sentence.section]?.kind ?? 'none'),
-    listItem: sentence.listItem,
-  }));
+    );
+    return {
+      tokens: words,
+      section: sectionHash(sections[sentence.section]?.kind ?? 'none'),
+      listItem: sentence.listItem,
+      drugs: drugMarks(words, matchLexicon(words)),
+    };
+  });
 }
 
 export function prepare(document: GoldDocument): PreparedDocument {

@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lattice } from '../2-mention/crf.js';
+import type { DrugMarks } from '../2-mention/drug-marks.js';
 import { contextFeatures, FeatureBuffer, hintFeatures, sentenceFeatures } from '../2-mention/features.js';
 import { buildGazetteer, type Gazetteer } from '../2-mention/gazetteer.js';
 import { hintsFrom } from '../2-mention/tagger.js';
 import type { PackedModel, TaggerParts } from '../2-mention/tagger-file.js';
 import { describeTagged, type TaggerSentence } from '../2-mention/weight-sums.js';
-import { foldDigits, REACH, type Word, type WordTable } from '../2-mention/words.js';
+import { FAR_LEFT, FAR_RIGHT, foldDigits, REACH, type Word, type WordTable } from '../2-mention/words.js';
 import { readBrat, readCsv, readJsonLines, readPhee, readPubTator } from '../eval/corpora.js';
 import {
   type CrfWeights,
@@ -192,7 +193,7 @@ export class Featurizer {
     const common = sentenceFeatures(sentence.section, sentence.listItem);
     return words.map((_, t) => {
       const parts: ArrayLike<number>[] = [common, this.context.of(t)];
-      if (hints) parts.push(this.hinted.of(t));
+      if (hints) parts.push(this.hinted.of(t), farFeatures(words, t));
       for (let o = -REACH; o <= REACH; o++) {
         const other = words[t + o];
         if (other) parts.push(other.features[o + REACH]!);
@@ -208,6 +209,14 @@ export class Featurizer {
   }
 }
 
+/** The words far before and after token t, as its features. */
+function farFeatures(words: readonly Word[], t: number): number[] {
+  const out: number[] = [];
+  for (let d = REACH + 1; d <= FAR_LEFT; d++) if (t - d >= 0) out.push(words[t - d]!.farBefore);
+  for (let d = REACH + 1; d <= FAR_RIGHT; d++) if (t + d < words.length) out.push(words[t + d]!.farAfter);
+  return out;
+}
+
 /** Base models on dense weights, ready to give hints. */
 export class Hinter {
   private readonly decoders: readonly DenseDecoder[];
@@ -215,8 +224,9 @@ export class Hinter {
     this.decoders = models.map((model) => new DenseDecoder(model));
   }
 
-  hints(features: readonly ArrayLike<number>[]): number[][] {
-    const hints: number[][] = features.map(() => []);
+  /** @param drugs marks of the sentence, which stand among the hints. */
+  hints(features: readonly ArrayLike<number>[], drugs: DrugMarks): number[][] {
+    const hints: number[][] = features.map((_, t) => [...(drugs[t] ?? [])]);
     this.decoders.forEach((decoder, m) => {
       decoder.load(features, BASE_PLANS[m]!.bias);
       decoder.lattice.marginals(features.length);
@@ -242,7 +252,7 @@ export function trainingSentences(
     return document.sentences.map((sentence, i) => {
       const plain = featurizer.features(sentence);
       return {
-        features: hinter ? featurizer.features(sentence, hinter.hints(plain)) : plain,
+        features: hinter ? featurizer.features(sentence, hinter.hints(plain, sentence.drugs)) : plain,
         labels: labels[i]!,
       };
     });
@@ -264,7 +274,7 @@ export function trainBases(
 }
 
 /** A feature none of whose weights is larger than this many int8 units is dropped. */
-const SMALLEST_UNITS = 24;
+const SMALLEST_UNITS = 14;
 
 /** Packs dense models side by side as int8 rows. `plans` and `models` in the order of use, the last one last. */
 export function packTagger(

@@ -165,6 +165,7 @@ describe('the shipped tagger', () => {
       tokens,
       section: sectionHash('none'),
       listItem: false,
+      drugs: [],
     });
     expect(spans.spans.map((span) => tokens[span.first]!.text)).toEqual(['Naloxone', 'clonidine']);
   });
