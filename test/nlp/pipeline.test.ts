@@ -128,6 +128,20 @@ describe('the clinical pipeline', () => {
     );
   });
 
+  it('reads a long note in time linear in its length', () => {
+    const timeOf = (copies: number): number => {
+      const text = `${NOTE}\n\n`.repeat(copies);
+      const cpu = process.cpuUsage();
+      pipeline.annotate(text, { id: 'long' });
+      const used = process.cpuUsage(cpu);
+      return (used.user + used.system) / 1000;
+    };
+    timeOf(50);
+    const short = Math.min(timeOf(50), timeOf(50));
+    // Six times the length: six times the time, or a little more where memory is collected.
+    expect(timeOf(300)).toBeLessThan(12 * short + 50);
+  });
+
   const hard: { name: string; text: string }[] = [
     { name: 'one word of 10,000 letters', text: 'x'.repeat(10_000) },
     { name: 'nested brackets', text: '('.repeat(5_000) + ')'.repeat(5_000) },
