@@ -45,6 +45,9 @@ const TYPE_INTERACTIONS = [
 const BULK_DATA = 'http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data';
 const SYSTEM_INTERACTIONS = ['transaction', 'batch', 'search-system', 'history-system'];
 
+/** Compartments of R4, all of which are served. */
+export const COMPARTMENTS = ['Patient', 'Encounter', 'Practitioner', 'RelatedPerson', 'Device'] as const;
+
 /**
  * The CapabilityStatement (R4 http.html#capabilities), from the table of routes and the tables of resource types and
  * search parameters: nothing is claimed that has no route, and every route is claimed.
@@ -82,6 +85,9 @@ export function capabilityStatement(routes: readonly Route[], settings: Capabili
           ...['_id', '_lastUpdated', '_tag', '_profile', '_security', '_source'].flatMap(commonParameter),
         ],
         operation: operations(routes, undefined),
+        compartment: COMPARTMENTS.map(
+          (type) => `http://hl7.org/fhir/CompartmentDefinition/${type.toLowerCase()}`,
+        ),
       },
     ],
   };

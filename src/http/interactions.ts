@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.js';
 import type { BundleDeps } from '../tasks/bundle.js';
+import { COMPARTMENTS } from './capabilities.js';
 import type { Handler } from './exchange.js';
 import { idempotentHandler } from './idempotency.js';
 import { type Decorate, instanceHistoryHandler, readHandler, vreadHandler } from './read.js';
@@ -136,7 +137,7 @@ export function interactionRoutes(deps: InteractionDeps): Route[] {
       handle: conditionalDeleteHandler(bundles, multipleDelete),
     },
 
-    ...['Patient', 'Encounter', 'Practitioner', 'RelatedPerson', 'Device'].flatMap((compartment): Route[] => {
+    ...COMPARTMENTS.flatMap((compartment): Route[] => {
       const route = {
         claim: system('search-system'),
         needs: 'each',

@@ -97,7 +97,7 @@ export function instanceHistoryHandler(
     const below = oneParam(request, '_before');
     const page = await store.history(request.tenant, type, id, {
       sinceMs: since === undefined ? undefined : parseInstant(since).lo,
-      atMs: at === undefined ? undefined : parseInstant(at).hi,
+      ...periodOf(at, parseInstant),
       count: parseCount(oneParam(request, '_count')),
       belowVersion: below === undefined ? undefined : (versionNumber(below) ?? 1),
     });
@@ -122,12 +122,27 @@ export function instanceHistoryHandler(
         resourceType: 'Bundle',
         type: 'history',
         total: page.total,
-        link,
-        ...historyEntries(request, page.versions),
+        link: counts(request.params) ? link.slice(0, 1) : link,
+        ...(counts(request.params) ? {} : historyEntries(request, page.versions)),
       },
       lastUpdated: page.versions[0]?.lastUpdated,
     };
   };
+}
+
+/** Whether a history is only asked how long it is (R4 search.html#summary: `count` of a Bundle). */
+export function counts(params: FhirRequest['params']): boolean {
+  return params.some(([name, value]) => name === '_summary' && value === 'count');
+}
+
+/** `_at`: versions that were current at some time of the period that the value stands for (R4 http.html#history). */
+export function periodOf(
+  at: string | undefined,
+  parseInstant: (text: string) => { lo: number; hi: number },
+): { atMs?: number; atFromMs?: number } {
+  if (at === undefined) return {};
+  const { lo, hi } = parseInstant(at);
+  return { atMs: hi, atFromMs: lo };
 }
 
 const HISTORY_PARAMS = new Set(['_since', '_at', '_count', '_summary', '_elements', '_before']);

@@ -85,6 +85,15 @@ export function createRouter(routes: readonly Route[]): Router {
           headers: { Allow: [...allowed].sort().join(', ') },
         });
       }
+      const [type = '', id = '', ...more] = given;
+      // R4 http.html#update: what cannot be an id is told as such, not as an address that does not exist.
+      if (wanted === 'PUT' && more.length === 0 && isResourceType(type) && !isFhirId(id)) {
+        throw new HttpFault(400, 'The id in the address is none that R4 allows.', {
+          at: `${type}.id`,
+          issueCode: 'value',
+          remedy: 'Use 1 to 64 letters, digits, hyphens and dots.',
+        });
+      }
       throw notFound();
     },
   };

@@ -29,5 +29,10 @@ export function shapeRead(request: Pick<FhirRequest, 'params'>, resource: Resour
       remedy: 'Give names such as status,code,subject.',
     });
   }
-  return shape(resource as StoredResource, (summary ?? 'false') as 'true' | 'text' | 'data' | 'false', names);
+  // What is made for the answer, and not stored, has no meta of its own.
+  return shape(
+    { meta: {}, ...resource } as StoredResource,
+    (summary ?? 'false') as 'true' | 'text' | 'data' | 'false',
+    names,
+  );
 }

@@ -1,10 +1,10 @@
 import { Fault, invalid } from '../core/fault.js';
 import { isResourceType, RESOURCE_TYPES, typeNumber } from '../fhir/resource-types.js';
 import { openCursor, sealCursor } from '../search/cursor.js';
-import { type HistoryPosition, typeHistory } from '../store/type-history.js';
+import { countTypeHistory, type HistoryPosition, typeHistory } from '../store/type-history.js';
 import { type FhirRequest, type Handler, oneParam } from './exchange.js';
 import type { Pair } from './negotiate.js';
-import { historyEntries, parseCount } from './read.js';
+import { counts, historyEntries, parseCount, periodOf } from './read.js';
 
 const OWN_PARAMS = new Set(['_since', '_at', '_count', '_type', '_summary', '_elements']);
 
@@ -19,13 +19,20 @@ export function typeHistoryHandler(parseInstant: (text: string) => { lo: number;
     const value = (name: string) => params.find(([key]) => key === name)?.[1];
     const since = value('_since');
     const moment = value('_at');
-    const { versions, next } = await typeHistory(tenant, {
+    const wanted = {
       rtypes: typesOf(request, params).map(typeNumber),
       sinceMs: since === undefined ? undefined : parseInstant(since).lo,
-      atMs: moment === undefined ? undefined : parseInstant(moment).hi,
-      count: parseCount(value('_count')),
-      after: cursor?.position.keys as HistoryPosition | undefined,
-    });
+      ...periodOf(moment, parseInstant),
+    };
+    const counted = counts(params) ? await countTypeHistory(tenant, wanted) : undefined;
+    const { versions, next } =
+      counted === undefined
+        ? await typeHistory(tenant, {
+            ...wanted,
+            count: parseCount(value('_count')),
+            after: cursor?.position.keys as HistoryPosition | undefined,
+          })
+        : { versions: [], next: undefined };
     const here = `${base}/${at.type === undefined ? '' : `${at.type}/`}_history`;
     const self = new URLSearchParams(
       request.params
@@ -42,6 +49,7 @@ export function typeHistoryHandler(parseInstant: (text: string) => { lo: number;
       resource: {
         resourceType: 'Bundle',
         type: 'history',
+        ...(counted === undefined ? {} : { total: counted }),
         link: links,
         ...historyEntries({ base, params }, versions),
       },

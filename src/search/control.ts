@@ -168,7 +168,7 @@ function includeRule(
   const [source, code, target] = value.split(':');
   const iterate = modifier !== undefined;
   const reverse = name === '_revinclude';
-  if (value === '*' && !reverse) return { source: '*', parameter: '*', target: undefined, iterate, reverse };
+  if (value === '*') return { source: '*', parameter: '*', target: undefined, iterate, reverse };
   if (!source || !isResourceType(source) || !code)
     throw invalid(
       'An include names a resource type and a reference parameter.',

@@ -161,7 +161,6 @@ async function pointingAt(
 ): Promise<StoredResource[]> {
   const targets = to.filter((r) => rule.target === undefined || r.resourceType === rule.target);
   if (targets.length === 0) return [];
-  const params = parametersOf(rule, rule.source, context).map((p) => parameterHash(p, context));
   const bind = new Binder();
   // By id, and by the names that canonical references use.
   const pointed = targets.flatMap((r) => [
@@ -170,6 +169,11 @@ async function pointingAt(
   ]);
   const rids = pointed.map(([type, id]) => reader.tenant.keys.rid(type, id));
   const types = pointed.map(([type]) => typeNumber(type));
+  const along =
+    rule.source === '*'
+      ? ''
+      : `f.param = any(${bind.bigints(parametersOf(rule, rule.source, context).map((p) => parameterHash(p, context)))})` +
+        ` and f.rtype = ${bind.smallint(typeNumber(rule.source))} and `;
   // The pairs are unnested once and joined, so that each target enters idx_reference_target by itself.
   const rows = await reader.query({
     text:
@@ -177,7 +181,7 @@ async function pointingAt(
       ` from unnest(${bind.bigints(rids)}, ${bind.smallints(types)}) t (rid, rtype)` +
       ' join idx_reference f on f.target = t.rid and f.ttype = t.rtype' +
       ' join resource r on r.part = f.part and r.rtype = f.rtype and r.rid = f.rid' +
-      ` where f.param = any(${bind.bigints(params)}) and f.rtype = ${bind.smallint(typeNumber(rule.source))} and not r.deleted` +
+      ` where ${along}not r.deleted` +
       ` order by r.rtype, r.rid limit ${bind.int(limit)}`,
     values: bind.values,
   });

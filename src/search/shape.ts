@@ -15,7 +15,8 @@ const ALWAYS: ReadonlySet<string> = new Set(['resourceType', 'id', 'meta']);
 export function shape(resource: StoredResource, summary: Summary, elements: readonly string[]): Resource {
   if (elements.length > 0) {
     const named = new Set(elements.flatMap((e) => ownElement(e, resource.resourceType)));
-    return subset(resource, (e) => named.has(e.name) || e.min > 0);
+    // Mandatory elements, and those that change what the others mean (R4 search.html#elements).
+    return subset(resource, (e) => named.has(e.name) || e.min > 0 || e.modifier);
   }
   switch (summary) {
     case 'true':

@@ -70,7 +70,10 @@ export interface RowKey {
 
 export interface HistoryOptions {
   readonly sinceMs?: number;
+  /** Only versions that were current at this time or, with `atFromMs`, at some time between the two. */
   readonly atMs?: number;
+  /** Where a period that ends with `atMs` begins; the same moment when absent. */
+  readonly atFromMs?: number;
   /** At most this many, 1 to 1000. */
   readonly count: number;
   /** Only versions below this one (paging, newest first). */

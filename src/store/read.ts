@@ -124,11 +124,11 @@ const OF_RESOURCE = `from locator l
   where l.rtype = $1 and l.rid = $2 and ($3::bigint is null or v.lu >= $3)
     and ($4::bigint is null or v.lu <= $4 and not exists (select from version w
       where w.part = any (l.part || coalesce(l.former, '{}')) and w.rtype = v.rtype and w.rid = v.rid
-        and w.ver = v.ver + 1 and w.lu <= $4))`;
+        and w.ver = v.ver + 1 and w.lu <= $5))`;
 
 /**
- * Versions of one resource, newest first. `atMs` selects the one version that was current at that time
- * (R4, 3.1.0.10, `_at`).
+ * Versions of one resource, newest first. `atMs` selects the one version that was current at that time,
+ * with `atFromMs` all that were at some time of the period (R4, 3.1.0.10, `_at`).
  * @returns undefined where the id never existed
  */
 export async function history(
@@ -140,7 +140,8 @@ export async function history(
 ): Promise<HistoryPage | undefined> {
   if (!isResourceType(type)) return undefined;
   const key = [typeNumber(type), tenant.keys.rid(type, id)];
-  const filter = [...key, options.sinceMs ?? null, options.atMs ?? null];
+  const at = options.atMs ?? null;
+  const filter = [...key, options.sinceMs ?? null, at, options.atFromMs ?? at];
   const [counted] = await run<{ total: bigint }>(
     db,
     `select count(*) as total ${OF_RESOURCE}`,
@@ -153,8 +154,8 @@ export async function history(
     db,
     `select v.part, v.rid, v.ver, v.lu, v.op, v.sid, v.slot, (select w.op from version w
        where w.part = any (l.part || coalesce(l.former, '{}')) and w.rtype = v.rtype and w.rid = v.rid
-         and w.ver = v.ver - 1) as before_op ${OF_RESOURCE} and ($5::int is null or v.ver < $5)
-     order by v.ver desc limit $6`,
+         and w.ver = v.ver - 1) as before_op ${OF_RESOURCE} and ($6::int is null or v.ver < $6)
+     order by v.ver desc limit $7`,
     [...filter, options.belowVersion ?? null, options.count + 1],
     'store-history',
   );

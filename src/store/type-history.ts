@@ -1,3 +1,4 @@
+import { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
 import { typeName } from '../fhir/resource-types.js';
 import type { Tenant } from '../tenancy/tenant.js';
@@ -18,6 +19,8 @@ export interface TypeHistoryOptions {
   readonly sinceMs?: number;
   /** Only the versions that were current at this time, ms. */
   readonly atMs?: number;
+  /** Where the period that ends with `atMs` begins: then all that were current at some time of it. */
+  readonly atFromMs?: number;
   readonly count: number;
   readonly after?: HistoryPosition;
 }
@@ -56,7 +59,7 @@ const STATEMENT = `
         and ($3::bigint is null or lu <= $3 and not exists (
           select from version w join locator l on l.rtype = w.rtype and l.rid = w.rid
           where w.part = any (l.part || coalesce(l.former, '{}')) and w.rtype = version.rtype and w.rid = version.rid
-            and w.ver = version.ver + 1 and w.lu <= $3))
+            and w.ver = version.ver + 1 and w.lu <= $9))
         and ($4::bigint is null or lu <= $4)
         and ($4::bigint is null or (lu, rtype, rid, ver) < ($4, $5::smallint, $6::bigint, $7::int))
       order by lu desc, rid desc, ver desc
@@ -105,6 +108,54 @@ export async function typeHistory(tenant: Tenant, options: TypeHistoryOptions): 
   return { versions: found, next: after };
 }
 
+const COUNT = `
+  select count(*) as total from version
+  where rtype = any ($1::smallint[])
+    and ($2::bigint is null or lu >= $2)
+    and ($3::bigint is null or lu <= $3 and not exists (
+      select from version w join locator l on l.rtype = w.rtype and l.rid = w.rid
+      where w.part = any (l.part || coalesce(l.former, '{}')) and w.rtype = version.rtype and w.rid = version.rid
+        and w.ver = version.ver + 1 and w.lu <= $4))`;
+
+/**
+ * How many versions a history holds (`_summary=count`). Those that a narrowed token may see are looked at one by one.
+ * @throws Fault `too-large` where these are too many to look at
+ */
+export async function countTypeHistory(
+  tenant: Tenant,
+  options: Omit<TypeHistoryOptions, 'count' | 'after'>,
+): Promise<number> {
+  if (!narrowedOf(tenant)) {
+    const at = options.atMs ?? null;
+    const values = [intArray(options.rtypes), options.sinceMs ?? null, at, options.atFromMs ?? at];
+    try {
+      const [counted] = await run<{ total: bigint }>(tenant.pool, COUNT, values, 'store-type-history-count');
+      return Number(counted!.total);
+    } catch (error) {
+      throw faultOf(error);
+    }
+  }
+  let total = 0;
+  let after: HistoryPosition | undefined;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const page = await typeHistory(tenant, {
+      ...options,
+      count: COUNTED_AT_ONCE,
+      ...(after ? { after } : {}),
+    });
+    total += page.versions.length;
+    after = page.next;
+    if (!after) return total;
+  }
+  throw new Fault('too-large', 'There are too many versions to count one by one.', {
+    at: '_summary',
+    remedy: 'Narrow them with _since, _at or _type.',
+    issueCode: 'too-costly',
+  });
+}
+
+const COUNTED_AT_ONCE = 1_000;
+
 /** Pages looked at to fill one where some versions are hidden. */
 const MAX_ROUNDS = 50;
 const LEAST_PAGE = 100;
@@ -134,6 +185,7 @@ async function typeHistoryPage(tenant: Tenant, options: TypeHistoryOptions): Pro
         after?.[2] ?? null,
         after?.[3] ?? null,
         count + 1,
+        options.atFromMs ?? atMs ?? null,
       ],
       'store-type-history',
     );

@@ -1,7 +1,8 @@
 import type { Resource, StoredResource } from '../core/resource.js';
 import { matchesParameter, valuesOf } from '../indexing/index.js';
-import { decidingTerm, findManyMatches, type Lookup, type LookupReader } from '../search/match-many.js';
+import { canGoTogether, findManyMatches, type Lookup } from '../search/match-many.js';
 import { parseFilters, type SearchRegistry, UnknownParameter } from '../search/parse.js';
+import { poolReader, transactionReader } from '../search/reader.js';
 import { mentionsCodes } from '../search/resolve-codes.js';
 import type { Search } from '../search/search.js';
 import type { Node } from '../search/tree.js';
@@ -38,7 +39,7 @@ function queryOf({ params }: Criteria): string {
   return new URLSearchParams(params.map(([name, value]): [string, string] => [name, value])).toString();
 }
 
-/** Criteria that one term decides are looked up together, the rest one by one. */
+/** Criteria that the index decides are looked up together, the rest one by one. */
 async function findMany(
   store: Store,
   search: Search,
@@ -55,7 +56,7 @@ async function findMany(
     else found[at] = await search.findMatches(tx ? { tenant, tx } : tenant, one.type, queryOf(one), 2, base);
   }
   const matches = await findManyMatches(
-    readerOf(store, tenant, tx),
+    tx ? transactionReader(tenant, tx) : poolReader(store, tenant),
     together.map(({ lookup }) => lookup),
   );
   together.forEach(({ at }, i) => {
@@ -64,15 +65,18 @@ async function findMany(
   return found;
 }
 
-/** Criteria that one term decides: one parameter of the resource itself, without modifier or chain. */
+/** Names that need no value set looked up: parameters with few modifiers, or chains of them. */
+const PLAIN =
+  /^[a-z-]+(:identifier|:exact|:[A-Z][A-Za-z]+)?(\.[a-z-]+(:identifier|:exact|:[A-Z][A-Za-z]+)?)*$/;
+
+/** Criteria that the index decides. */
 function plainLookup(
   search: Search,
   tenant: Tenant,
   { type, params }: Criteria,
   base: string,
 ): Lookup | undefined {
-  const [only] = params;
-  if (params.length !== 1 || !/^[a-z-]+$/.test(only![0])) return undefined;
+  if (!params.every(([name]) => PLAIN.test(name))) return undefined;
   let lookup: Lookup;
   try {
     lookup = { type, plan: search.plan(tenant, { type, params, strict: true, base }) };
@@ -81,15 +85,7 @@ function plainLookup(
     if (error instanceof UnknownParameter) return undefined;
     throw error;
   }
-  return decidingTerm(lookup) === undefined ? undefined : lookup;
-}
-
-function readerOf(store: Store, tenant: Tenant, tx: StoreTransaction | undefined): LookupReader {
-  return {
-    query: async (text, values) =>
-      (tx ? await tx.query(text, values) : await tenant.pool.query(text, values as unknown[])).rows,
-    open: (rows) => (tx ? tx.readRows(rows) : store.readRows(tenant, rows)),
-  };
+  return canGoTogether(lookup) ? lookup : undefined;
 }
 
 /** Criteria are compared with many resources and parsed once. */
