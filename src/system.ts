@@ -297,6 +297,7 @@ async function work(rooms: Rooms, onError?: (category: string) => void): Promise
     tenants: rooms.tenants,
     annotate: () => rooms.annotation(),
     reindex: rooms,
+    reseal: rooms,
     onError,
   });
   if (!rooms.exports) return worker;

@@ -62,7 +62,7 @@ export function register(program: Command): void {
     );
 
   withTenant(withDataDir(job.command('resume <job>')))
-    .description('go on with an import or a reindex that was stopped, from where it stood')
+    .description('go on with an import, a reindex or a reseal that was stopped, from where it stood')
     .option('--report <file>', 'write the report as JSON')
     .option('--results <folder>', 'write manifest.json and errors.ndjson')
     .option('--strict', 'exit with 1 if anything was rejected')
@@ -74,6 +74,14 @@ export function register(program: Command): void {
         if (kind === 'bulk-import' && system.imports) {
           await system.imports.resume(tenant, id);
           print('A worker goes on with it (cenote serve, cenote worker).');
+          return;
+        }
+        if (kind === 'reseal') {
+          const { runReseal } = await import('../tasks/reseal.js');
+          const done = await runReseal(system, tenant, await system.jobs.claim(tenant, id), signal);
+          print(
+            `${done.partsDone} of ${done.parts} parts, ${done.resealed} pieces sealed anew, ${done.rewrapped} patients' keys wrapped anew, ${done.keysDestroyed} old keys destroyed`,
+          );
           return;
         }
         if (kind !== 'import' && kind !== 'reindex')
@@ -123,7 +131,9 @@ function shown(job: Job): Record<string, unknown> {
 function columns(job: Job): string[] {
   const progress = Object.entries(job.progress)
     .filter(([name]) =>
-      ['filesDone', 'files', 'partsDone', 'parts', 'resources', 'rewritten', 'rejected'].includes(name),
+      ['filesDone', 'files', 'partsDone', 'parts', 'resources', 'rewritten', 'resealed', 'rejected'].includes(
+        name,
+      ),
     )
     .map(([name, n]) => `${name} ${n}`)
     .join(', ');

@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
 import { Fault } from '../core/fault.js';
 import { VALIDATION_LEVELS, type ValidationLevel } from '../fhir/validate.js';
-import type { RotationLevel } from '../tenancy/key-rotation.js';
+import { requestReseal } from '../tasks/reseal.js';
+import { ROTATION_LEVELS, type RotationLevel } from '../tenancy/key-rotation.js';
 import type { TenantRecord } from '../tenancy/tenant.js';
 import { print, type SharedOptions, withDataDir, withSystem } from './shell.js';
 import { textTable } from './table.js';
@@ -18,6 +19,11 @@ interface CreateOptions extends ListOptions {
 interface SetOptions extends ListOptions {
   validation?: ValidationLevel | 'server';
   integrity?: boolean;
+}
+
+interface RotateOptions extends ListOptions {
+  level: RotationLevel;
+  reseal?: true;
 }
 
 export function register(program: Command): void {
@@ -109,9 +115,9 @@ another level; integrity they cannot choose.`,
     .addOption(
       new Option(
         '--level <level>',
-        'customer: a new key in the key provider; tenant: a new tenant key; body: a new key for what is written',
+        'customer: a new key in the key provider; tenant: a new tenant key; body: a new key for what is written; patient: a new key that wraps patients\u2019 keys',
       )
-        .choices(['customer', 'tenant', 'body'])
+        .choices(ROTATION_LEVELS)
         .default('customer'),
     )
     .addHelpText(
@@ -119,14 +125,25 @@ another level; integrity they cannot choose.`,
       `
 customer and tenant wrap the same data keys anew; nothing stored is touched. The former customer key is not destroyed:
 backups of the control database need it. body seals what is written from a few minutes on under a new key; what is
-stored stays readable under its own.`,
+stored stays readable under its own. patient wraps the keys of patients' records: after it, with --reseal, copies of
+table patient_key from before open no record, those of erased patients among them.
+
+--reseal leaves a job that seals everything under the new key and then destroys the older versions, while reads and
+writes go on. A worker runs it (cenote serve, cenote worker), or: cenote job resume JOB --tenant NAME`,
     )
-    .action((name: string, options: ListOptions & { level: RotationLevel }) =>
-      withSystem(options, async ({ tenants }) => {
+    .option('--reseal', 'with body or patient: seal what is stored anew, then destroy the older versions')
+    .action((name: string, options: RotateOptions) =>
+      withSystem(options, async ({ tenants, jobs }) => {
+        if (options.reseal && options.level !== 'body' && options.level !== 'patient')
+          throw new Fault('invalid', '--reseal goes with --level body or --level patient; nothing was done.');
         const rotation = await tenants.rotateKey(name, options.level);
         const { from, ...rest } = rotation;
         for (const [field, value] of Object.entries({ ...rest, inUseFrom: new Date(from).toISOString() }))
           print(`${field.padEnd(14)} ${value}`);
+        if (options.reseal) {
+          const job = await requestReseal({ jobs }, await tenants.open(name), rotation);
+          print(`${'resealJob'.padEnd(14)} ${job.id}`);
+        }
       }),
     );
 

@@ -2,7 +2,8 @@ import type pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { Fault } from '../core/fault.js';
 import { typeNumber } from '../fhir/resource-types.js';
-import { memberAt, openSegment, type SegmentMember } from '../store/segment.js';
+import { ownKeyOf } from '../store/patient-keys.js';
+import { memberAt, openSegment, SEGMENT_COLUMNS, type SegmentMember } from '../store/segment.js';
 import type { Tenant } from '../tenancy/tenant.js';
 
 /** Members handed on at once: a few MB. */
@@ -71,30 +72,33 @@ export async function* readShard(
 ): AsyncGenerator<SegmentMember[]> {
   const stream = client.query(
     copyTo(
-      'copy (select s.part, s.sid, s.bind, s.sealed, k.places from (select part, sid,' +
+      `copy (select ${SEGMENT_COLUMNS}, k.places from (select part, sid,` +
         " string_agg(int2send(slot) || int4send(ver) || int8send(rid), '' order by slot) as places" +
         ` from (${rowsOf(shard, choice)}) w group by part, sid) k` +
-        ' join segment s on s.part = k.part and s.sid = k.sid order by s.part, s.sid) to stdout (format binary)',
+        ` join segment s on s.part = k.part and s.sid = k.sid ${ownKeyOf('s')}` +
+        ' order by s.part, s.sid) to stdout (format binary)',
     ),
   );
   const rows = new CopyRows();
   let members: SegmentMember[] = [];
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
-      for (const [part, sid, bind, sealed, places] of rows.of(chunk)) {
-        const opened = openSegment(
-          tenant.keys,
-          part.readInt32BE(),
-          sid.readBigInt64BE(),
-          bind.readBigInt64BE(),
-          sealed,
-        );
-        for (let at = 0; at < places.length; at += PLACE_BYTES) {
+      for (const [part, sid, bind, sealed, owner, wv, wrapped, places] of rows.of(chunk)) {
+        const opened = openSegment(tenant.keys, {
+          part: part!.readInt32BE(),
+          sid: sid!.readBigInt64BE(),
+          bind: bind!.readBigInt64BE(),
+          sealed: sealed!,
+          owner: owner?.readBigInt64BE() ?? null,
+          wv: wv?.readInt32BE() ?? null,
+          wrapped,
+        });
+        for (let at = 0; at < places!.length; at += PLACE_BYTES) {
           members.push(
             memberAt(tenant.keys, opened, {
-              slot: places.readInt16BE(at),
-              ver: places.readInt32BE(at + 2),
-              rid: places.readBigInt64BE(at + 6),
+              slot: places!.readInt16BE(at),
+              ver: places!.readInt32BE(at + 2),
+              rid: places!.readBigInt64BE(at + 6),
             }),
           );
         }
@@ -111,10 +115,21 @@ export async function* readShard(
   if (members.length > 0) yield members;
 }
 
-type Row = readonly [part: Buffer, sid: Buffer, bind: Buffer, sealed: Buffer, places: Buffer];
-const FIELDS = 5;
+/** Null where the column is. */
+type Field = Buffer | null;
+type Row = readonly [
+  part: Field,
+  sid: Field,
+  bind: Field,
+  sealed: Field,
+  owner: Field,
+  wv: Field,
+  wrapped: Field,
+  places: Field,
+];
+const FIELDS = 8;
 
-/** Reads rows of five fields in the binary COPY format (documentation of COPY, "Binary Format") from chunks. */
+/** Reads rows of as many fields in the binary COPY format (documentation of COPY, "Binary Format") from chunks. */
 class CopyRows {
   private rest: Buffer = Buffer.alloc(0);
   private header = true;
@@ -146,11 +161,15 @@ function rowAt(buffer: Buffer, start: number): { fields: Row; end: number } | un
   let at = start;
   if (at + 2 > buffer.length || buffer.readInt16BE(at) !== FIELDS) return undefined;
   at += 2;
-  const fields: Buffer[] = [];
+  const fields: Field[] = [];
   for (let i = 0; i < FIELDS; i++) {
     if (at + 4 > buffer.length) return undefined;
     const length = buffer.readInt32BE(at);
     at += 4;
+    if (length === -1) {
+      fields.push(null);
+      continue;
+    }
     if (at + length > buffer.length) return undefined;
     fields.push(buffer.subarray(at, at + length));
     at += length;

@@ -1,8 +1,9 @@
 import { Fault, invalid } from '../core/fault.js';
 import type { Jobs } from '../jobs/jobs.js';
+import { requestReseal } from '../tasks/reseal.js';
 import type { Catalog } from '../tenancy/catalog.js';
 import type { Client, ClientAuth, ClientKind, Clients } from '../tenancy/clients.js';
-import type { RotationLevel } from '../tenancy/key-rotation.js';
+import { ROTATION_LEVELS } from '../tenancy/key-rotation.js';
 import type { TenantDefaults, TenantRecord } from '../tenancy/tenant.js';
 import type { AdminScope } from '../tenancy/tokens.js';
 
@@ -120,9 +121,13 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     needs: 'admin.write',
     handle: async (deps, { at, body }) => {
       const { name } = await tenantOf(deps, at);
-      const level = optional(body, 'level', ROTATIONS) ?? 'customer';
+      const level = optional(body, 'level', ROTATION_LEVELS) ?? 'customer';
+      const reseal = optionalFlag(body, 'reseal') ?? false;
+      if (reseal && level !== 'body' && level !== 'patient')
+        throw invalid('"reseal" goes with level body or patient; nothing was done.');
       const { from, ...rotation } = await deps.tenants.rotateKey(name, level);
-      return { ...rotation, inUseFrom: instant(from) };
+      const job = reseal && (await requestReseal(deps, await deps.tenants.open(name), { level, from }));
+      return { ...rotation, inUseFrom: instant(from), ...(job ? { resealJob: job.id } : {}) };
     },
   },
   {
@@ -203,7 +208,6 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
 ];
 
 const VALIDATIONS = ['strict', 'structure', 'minimal'] as const satisfies TenantDefaults['validation'][];
-const ROTATIONS: readonly RotationLevel[] = ['customer', 'tenant', 'body'];
 
 async function tenantOf({ tenants }: AdminDeps, at: AdminRequest['at']): Promise<TenantRecord> {
   const found = await tenants.find(at.tenant ?? '');
@@ -215,13 +219,26 @@ function shownTenant({ id, name, state, epoch, createdAt, validation, integrity 
   return { id, name, state, epoch, created: instant(createdAt), validation, integrity };
 }
 
-function shownClient({ id, name, kind, auth, jwksUrl, redirectUris, scopes, createdAt, revokedAt }: Client) {
+function shownClient({
+  id,
+  name,
+  kind,
+  auth,
+  jwks,
+  jwksUrl,
+  redirectUris,
+  scopes,
+  createdAt,
+  revokedAt,
+}: Client) {
   return {
     client_id: id,
     name,
     kind,
     auth,
     scope: scopes,
+    // Public keys, as they were registered.
+    ...(jwks === undefined || jwks === null ? {} : { jwks }),
     ...(jwksUrl === undefined ? {} : { jwks_url: jwksUrl }),
     ...(redirectUris.length === 0 ? {} : { redirect_uris: redirectUris }),
     created: instant(createdAt),

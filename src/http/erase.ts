@@ -44,7 +44,7 @@ export function eraseRoute(store: Store): Route {
       status: 200,
       resource: {
         resourceType: 'Parameters',
-        parameter: (['resources', 'versions', 'referring'] as const).map((name) => ({
+        parameter: (['resources', 'versions', 'keysDestroyed', 'referring'] as const).map((name) => ({
           name,
           valueInteger: erased[name],
         })),

@@ -1,5 +1,5 @@
 /** The kinds of job; each has one file in `src/tasks`. */
-export type JobKind = 'import' | 'bulk-import' | 'annotate' | 'export' | 'reindex';
+export type JobKind = 'import' | 'bulk-import' | 'annotate' | 'export' | 'reindex' | 'reseal';
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
 

@@ -37,6 +37,8 @@ export interface Jobs {
   cancel(tenant: Tenant, id: string): Promise<void>;
   /** Lets a job that failed or was cancelled be taken by a worker again. @throws Fault `conflict` for any other. */
   requeue(tenant: Tenant, id: string): Promise<void>;
+  /** Seals what is kept of the tenant's jobs under its current key. @returns how many were under an older one */
+  reseal(tenant: Tenant): Promise<number>;
   /** Forgets a job, whatever its state: a worker that holds it has lost it. */
   remove(id: string): Promise<void>;
   /** Jobs of a kind, of all tenants, that ended before a time (ms); at most MAX_LISTED. */
@@ -173,6 +175,31 @@ export function createJobs(deps: { control: pg.Pool; clock: Clock }): Jobs {
       );
       if (done.rowCount !== 1)
         throw new Fault('conflict', 'The job is waiting, running or done: there is nothing to resume.');
+    },
+
+    async reseal(tenant) {
+      const { keys, record } = tenant;
+      const found = await control.query(
+        `select id, params, result from job where tenant_id = $1
+           and (get_byte(params, 3) * 256 + get_byte(params, 4) < $2
+             or get_byte(result, 3) * 256 + get_byte(result, 4) < $2)`,
+        [record.id, keys.currentVersion],
+      );
+      const again = (id: string, part: 'params' | 'result', sealed: Buffer | null) => {
+        const bound = sealContext(tenant, id, part);
+        return sealed && keys.seal(keys.open(sealed, bound), bound);
+      };
+      for (const { id, params, result } of found.rows as {
+        id: string;
+        params: Buffer;
+        result: Buffer | null;
+      }[])
+        await control.query(
+          `update job set params = $2, result = $3
+             where id = $1 and params = $4 and result is not distinct from $5`,
+          [id, again(id, 'params', params), again(id, 'result', result), params, result],
+        );
+      return found.rows.length;
     },
 
     async remove(id) {

@@ -3,11 +3,12 @@ import { Fault } from '../core/fault.js';
 import { parseJson, stringifyJson } from '../core/json.js';
 import type { Resource, StoredResource } from '../core/resource.js';
 import { typeNumber } from '../fhir/resource-types.js';
+import type { PatientKey } from '../tenancy/patient-key.js';
 import type { Tenant, TenantKeys } from '../tenancy/tenant.js';
 import { type BodyPlace, openBodies } from './bodies.js';
 import { resourceOf } from './content.js';
-import type { Actor, ReplacedGroup, Store } from './contract.js';
-import { faultOf, intArray, run } from './database.js';
+import type { Actor, ReplacedGroup, Store, StoreTransaction } from './contract.js';
+import { faultOf, intArray, type Queryable, run } from './database.js';
 import {
   ANNOTATION_STATES,
   type AnnotationState,
@@ -17,6 +18,8 @@ import {
   PENDING,
   RUNNING,
 } from './document-state.js';
+import { type OwnerColumns, ownKey, ownKeyOf, ownKeys } from './patient-keys.js';
+import { annotationBind } from './reseal.js';
 
 /** A document that this caller alone is to annotate until the lease ends. */
 export interface ClaimedAnnotation {
@@ -189,6 +192,12 @@ export async function completeAnnotations(
       'select 1 from locator where rtype = $1 and rid in (select unnest($2::bigint[])) order by rid for update',
       [typeNumber(DOCUMENT), intArray(claims.map((c) => c.rid))],
     );
+    const patients = await patientKeys(
+      tenant.keys,
+      tx,
+      ended.filter(({ result }) => result.state === 'done').map(({ claimed }) => claimed.claim),
+    );
+    const version = tenant.keys.currentVersion;
     const sealed = ended.map(({ claimed, result }) =>
       result.state === 'done'
         ? sealAnnotation(
@@ -197,14 +206,17 @@ export async function completeAnnotations(
             claimed.claim.rid,
             claimed.version,
             result.annotation,
+            patients.get(claimed.claim.rid),
           )
         : null,
     );
     const { rows } = await tx.query(
       `update annotation a set state = k.state, lease_until = 0, pipeline = k.pipeline, error = k.error,
-         kv = case when k.sealed is null then null else $9::smallint end, sealed = k.sealed, updated_at = ${NOW}
-       from unnest($1::int[], $2::bigint[], $3::int[], $4::bigint[], $5::smallint[], $6::text[], $7::text[], $8::bytea[])
-         as k (part, rid, ver, lease_until, state, pipeline, error, sealed)
+         kv = case when k.sealed is null then null else $9::smallint end, sealed = k.sealed, owner = k.owner,
+         updated_at = ${NOW}
+       from unnest($1::int[], $2::bigint[], $3::int[], $4::bigint[], $5::smallint[], $6::text[], $7::text[], $8::bytea[],
+           $10::bigint[])
+         as k (part, rid, ver, lease_until, state, pipeline, error, sealed, owner)
        where a.part = k.part and a.rid = k.rid and a.ver = k.ver and a.state = ${RUNNING} and a.lease_until = k.lease_until
        returning a.rid`,
       [
@@ -216,7 +228,8 @@ export async function completeAnnotations(
         ended.map(({ result }) => ('pipeline' in result ? result.pipeline : null)),
         ended.map(({ result }) => ('error' in result ? result.error : null)),
         sealed,
-        tenant.keys.currentVersion,
+        version,
+        intArray(ended.map(({ claimed }) => patients.get(claimed.claim.rid)?.owner ?? null)),
       ],
     );
     const held = new Set(rows.map((row) => row.rid as bigint));
@@ -250,7 +263,7 @@ export interface AnnotationRead {
   readonly annotation: unknown;
 }
 
-interface AnnotationRow {
+interface AnnotationRow extends OwnerColumns {
   part: number;
   rid: bigint;
   ver: number;
@@ -270,8 +283,9 @@ export async function readAnnotation(
   try {
     const [row] = await run<AnnotationRow>(
       tenant.pool,
-      `select a.part, a.rid, a.ver, a.state, a.attempts, a.pipeline, a.error, a.updated_at, a.sealed
-       from locator l join annotation a on a.part = l.part and a.rid = l.rid where l.rtype = $1 and l.rid = $2`,
+      `select a.part, a.rid, a.ver, a.state, a.attempts, a.pipeline, a.error, a.updated_at, a.sealed,
+         a.owner, pk.wv, pk.wrapped
+       from locator l join annotation a on a.part = l.part and a.rid = l.rid ${ownKeyOf('a')} where l.rtype = $1 and l.rid = $2`,
       [typeNumber(DOCUMENT), tenant.keys.rid(DOCUMENT, documentId)],
       'store-annotation-read',
     );
@@ -335,8 +349,30 @@ export async function requeueAnnotations(tenant: Tenant, currentPipeline: string
 /** An annotation repeats its own words; a note of the largest size allowed yields less than this. */
 const MAX_ANNOTATION_BYTES = 256 * 1024 * 1024;
 
-function bindOf(part: number, rid: bigint, ver: number): (string | number | bigint)[] {
-  return ['annotation', part, rid, ver];
+/** By document, the keys of the patients whose compartments the documents are in; none for those in no one's. */
+async function patientKeys(
+  keys: TenantKeys,
+  tx: StoreTransaction,
+  documents: readonly { readonly part: number; readonly rid: bigint }[],
+): Promise<ReadonlyMap<bigint, PatientKey>> {
+  if (documents.length === 0) return new Map();
+  const { rows } = await tx.query(
+    `select r.rid, r.pkey from resource r join unnest($1::int[], $2::bigint[]) as k (part, rid)
+       on r.part = k.part and r.rid = k.rid where r.rtype = $3 and r.pkey is not null`,
+    [intArray(documents.map((d) => d.part)), intArray(documents.map((d) => d.rid)), typeNumber(DOCUMENT)],
+  );
+  const db = { query: ({ text, values }: { text: string; values: unknown[] }) => tx.query(text, values) };
+  const own = await ownKeys(
+    keys,
+    db as unknown as Queryable,
+    rows.map((row) => row.pkey as bigint),
+  );
+  const found = new Map<bigint, PatientKey>();
+  for (const row of rows) {
+    const key = own.get(row.pkey as bigint);
+    if (key) found.set(row.rid as bigint, key);
+  }
+  return found;
 }
 
 function sealAnnotation(
@@ -345,16 +381,14 @@ function sealAnnotation(
   rid: bigint,
   ver: number,
   annotation: unknown,
+  patient: PatientKey | undefined,
 ): Buffer {
   const plain = deflateRawSync(stringifyJson(annotation), { level: 5 });
-  return keys.seal(plain, { purpose: 'body', bind: bindOf(part, rid, ver) });
+  return keys.seal(plain, { purpose: 'body', bind: annotationBind(part, rid, ver), patient });
 }
 
-function openAnnotation(
-  keys: TenantKeys,
-  row: { part: number; rid: bigint; ver: number },
-  sealed: Buffer,
-): unknown {
-  const plain = keys.open(sealed, { purpose: 'body', bind: bindOf(row.part, row.rid, row.ver) });
+function openAnnotation(keys: TenantKeys, row: AnnotationRow, sealed: Buffer): unknown {
+  const bind = annotationBind(row.part, row.rid, row.ver);
+  const plain = keys.open(sealed, { purpose: 'body', bind, patient: ownKey(keys, row) });
   return parseJson(inflateRawSync(plain, { maxOutputLength: MAX_ANNOTATION_BYTES }).toString('utf8'));
 }

@@ -1,10 +1,12 @@
 import { isResourceType, typeNumber } from '../fhir/resource-types.js';
 import type { IndexRows } from '../indexing/parameter-type.js';
+import type { PatientKey } from '../tenancy/patient-key.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import { sealAudit } from './audit.js';
 import type { Actor } from './contract.js';
 import type { Decision } from './decide.js';
 import { documentState } from './document-state.js';
+import { ownerOf } from './patient-keys.js';
 import { RowSet } from './row-set.js';
 import { type SegmentMember, sealSegment } from './segment.js';
 import { newSegmentId } from './segment-id.js';
@@ -22,15 +24,19 @@ const SEGMENT_MAX_UNITS = 11_000;
 
 const OPS = { create: 0, update: 1, delete: 2 } as const;
 
-/** Decisions to rows: seals the bodies, and adds version, index, annotation and audit rows. */
+/**
+ * Decisions to rows: seals the bodies, and adds version, index, annotation and audit rows.
+ * @param own the keys of those whose bodies are sealed under a key of their own besides the tenant's
+ */
 export function assemble(
   keys: TenantKeys,
   decisions: readonly Decision[],
   actor: Actor,
   now: number,
+  own: ReadonlyMap<bigint, PatientKey>,
 ): RowSet {
   const rows = new RowSet();
-  const places = sealBodies(keys, decisions, now, rows);
+  const places = sealBodies(keys, decisions, now, rows, own);
   for (let i = 0; i < decisions.length; i++) {
     const decision = decisions[i]!;
     if (decision.outcome !== 'unchanged') addRows(keys, decision, places[i], now, rows);
@@ -50,6 +56,7 @@ function sealBodies(
   decisions: readonly Decision[],
   now: number,
   rows: RowSet,
+  own: ReadonlyMap<bigint, PatientKey>,
 ): (Place | undefined)[] {
   const places: (Place | undefined)[] = new Array(decisions.length).fill(undefined);
   const compartments = new Map<bigint, number[]>();
@@ -62,13 +69,16 @@ function sealBodies(
     else compartments.set(compartment, [i]);
   }
   for (const list of compartments.values()) {
-    const part = decisions[list[0]!]!.write.body!.part;
+    const first = decisions[list[0]!]!.write;
+    const { part } = first.body!;
+    const owner = ownerOf(first);
+    const patient = owner === null ? undefined : own.get(owner);
     let members: SegmentMember[] = [];
     let units = 0;
     let sid = newSegmentId(now);
     const close = () => {
-      const s = sealSegment(keys, part, sid, members);
-      rows.add('segment', s.part, s.sid, s.kv, s.bind, s.sealed);
+      const s = sealSegment(keys, part, sid, members, patient);
+      rows.add('segment', s.part, s.sid, s.kv, s.bind, s.sealed, s.owner);
       members = [];
       units = 0;
       sid = newSegmentId(now);

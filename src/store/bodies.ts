@@ -1,7 +1,8 @@
 import { Fault } from '../core/fault.js';
 import type { Tenant, TenantKeys } from '../tenancy/tenant.js';
 import { intArray, type Queryable, run } from './database.js';
-import { memberAt, openSegment, type SegmentMember } from './segment.js';
+import { type OwnerColumns, ownKeyOf } from './patient-keys.js';
+import { memberAt, openSegment, SEGMENT_COLUMNS, type SegmentMember, type SegmentRow } from './segment.js';
 
 /** Where a version's body stands. */
 export interface BodyPlace {
@@ -12,15 +13,8 @@ export interface BodyPlace {
   readonly slot: number;
 }
 
-interface SegmentRow {
-  part: number;
-  sid: bigint;
-  bind: bigint;
-  sealed: Buffer;
-}
-
-const SEGMENTS = `select s.part, s.sid, s.bind, s.sealed from segment s
-  join unnest($1::int[], $2::bigint[]) as k (part, sid) on s.part = k.part and s.sid = k.sid`;
+const SEGMENTS = `select ${SEGMENT_COLUMNS} from segment s
+  join unnest($1::int[], $2::bigint[]) as k (part, sid) on s.part = k.part and s.sid = k.sid ${ownKeyOf('s')}`;
 
 /** Segments asked for in one statement: some 4 MB of answer. */
 const SEGMENTS_PER_QUERY = 1000;
@@ -46,8 +40,7 @@ export async function openBodies(
       [intArray(some.map((p) => p.part)), intArray(some.map((p) => p.sid))],
       'store-segments',
     );
-    for (const row of rows)
-      opened.set(`${row.part}/${row.sid}`, openSegment(keys, row.part, row.sid, row.bind, row.sealed));
+    for (const row of rows) opened.set(`${row.part}/${row.sid}`, openSegment(keys, row));
   }
   return places.map((place) => {
     const members = opened.get(`${place.part}/${place.sid}`);
@@ -57,14 +50,15 @@ export async function openBodies(
 }
 
 /** A body that came along with its row, as single reads fetch it; nulls where there is no such segment. */
-export interface RowWithBody extends BodyPlace {
+export interface RowWithBody extends BodyPlace, OwnerColumns {
   readonly bind: bigint | null;
   readonly sealed: Buffer | null;
 }
 
 export function openOne(tenant: Tenant, row: RowWithBody): SegmentMember {
-  if (row.sealed === null || row.bind === null) throw missing();
-  const members = openSegment(tenant.keys, row.part, row.sid, row.bind, row.sealed);
+  const { sealed, bind } = row;
+  if (sealed === null || bind === null) throw missing();
+  const members = openSegment(tenant.keys, { ...row, sealed, bind });
   return memberAt(tenant.keys, members, row);
 }
 

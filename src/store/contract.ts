@@ -3,6 +3,7 @@ import type { Tenant } from '../tenancy/tenant.js';
 import type { Erased, EraseRequest } from './erase.js';
 import type { TenantParameters } from './parameters.js';
 import type { ReindexCounts } from './reindex.js';
+import type { LeastVersions, ResealCounts } from './reseal-parts.js';
 import type { VerifyOptions, VerifyReport } from './verify-report.js';
 
 /** Who acts, for the audit row. No note text, no patient data. */
@@ -196,6 +197,16 @@ export interface Store {
     types: readonly string[],
     parts: { readonly from: number; readonly to: number },
   ): Promise<ReindexCounts>;
+  /**
+   * Seals what is under older keys anew under the current ones, in these parts (0 to 16383, both inclusive); reads and
+   * writes go on. Doing it again changes nothing.
+   */
+  reseal(tenant: Tenant, parts: { readonly from: number; readonly to: number }): Promise<ResealCounts>;
+  /**
+   * Seals what belongs to no part, and shuts out the older keys if nothing is left under them: no writer uses them any
+   * more, and they may be destroyed. @returns the oldest versions still used; undefined where something was left
+   */
+  endReseal(tenant: Tenant): Promise<LeastVersions | undefined>;
   /**
    * Removes a resource, or a patient's whole compartment, with every version, index row and annotation, for good; an
    * audit row keeps who, when and why. Writers of the tenant wait meanwhile.

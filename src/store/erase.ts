@@ -11,9 +11,18 @@ import { type ErasedIdentity, sealErasure } from './audit.js';
 import { insertAudit } from './audit-chain.js';
 import type { Actor } from './contract.js';
 import { intArray, type Queryable, run } from './database.js';
+import { ownKey, ownKeyOf } from './patient-keys.js';
 import { partOf } from './prepare.js';
+import { destroyKeys } from './reseal.js';
 import { type ColumnValue, INDEX_TABLES, TABLES } from './row-set.js';
-import { memberAt, openSegment, type SegmentMember, sealSegment } from './segment.js';
+import {
+  memberAt,
+  openSegment,
+  SEGMENT_COLUMNS,
+  type SegmentMember,
+  type SegmentRow,
+  sealSegment,
+} from './segment.js';
 
 /** What to remove for good. */
 export interface EraseRequest {
@@ -28,6 +37,8 @@ export interface EraseRequest {
 export interface Erased {
   readonly resources: number;
   readonly versions: number;
+  /** Keys of records destroyed: no copy of what was sealed with them opens without an older copy of the key itself. */
+  readonly keysDestroyed: number;
   /** Resources left that still refer to the one named: those of several patients, and of others. */
   readonly referring: number;
 }
@@ -195,7 +206,7 @@ class Erasure {
       const some = names.slice(i, i + SEGMENTS_PER_BATCH).map(([first]) => first!);
       const opened = await openedSegments(this.tenant, this.client, some);
       for (const place of some) {
-        const members = opened.get(segmentName(place));
+        const members = opened.get(segmentName(place))?.members;
         if (!members) throw new Fault('integrity', 'A stored body is missing.', { remedy: REPAIR });
         for (const row of bySegment.get(segmentName(place))!)
           yield [row, memberAt(this.tenant.keys, members, row)];
@@ -299,6 +310,7 @@ class Erasure {
        where l.rtype = k.rtype and l.rid = k.rid`,
       [intArray(targets.map((t) => t.rtype)), intArray(targets.map((t) => t.rid))],
     );
+    const keysDestroyed = await destroyKeys(this.tenant.keys, this.client, this.#owners(request));
     // Answers kept for repeated requests hold what was written; whose they are cannot be told.
     await run(this.client, 'delete from idempotency', []);
     await this.#audit(targets, request, actor, now);
@@ -307,7 +319,19 @@ class Erasure {
       'select count(distinct (rtype, rid)) as n from idx_reference where target = $1 and ttype = $2',
       [this.tenant.keys.rid(request.type, request.id), typeNumber(request.type)],
     );
-    return { resources: targets.length, versions: versions.length, referring: Number(rows[0]?.n ?? 0) };
+    return {
+      resources: targets.length,
+      versions: versions.length,
+      keysDestroyed,
+      referring: Number(rows[0]?.n ?? 0),
+    };
+  }
+
+  /** Whose own keys go: the patient's whose whole record goes, and those of the files of notes. */
+  #owners({ type, id, compartment }: EraseRequest): { part: number; owner: bigint }[] {
+    const owners = [...this.targets.values()].filter((t) => typeName(t.rtype) === 'Binary').map((t) => t.rid);
+    if (compartment) owners.push(this.tenant.keys.rid(type, id));
+    return owners.map((owner) => ({ part: partOf(owner), owner }));
   }
 
   /** Takes the bodies out of their segments; a segment without any other goes. */
@@ -329,12 +353,12 @@ class Erasure {
       );
       const empty: VersionRow[] = [];
       for (const { place, erased } of some) {
-        const members = (opened.get(segmentName(place)) ?? []).map((m, slot) =>
-          erased.has(slot) ? BLANK : m,
-        );
-        if (members.every(isBlank)) empty.push(place);
+        const before = opened.get(segmentName(place));
+        const members = (before?.members ?? []).map((m, slot) => (erased.has(slot) ? BLANK : m));
+        if (!before || members.every(isBlank)) empty.push(place);
         else {
-          const s = sealSegment(this.tenant.keys, place.part, place.sid, members);
+          const patient = ownKey(this.tenant.keys, before.row);
+          const s = sealSegment(this.tenant.keys, place.part, place.sid, members, patient);
           await run(
             this.client,
             'update segment set kv = $3, bind = $4, sealed = $5 where part = $1 and sid = $2',
@@ -400,15 +424,13 @@ async function openedSegments(
   tenant: Tenant,
   db: Queryable,
   places: readonly { part: number; sid: bigint }[],
-): Promise<Map<string, SegmentMember[]>> {
-  const rows = await run<{ part: number; sid: bigint; bind: bigint; sealed: Buffer }>(
+): Promise<Map<string, { row: SegmentRow; members: SegmentMember[] }>> {
+  const rows = await run<SegmentRow>(
     db,
-    `select s.part, s.sid, s.bind, s.sealed from segment s
-       join unnest($1::int[], $2::bigint[]) as k (part, sid) on s.part = k.part and s.sid = k.sid`,
+    `select ${SEGMENT_COLUMNS} from segment s
+       join unnest($1::int[], $2::bigint[]) as k (part, sid) on s.part = k.part and s.sid = k.sid ${ownKeyOf('s')}`,
     [intArray(places.map((p) => p.part)), intArray(places.map((p) => p.sid))],
     'store-erase-segments',
   );
-  return new Map(
-    rows.map((r) => [segmentName(r), openSegment(tenant.keys, r.part, r.sid, r.bind, r.sealed)]),
-  );
+  return new Map(rows.map((row) => [segmentName(row), { row, members: openSegment(tenant.keys, row) }]));
 }

@@ -45,7 +45,7 @@ export async function keptAnswer(
       : await run<Row>(tenant.pool, SELECT, [PART, ikey], 'store-idempotency');
     const [row] = rows;
     if (!row || Number(row.created_at) < now - KEPT_MS) return undefined;
-    const text = tenant.keys.open(row.sealed, sealContext(ikey)).toString('utf8');
+    const text = tenant.keys.open(row.sealed, idempotencyContext(ikey)).toString('utf8');
     return { requestDigest: BigInt(row.body_digest), text };
   } catch (error) {
     throw faultOf(error);
@@ -61,7 +61,7 @@ export async function keepAnswer(
   now: number,
 ): Promise<void> {
   const ikey = tenant.keys.digest(name);
-  const sealed = tenant.keys.seal(Buffer.from(text, 'utf8'), sealContext(ikey));
+  const sealed = tenant.keys.seal(Buffer.from(text, 'utf8'), idempotencyContext(ikey));
   await tx.query(
     `insert into idempotency (part, ikey, body_digest, created_at, kv, sealed) values ($1, $2, $3, $4, $5, $6)
      on conflict (part, ikey) do update set body_digest = excluded.body_digest, created_at = excluded.created_at,
@@ -73,6 +73,7 @@ export async function keepAnswer(
   }
 }
 
-function sealContext(ikey: bigint) {
+/** What a kept answer is bound to. */
+export function idempotencyContext(ikey: bigint) {
   return { purpose: 'job' as const, bind: ['idempotency', ikey] };
 }

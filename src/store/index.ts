@@ -11,6 +11,7 @@ import { createTenantParameters, type KnownParameters } from './parameters.js';
 import { prepareWrites } from './prepare.js';
 import { history, readCurrent, readMany, readRows, readVersion } from './read.js';
 import { reindexParts } from './reindex.js';
+import { resealParts, resealRest, shutOldKeys } from './reseal-parts.js';
 import { scanMembers } from './scan.js';
 import { singleWrite } from './single-write.js';
 import { inTransaction } from './transaction.js';
@@ -74,6 +75,11 @@ export function createStore(settings: StoreSettings): Store {
         types,
         parts,
       ),
+    reseal: (tenant, parts) => resealParts(tenant, baseOf(settings, tenant), parts),
+    async endReseal(tenant) {
+      await resealRest(tenant);
+      return shutOldKeys(tenant);
+    },
     erase: (tenant, request, actor) =>
       inTransaction(tenant, async (client, epoch) => {
         const context = indexContext(settings, tenant, await parameters.ofEpoch(tenant, epoch, client));

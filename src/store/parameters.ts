@@ -91,7 +91,7 @@ export function createTenantParameters(): TenantParameters {
       throw new Fault('integrity', 'The search parameters of this tenant do not agree with their epoch.', {
         remedy: 'Restore the tables tenant_epoch and own_parameters from one backup.',
       });
-    const own = parseJson(tenant.keys.open(row.sealed, sealContext(row.epoch)).toString('utf8'));
+    const own = parseJson(tenant.keys.open(row.sealed, parametersContext(row.epoch)).toString('utf8'));
     const known = knownOf(row.epoch, own as OwnParameters);
     // Two reads may end in another order than they began.
     if ((kept.get(tenant)?.epoch ?? 0) < known.epoch) kept.set(tenant, known);
@@ -115,7 +115,7 @@ export function createTenantParameters(): TenantParameters {
         const own = next(before);
         if (!own) return before;
         const epoch = before.epoch + 1;
-        const sealed = tenant.keys.seal(Buffer.from(stringifyJson(own)), sealContext(epoch));
+        const sealed = tenant.keys.seal(Buffer.from(stringifyJson(own)), parametersContext(epoch));
         await client.query('update tenant_epoch set parameters = $1 where part = 0', [epoch]);
         await client.query(
           `insert into own_parameters (part, epoch, kv, sealed) values (0, $1, $2, $3)
@@ -140,7 +140,8 @@ function accepted(definition: Resource): SearchParameter[] {
   }
 }
 
-function sealContext(epoch: number) {
+/** What the parameters of an epoch are bound to. */
+export function parametersContext(epoch: number) {
   return { purpose: 'body' as const, bind: ['own-parameters', epoch] };
 }
 

@@ -1,33 +1,37 @@
 import type { StoredResource } from '../core/resource.js';
 import { isResourceType, typeNumber } from '../fhir/resource-types.js';
 import type { Tenant } from '../tenancy/tenant.js';
-import { openBodies, openOne, type RowWithBody } from './bodies.js';
+import { type BodyPlace, openBodies, openOne, type RowWithBody } from './bodies.js';
 import { resourceOf } from './content.js';
 import type { HistoryOptions, HistoryPage, RowKey, VersionRead, WriteOp } from './contract.js';
 import { intArray, type Queryable, run } from './database.js';
+import { ownKeyOf } from './patient-keys.js';
 import type { SegmentMember } from './segment.js';
 
 const OPS: readonly WriteOp[] = ['create', 'update', 'delete'];
 
-interface VersionRow extends RowWithBody {
+interface VersionPlace extends BodyPlace {
   readonly lu: bigint;
   readonly op: number;
 }
 
-const BODY_COLUMNS = 'v.part, v.rid, v.ver, v.lu, v.op, v.sid, v.slot, s.bind, s.sealed';
+type VersionRow = VersionPlace & RowWithBody;
+
+const BODY_COLUMNS =
+  'v.part, v.rid, v.ver, v.lu, v.op, v.sid, v.slot, s.bind, s.sealed, s.owner, pk.wv, pk.wrapped';
 
 /** The current version: three primary-key look-ups, and the sealed segment along with them. */
 const READ = `select ${BODY_COLUMNS} from locator l
   join resource r on r.part = l.part and r.rtype = l.rtype and r.rid = l.rid
   join version v on v.part = r.part and v.rtype = r.rtype and v.rid = r.rid and v.ver = r.ver
-  left join segment s on s.part = v.part and s.sid = v.sid
+  left join segment s on s.part = v.part and s.sid = v.sid ${ownKeyOf('s')}
   where l.rtype = $1 and l.rid = $2`;
 
 /** Any version; after moves between compartments older ones stand in the parts named by `former`. */
 const READ_VERSION = `select ${BODY_COLUMNS} from locator l
   join version v on v.part = any (l.part || coalesce(l.former, '{}')) and v.rtype = l.rtype and v.rid = l.rid
     and v.ver = $3
-  left join segment s on s.part = v.part and s.sid = v.sid
+  left join segment s on s.part = v.part and s.sid = v.sid ${ownKeyOf('s')}
   where l.rtype = $1 and l.rid = $2`;
 
 /** @returns undefined where the id never existed, or only another one with the same rid */
@@ -150,7 +154,7 @@ export async function history(
   );
   const total = Number(counted!.total);
   if (total === 0 && !(await exists(db, key))) return undefined;
-  const rows = await run<VersionRow & { before_op: number | null }>(
+  const rows = await run<VersionPlace & { before_op: number | null }>(
     db,
     `select v.part, v.rid, v.ver, v.lu, v.op, v.sid, v.slot, (select w.op from version w
        where w.part = any (l.part || coalesce(l.former, '{}')) and w.rtype = v.rtype and w.rid = v.rid

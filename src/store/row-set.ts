@@ -69,6 +69,7 @@ export const TABLES = {
       ['kv', 'int2'],
       ['bind', 'int8'],
       ['sealed', 'bytea'],
+      ['owner', 'int8'],
     ],
   },
   date: { name: 'idx_date', columns: [...KEY, ['param', 'int8'], ['lo', 'int8'], ['hi', 'int8']] },
@@ -93,7 +94,17 @@ export const TABLES = {
       ['updated_at', 'int8'],
     ],
     onConflict: `on conflict (part, rid) do update set ver = excluded.ver, state = excluded.state, attempts = 0,
-      lease_until = 0, pipeline = null, error = null, kv = null, sealed = null, updated_at = excluded.updated_at`,
+      lease_until = 0, pipeline = null, error = null, kv = null, sealed = null, owner = null, updated_at = excluded.updated_at`,
+  },
+  /** Of one statement only: it must fail where another writer made one (`patient-keys.ts`). */
+  patientKey: {
+    name: 'patient_key',
+    columns: [
+      ['part', 'int4'],
+      ['owner', 'int8'],
+      ['wv', 'int4'],
+      ['wrapped', 'bytea'],
+    ],
   },
   audit: {
     name: 'audit',
@@ -127,6 +138,7 @@ export class RowSet {
     reference: [],
     sorted: [],
     annotation: [],
+    patientKey: [],
     audit: [],
   };
   /** (rtype, rid, chk, part) of ids met for the first time, for the locator where it is written in the same statement. */

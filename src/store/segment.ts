@@ -1,7 +1,9 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { Fault } from '../core/fault.js';
+import type { PatientKey } from '../tenancy/patient-key.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import type { ContentIdentity } from './content.js';
+import { type OwnerColumns, ownKey } from './patient-keys.js';
 import { dictionaryOf, NEWEST_DICTIONARY } from './vocabulary.js';
 
 /**
@@ -22,7 +24,20 @@ export interface SealedSegment {
   readonly kv: number;
   readonly bind: bigint;
   readonly sealed: Buffer;
+  /** Whose own key is needed besides the body key. */
+  readonly owner: bigint | null;
 }
+
+/** A row of `segment` with the key it needs, as `SEGMENT_COLUMNS` gives it. */
+export interface SegmentRow extends OwnerColumns {
+  readonly part: number;
+  readonly sid: bigint;
+  readonly bind: bigint;
+  readonly sealed: Uint8Array;
+}
+
+/** What is selected from `segment s` with `ownKeyOf('s')` joined. */
+export const SEGMENT_COLUMNS = 's.part, s.sid, s.bind, s.sealed, s.owner, pk.wv, pk.wrapped';
 
 export interface SegmentMember extends ContentIdentity {
   readonly content: string;
@@ -39,6 +54,7 @@ export function sealSegment(
   part: number,
   sid: bigint,
   members: readonly SegmentMember[],
+  patient?: PatientKey,
 ): SealedSegment {
   let list = '';
   let contents = '';
@@ -54,19 +70,14 @@ export function sealSegment(
   const plain = Buffer.allocUnsafe(packed.length + 1);
   plain[0] = NEWEST_DICTIONARY;
   packed.copy(plain, 1);
-  const sealed = keys.seal(plain, { purpose: 'body', bind: [part, sid, bind] });
-  return { part, sid, kv: keys.currentVersion, bind, sealed };
+  const sealed = keys.seal(plain, { purpose: 'body', bind: [part, sid, bind], patient });
+  return { part, sid, kv: keys.currentVersion, bind, sealed, owner: patient?.owner ?? null };
 }
 
-/** @throws Fault `integrity` when anything about the piece is not as it was sealed. */
-export function openSegment(
-  keys: TenantKeys,
-  part: number,
-  sid: bigint,
-  bind: bigint,
-  sealed: Uint8Array,
-): SegmentMember[] {
-  const plain = keys.open(sealed, { purpose: 'body', bind: [part, sid, bind] });
+/** @throws Fault `integrity` when anything about the piece is not as it was sealed, or its patient's key is gone. */
+export function openSegment(keys: TenantKeys, row: SegmentRow): SegmentMember[] {
+  const { part, sid, bind, sealed } = row;
+  const plain = keys.open(sealed, { purpose: 'body', bind: [part, sid, bind], patient: ownKey(keys, row) });
   const text = inflateRawSync(plain.subarray(1), {
     dictionary: dictionaryOf(plain[0]!),
     maxOutputLength: MAX_INFLATED_BYTES,

@@ -6,7 +6,8 @@ import { lookAtCurrent } from './current.js';
 import { faultOf, isRetriable } from './database.js';
 import { type Decision, decide } from './decide.js';
 import { documentState, WITHDRAWN } from './document-state.js';
-import type { PreparedWrite } from './prepare.js';
+import { forgetSeen, singleKey } from './patient-keys.js';
+import { type PreparedWrite, partOf } from './prepare.js';
 import { gatedWrite } from './small-write.js';
 import { Written } from './written.js';
 
@@ -36,15 +37,21 @@ export async function singleWrite(
     const decision = decide(write, current, now);
     if (decision.outcome === 'unchanged') return new Written(decision);
     if (needsLocks(decision)) return undefined;
-    const rows = assemble(tenant.keys, [decision], actor, now);
+    const { key, row, epoch: keyEpoch } = await singleKey(tenant, write);
+    const own = new Map(key ? [[key.owner, key]] : []);
+    const rows = assemble(tenant.keys, [decision], actor, now, own);
+    if (row) rows.add('patientKey', partOf(row.owner), row.owner, row.wv, row.wrapped);
     const { epoch } = tenant.record;
-    const gate = { epoch, parameters, version: current?.ver ?? 0 };
+    const { currentVersion: body, wrapVersion: patient } = tenant.keys;
+    const gate = { epoch, parameters, version: current?.ver ?? 0, keys: keyEpoch, body, patient };
     const client = await connect(tenant);
     let broken: Error | undefined;
     try {
       if (performance.now() - began > MAX_AGE_MS) return undefined;
       // The transaction with locks finds out which epoch is another, and what is to be done.
-      return (await gatedWrite(client, rows, gate)).written ? new Written(decision) : undefined;
+      if ((await gatedWrite(client, rows, gate)).written) return new Written(decision);
+      forgetSeen(tenant.keys);
+      return undefined;
     } catch (error) {
       broken = error as Error;
       throw error;

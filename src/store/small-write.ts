@@ -33,6 +33,11 @@ export interface Gate {
   readonly parameters: number;
   /** Version that must be current; 0: the id must never have existed. */
   readonly version: number;
+  /** Epoch of the patients' keys, where the rows were sealed under one. */
+  readonly keys: number | undefined;
+  /** Versions of the keys that the rows were sealed and wrapped under. */
+  readonly body: number;
+  readonly patient: number;
 }
 
 export interface GateAnswer {
@@ -48,10 +53,13 @@ export interface GateAnswer {
  */
 export async function gatedWrite(db: Queryable, rows: RowSet, gate: Gate): Promise<GateAnswer> {
   const statement = new Statement('gate');
+  const keys = statement.value(gate.keys ?? null);
   statement.step(
     'fence',
     `select from tenant_epoch where part = 0 and epoch = ${statement.value(gate.epoch)}
-       and parameters = ${statement.value(gate.parameters)} for share`,
+       and parameters = ${statement.value(gate.parameters)} and least_body <= ${statement.value(gate.body)}
+       and least_patient <= ${statement.value(gate.patient)}
+       and (${keys}::int is null or keys = ${keys}) for share`,
   );
   if (gate.version === 0) {
     const [rtype, rid, chk, part] = rows.claimed.map((v) => statement.value(v));

@@ -36,7 +36,7 @@ async function attemptOnce<T>(
   const client = await tenant.pool.connect();
   let broken: Error | undefined;
   try {
-    const parameters = await begin(client, tenant.record.epoch);
+    const parameters = await begin(client, tenant);
     const result = await work(client, parameters);
     await client.query('commit');
     return result;
@@ -54,13 +54,28 @@ async function attemptOnce<T>(
 }
 
 /** Two statements in one round trip; the simple protocol answers them as a list. */
-async function begin(client: pg.PoolClient, epoch: number): Promise<number> {
+async function begin(client: pg.PoolClient, { record: { epoch }, keys }: Tenant): Promise<number> {
   const results = (await client.query(
-    'begin; select epoch, parameters from tenant_epoch where part = 0 for share',
-  )) as unknown as pg.QueryResult<{ epoch: number; parameters: number }>[];
+    'begin; select epoch, parameters, least_body, least_patient from tenant_epoch where part = 0 for share',
+  )) as unknown as pg.QueryResult<EpochRow>[];
   const row = results[1]?.rows[0];
-  if (Number(row?.epoch) !== epoch) throw fencedOff(epoch);
-  return Number(row?.parameters);
+  if (!row || Number(row.epoch) !== epoch) throw fencedOff(epoch);
+  const behind = () =>
+    keys.currentVersion < Number(row.least_body) || keys.wrapVersion < Number(row.least_patient);
+  if (behind()) await keys.reload();
+  if (behind())
+    throw new Fault('unavailable', 'The keys of this tenant were changed; nothing was written.', {
+      remedy: 'Try again in a moment.',
+    });
+  return Number(row.parameters);
+}
+
+interface EpochRow {
+  epoch: number;
+  parameters: number;
+  /** Oldest versions of the body key and of the key that wraps patients' that may still be written under. */
+  least_body: number;
+  least_patient: number;
 }
 
 export function fencedOff(epoch: number): Fault {

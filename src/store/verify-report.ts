@@ -2,6 +2,8 @@
 export type DifferenceKind =
   /** A segment that does not open, or whose list is not what its row says. */
   | 'body'
+  /** A segment or an annotation whose patient's key is not there. */
+  | 'patient-key'
   /** A version whose body is missing, or is another version's. */
   | 'version-body'
   /** A body that no version points at. */

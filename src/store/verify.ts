@@ -9,9 +9,10 @@ import { verifyAuditChain } from './audit-verify.js';
 import { contentOf, resourceOf } from './content.js';
 import { faultOf, run } from './database.js';
 import { isBlank } from './erase.js';
+import { ownKeyOf } from './patient-keys.js';
 import { partOf } from './prepare.js';
 import { INDEX_TABLES, RowSet, TABLES, type TableKey } from './row-set.js';
-import { memberAt, openSegment, type SegmentMember } from './segment.js';
+import { memberAt, openSegment, SEGMENT_COLUMNS, type SegmentMember, type SegmentRow } from './segment.js';
 import type { Difference, DifferenceKind, VerifyOptions, VerifyReport } from './verify-report.js';
 
 /** Differences named in the report; all are counted. */
@@ -205,22 +206,21 @@ class Verifier {
   }
 
   private async openSegments(from: number, to: number): Promise<Map<string, (SegmentMember | undefined)[]>> {
-    const rows = await this.select<{ part: number; sid: bigint; bind: bigint; sealed: Buffer }>(
-      'part, sid, bind, sealed',
-      'segment',
-      from,
-      to,
+    const rows = await run<SegmentRow>(
+      this.client,
+      `select ${SEGMENT_COLUMNS} from segment s ${ownKeyOf('s')} where s.part between $1 and $2`,
+      [from, to],
     );
     const opened = new Map<string, (SegmentMember | undefined)[]>();
     for (const row of rows) {
       this.counts.segments++;
       try {
-        opened.set(
-          `${row.part}/${row.sid}`,
-          openSegment(this.tenant.keys, row.part, row.sid, row.bind, row.sealed),
-        );
+        opened.set(`${row.part}/${row.sid}`, openSegment(this.tenant.keys, row));
       } catch {
-        this.differ('body', `segment ${row.part}/${row.sid}`);
+        this.differ(
+          row.owner !== null && row.wrapped === null ? 'patient-key' : 'body',
+          `segment ${row.part}/${row.sid}`,
+        );
       }
     }
     return opened;
@@ -247,16 +247,15 @@ class Verifier {
     bodies: ReadonlyMap<VersionRow, SegmentMember>,
   ): Promise<void> {
     const stored = await this.indexRows(from, to);
-    const annotated = new Set(
-      (
-        await this.select<{ part: number; rid: bigint; ver: number }>(
-          'part, rid, ver',
-          'annotation',
-          from,
-          to,
-        )
-      ).map((row) => `${row.part}/${row.rid}/${row.ver}`),
+    const annotations = await run<{ part: number; rid: bigint; ver: number; keyless: boolean }>(
+      this.client,
+      `select a.part, a.rid, a.ver, a.owner is not null and pk.owner is null as keyless
+         from annotation a ${ownKeyOf('a')} where a.part between $1 and $2`,
+      [from, to],
     );
+    const annotated = new Set(annotations.map((row) => `${row.part}/${row.rid}/${row.ver}`));
+    for (const { part, rid, keyless } of annotations)
+      if (keyless) this.differ('patient-key', `annotation ${part}/${rid}`);
     const rows = await this.select<ResourceRow>(
       'part, rtype, rid, ver, lu, deleted, derived, pkey, at, digest, sid, slot, terms',
       'resource',

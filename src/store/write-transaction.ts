@@ -26,6 +26,7 @@ import { type Decision, decide } from './decide.js';
 import { isReviewed } from './derived-group.js';
 import { documentState, WITHDRAWN } from './document-state.js';
 import { checkIntegrity } from './integrity.js';
+import { ownerOf, ownKeys } from './patient-keys.js';
 import { type PreparedWrite, prepareWrites } from './prepare.js';
 import { readCurrent, readMany, readRows } from './read.js';
 import { smallWrite } from './small-write.js';
@@ -99,7 +100,9 @@ export class WriteTransaction implements StoreTransaction {
     const decisions = prepared.map((w) => decide(w, current.get(rowKey(w.rtype, w.rid)), this.now));
     const changes = decisions.filter((d) => d.outcome !== 'unchanged');
     if (changes.length > 0) {
-      const seal = () => assemble(this.tenant.keys, changes, this.actor, this.now);
+      const owners = changes.map(({ write }) => ownerOf(write)).filter((owner) => owner !== null);
+      const own = await ownKeys(this.tenant.keys, this.client, owners);
+      const seal = () => assemble(this.tenant.keys, changes, this.actor, this.now, own);
       const rows = laneOf(this.actor)?.busy('seal', seal) ?? seal();
       if (changes.length >= COPY_FROM_WRITES) await copyWrite(this.client, rows);
       else await smallWrite(this.client, rows);

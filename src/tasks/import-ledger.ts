@@ -139,13 +139,51 @@ export async function* refusals(
   }
 }
 
+/**
+ * Seals the ledger anew under the current key. A row that its job has just written is left: it has the current key.
+ * @returns how many rows
+ */
+export async function resealLedger(tenant: Tenant): Promise<number> {
+  const { keys, pool } = tenant;
+  const { rows: files } = await pool.query(
+    `select job::text, fkey, sealed from import_file where ${OLDER_KEY}`,
+    [keys.currentVersion],
+  );
+  for (const { job, fkey, sealed } of files as { job: string; fkey: bigint; sealed: Buffer }[]) {
+    const bound = context({ id: job }, BigInt(fkey));
+    await pool.query('update import_file set sealed = $4 where job = $1 and fkey = $2 and sealed = $3', [
+      job,
+      fkey,
+      sealed,
+      keys.seal(keys.open(sealed, bound), bound),
+    ]);
+  }
+  const { rows: errors } = await pool.query(
+    `select job::text, fkey, position, sealed from import_error where ${OLDER_KEY} limit ${ERRORS_RESEALED_AT_ONCE}`,
+    [keys.currentVersion],
+  );
+  for (const row of errors as { job: string; fkey: bigint; position: number; sealed: Buffer }[]) {
+    const bound = errorContext(row.job, BigInt(row.fkey), row.position);
+    await pool.query(
+      'update import_error set sealed = $5 where job = $1 and fkey = $2 and position = $3 and sealed = $4',
+      [row.job, row.fkey, row.position, row.sealed, keys.seal(keys.open(row.sealed, bound), bound)],
+    );
+  }
+  const more = errors.length === ERRORS_RESEALED_AT_ONCE ? await resealLedger(tenant) : 0;
+  return files.length + errors.length + more;
+}
+
+/** The version of the key stands in a sealed piece at bytes 3 and 4. */
+const OLDER_KEY = 'get_byte(sealed, 3) * 256 + get_byte(sealed, 4) < $1';
+const ERRORS_RESEALED_AT_ONCE = 1_000;
+
 /** Forgets the ledger of a job whose results expired. */
 export async function removeLedger(tenant: Tenant, jobId: string): Promise<void> {
   await tenant.pool.query('delete from import_error where part = $1 and job = $2', [PART, jobId]);
   await tenant.pool.query('delete from import_file where part = $1 and job = $2', [PART, jobId]);
 }
 
-const context = (job: Job, fkey: bigint) => ({
+const context = (job: Pick<Job, 'id'>, fkey: bigint) => ({
   purpose: 'job' as const,
   bind: ['import-file', job.id, fkey],
 });

@@ -12,8 +12,9 @@ import {
   usableRow,
 } from './catalog-rows.js';
 import { asAdmin, checkServerVersion, connectFault, isConnectionError } from './database.js';
-import { type Rotation, type RotationLevel, rotateKey } from './key-rotation.js';
+import { dropOldKeys, type Rotation, type RotationLevel, rotateKey } from './key-rotation.js';
 import { KEY_CACHE_MS, openTenantKeys } from './key-rows.js';
+import { createTenantKeys, type LiveKeys } from './keys.js';
 import { migrateDatabase, pendingMigrations } from './migrate.js';
 import { connectionBudget, controlPool, tenantPool } from './pools.js';
 import type { ServerAddress } from './postgres/embedded.js';
@@ -25,6 +26,8 @@ import { createTenant, removeTenant, type Shredded, shredTenant } from './tenant
 export const MAX_OPEN_TENANTS = 50;
 /** How long an open tenant goes on without asking the catalog whether it was suspended. */
 const STATE_CACHE_MS = 1_000;
+/** How often the keys of open tenants are looked after, whether anybody asks for them or not. */
+const KEY_CARE_MS = 60_000;
 
 export interface CatalogOptions {
   /** The server's administrator; `database` is the control database. */
@@ -52,6 +55,8 @@ export interface Catalog extends Tenants {
   setDefaults(name: string, defaults: DefaultsChange): Promise<TenantRecord>;
   /** Changes one of a tenant's keys while it is in use. */
   rotateKey(name: string, level: RotationLevel): Promise<Rotation>;
+  /** Destroys the versions of a tenant's keys that are older than these; see `dropOldKeys`. */
+  dropOldKeys(name: string, least: { readonly body: number; readonly patient: number }): Promise<number>;
   /** Erases a tenant for good by destroying its key; see `shredTenant`. */
   shred(name: string): Promise<Shredded>;
   /** Brings one tenant's database to the current schema, suspended or not; names of what was applied. */
@@ -71,6 +76,8 @@ export interface DefaultsChange {
 
 interface OpenTenant {
   tenant: Tenant;
+  /** The same as the tenant's, to be kept up to date where they are: jobs hold a tenant for hours. */
+  readonly keys: LiveKeys;
   stateCheckedAt: number;
   keysOpenedAt: number;
 }
@@ -108,7 +115,7 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
 
   async function openNow(name: string): Promise<OpenTenant> {
     const found = await usableRow(control, name);
-    const { keys: tenantKeys, rolePassword, role } = await openKeys(found);
+    const { material, rolePassword, role } = await openKeys(found);
     const pool = tenantPool(
       { ...server, database: found.database, user: role, password: rolePassword },
       budget,
@@ -122,8 +129,11 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       throw error;
     }
     const now = clock.now();
-    const tenant: Tenant = { record: recordOf(found), pool, keys: tenantKeys };
-    return { tenant, stateCheckedAt: now, keysOpenedAt: now };
+    const live: LiveKeys = createTenantKeys(material, async () => {
+      live.adopt((await openKeys(await usableRow(control, name))).material);
+    });
+    const tenant: Tenant = { record: recordOf(found), pool, keys: live };
+    return { tenant, keys: live, stateCheckedAt: now, keysOpenedAt: now };
   }
 
   async function migrateTenant(found: CatalogRow): Promise<string[]> {
@@ -141,8 +151,8 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     if (found.id !== entry.tenant.record.id)
       throw new Fault('unavailable', 'This tenant was made anew; try again.');
     if (now - entry.keysOpenedAt >= KEY_CACHE_MS) {
-      const { keys: tenantKeys } = await openKeys(found);
-      entry.tenant = { record: recordOf(found), pool: entry.tenant.pool, keys: tenantKeys };
+      entry.keys.adopt((await openKeys(found)).material);
+      entry.tenant = { ...entry.tenant, record: recordOf(found) };
       entry.keysOpenedAt = now;
     } else if (!sameDefaults(recordOf(found), entry.tenant.record)) {
       entry.tenant = { ...entry.tenant, record: recordOf(found) };
@@ -190,11 +200,21 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       await refresh(name, opened);
     } catch (error) {
       // A catalog that cannot be asked now says nothing about the tenant; its pool is kept for when it can.
-      if (isFault(error)) await forget(name);
+      if (isFault(error)) {
+        // Whoever still holds the tenant has its keys no longer than others.
+        if (clock.now() - opened.keysOpenedAt >= KEY_CACHE_MS) opened.keys.withdraw();
+        await forget(name);
+      }
       throw error;
     }
     return opened.tenant;
   }
+
+  /** Jobs hold a tenant for hours without asking for it again: its keys are looked after all the same. */
+  const care = setInterval(() => {
+    for (const name of [...open.keys()]) openAndRefresh(name).catch(() => undefined);
+  }, KEY_CARE_MS);
+  care.unref();
 
   async function removeNow(found: CatalogRow): Promise<void> {
     await forget(found.name);
@@ -262,6 +282,8 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
 
     rotateKey: (name, level) => rotateKey(context, name, level),
 
+    dropOldKeys: (name, least) => dropOldKeys(context, name, least),
+
     async shred(name) {
       await forget(name);
       return shredTenant(context, name);
@@ -293,6 +315,7 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
 
     async close() {
       closed = true;
+      clearInterval(care);
       const entries = await Promise.allSettled(open.values());
       open.clear();
       // A set: one that makes room at this very moment is in both.

@@ -2,15 +2,16 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { Fault } from '../core/fault.js';
 import { type CatalogContext, checkProvider, findRow, noSuchTenant } from './catalog-rows.js';
-import { BODY_KEY_NOTICE_MS, KEY_BYTES, type KeyRow, tenantKeyContext } from './key-rows.js';
+import { KEY_BYTES, KEY_NOTICE_MS, type KeyRow, tenantKeyContext } from './key-rows.js';
 import { unwrapUnder, type WrappedPurpose, wrapUnder } from './wrap.js';
 
 /**
  * Which key is changed. `customer`: a new key in the provider wraps the tenant key. `tenant`: a new tenant key wraps
  * the data keys. `body`: a new key seals what is written from `from` on; what is stored stays under its own version,
- * which is kept as long as anything needs it.
+ * which is kept as long as anything needs it. `patient`: the same for the key that wraps patients' own keys.
  */
-export type RotationLevel = 'customer' | 'tenant' | 'body';
+export type RotationLevel = 'customer' | 'tenant' | 'body' | 'patient';
+export const ROTATION_LEVELS: readonly RotationLevel[] = ['customer', 'tenant', 'body', 'patient'];
 
 export interface Rotation {
   readonly level: RotationLevel;
@@ -101,18 +102,51 @@ const ROTATIONS: Readonly<Record<RotationLevel, Rotate>> = {
     return { level: 'tenant', to: String(version), from: context.clock.now() };
   },
 
-  async body(context, client, name) {
-    const { tenant, tenantKey, dataRows } = await openTenantKey(context, client, name);
-    const versions = dataRows.filter((r) => r.purpose === 'body').map((r) => r.version);
-    const version = Math.max(...versions) + 1;
-    const key = randomBytes(KEY_BYTES);
-    const wrapped = wrapUnder(tenantKey, key, { tenantId: tenant.id, purpose: 'body', version });
-    await insertKey(context, client, tenant.id, { purpose: 'body', version, wrapped });
-    tenantKey.fill(0);
-    key.fill(0);
-    return { level: 'body', to: String(version), from: context.clock.now() + BODY_KEY_NOTICE_MS };
-  },
+  body: (context, client, name) => newVersion(context, client, name, 'body'),
+  patient: (context, client, name) => newVersion(context, client, name, 'patient'),
 };
+
+/** A further version of a key that seals or wraps; used from when every process has had time to load it. */
+async function newVersion(
+  context: CatalogContext,
+  client: pg.ClientBase,
+  name: string,
+  purpose: 'body' | 'patient',
+): Promise<Rotation> {
+  const { tenant, tenantKey, dataRows } = await openTenantKey(context, client, name);
+  const version = Math.max(0, ...dataRows.filter((r) => r.purpose === purpose).map((r) => r.version)) + 1;
+  const key = randomBytes(KEY_BYTES);
+  const wrapped = wrapUnder(tenantKey, key, { tenantId: tenant.id, purpose, version });
+  await insertKey(context, client, tenant.id, { purpose, version, wrapped });
+  tenantKey.fill(0);
+  key.fill(0);
+  return { level: purpose, to: String(version), from: context.clock.now() + KEY_NOTICE_MS };
+}
+
+/**
+ * Destroys versions of keys that nothing needs any more, which the tenant's database has been told (`Store.endReseal`):
+ * what is sealed under them in older copies of the database opens no more, unless the copy is of the control database,
+ * too, and of the same age. A version is only destroyed where the one that replaced it is there.
+ * @returns how many
+ */
+export async function dropOldKeys(
+  context: CatalogContext,
+  name: string,
+  least: { readonly body: number; readonly patient: number },
+): Promise<number> {
+  const tenant = await findRow(context.control, name);
+  if (!tenant) throw noSuchTenant();
+  let dropped = 0;
+  for (const purpose of ['body', 'patient'] as const) {
+    const { rowCount } = await context.control.query(
+      `delete from tenant_key k where k.tenant_id = $1 and k.purpose = $2 and k.version < $3
+         and exists (select from tenant_key n where n.tenant_id = $1 and n.purpose = $2 and n.version = $3)`,
+      [tenant.id, purpose, least[purpose]],
+    );
+    dropped += rowCount ?? 0;
+  }
+  return dropped;
+}
 
 /** Where a key's name may hold its generation: after `tenant-` and the 36 characters of the id. */
 const GENERATION_AT = 'tenant-'.length + 36;

@@ -1,21 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { Fault } from '../core/fault.js';
-import { createTenantKeys } from './keys.js';
-import type { KeyProvider, TenantKeys } from './tenant.js';
+import type { TenantKeyMaterial } from './keys.js';
+import type { KeyProvider } from './tenant.js';
 import { unwrapUnder, type WrappedPurpose, wrapUnder } from './wrap.js';
 
 export const KEY_BYTES = 32;
-const DATA_PURPOSES = ['body', 'index', 'audit', 'export'] as const;
+const DATA_PURPOSES = ['body', 'patient', 'index', 'audit', 'export'] as const;
 type DataPurpose = (typeof DATA_PURPOSES)[number];
 
 /** How long unwrapped keys serve without asking the key provider again; a withdrawn key works no longer than this. */
 export const KEY_CACHE_MS = 5 * 60_000;
 /**
- * A new body key is not used before it is this old: by then every process has loaded it, so that none meets a sealed
+ * A new key that seals or wraps is not used before it is this old: by then every process has loaded it, so that none meets a sealed
  * piece whose key it does not have.
  */
-export const BODY_KEY_NOTICE_MS = KEY_CACHE_MS + 60_000;
+export const KEY_NOTICE_MS = KEY_CACHE_MS + 60_000;
 
 /** A row of `tenant_key`. Purpose `tenant` is wrapped by the customer's key, the others by the tenant key. */
 export interface KeyRow {
@@ -74,7 +74,7 @@ export async function insertKeyRows(
 }
 
 export interface OpenedKeys {
-  readonly keys: TenantKeys;
+  readonly material: TenantKeyMaterial;
   readonly rolePassword: string;
 }
 
@@ -103,31 +103,41 @@ export async function openTenantKeys(
     if (!row) throw incomplete(purpose);
     return unwrap({ ...row, purpose });
   };
-  const body = new Map<number, Buffer>();
-  for (const row of rows)
-    if (row.purpose === 'body') body.set(row.version, unwrap({ ...row, purpose: 'body' }));
+  const all = (purpose: DataPurpose): Map<number, Buffer> =>
+    new Map(rows.filter((r) => r.purpose === purpose).map((r) => [r.version, unwrap({ ...r, purpose })]));
+  const body = all('body');
   if (body.size === 0) throw incomplete('body');
-  const keys = createTenantKeys({
+  const material: TenantKeyMaterial = {
     tenantId: tenant.id,
-    currentVersion: currentBodyVersion(rows, now),
+    currentVersion: versionInUse(rows, 'body', now),
     body,
+    patient: all('patient'),
+    wrapVersion: versionInUse(rows, 'patient', now),
     index: newest('index'),
     audit: newest('audit'),
     export: newest('export'),
-  });
+  };
   const rolePassword = unwrap({ purpose: 'role', version: 1, wrapped: tenant.roleSecret }).toString('utf8');
   tenantKey.fill(0);
-  return { keys, rolePassword };
+  return { material, rolePassword };
 }
 
-/** The newest body key that has been announced long enough; the first one where none has. */
-function currentBodyVersion(
+/**
+ * The newest key of a purpose that has been announced long enough; until then the one made with the tenant; 0 where there
+ * is none to be used yet.
+ */
+function versionInUse(
   rows: readonly { purpose: string; version: number; created_at: bigint }[],
+  purpose: DataPurpose,
   now: number,
 ): number {
-  const body = rows.filter((r) => r.purpose === 'body');
-  const known = body.filter((r) => Number(r.created_at) + BODY_KEY_NOTICE_MS <= now).map((r) => r.version);
-  return known.length > 0 ? Math.max(...known) : Math.min(...body.map((r) => r.version));
+  const tenantMadeAt = rows.find((r) => r.purpose === 'index')?.created_at;
+  const known = rows.filter(
+    (r) =>
+      r.purpose === purpose &&
+      ((r.version === 1 && r.created_at === tenantMadeAt) || Number(r.created_at) + KEY_NOTICE_MS <= now),
+  );
+  return Math.max(0, ...known.map((r) => r.version));
 }
 
 function incomplete(purpose: string): Fault {

@@ -1,8 +1,10 @@
-import { createHmac, hkdfSync, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import { Fault } from '../core/fault.js';
+import { PatientKey } from './patient-key.js';
 import { dataKey, MAX_KEY_VERSION, openBytes, sealBytes, sealedKeyVersion } from './seal.js';
 import { createSipHash } from './siphash.js';
-import type { SealContext, TenantKeys } from './tenant.js';
+import type { SealContext, TenantKeys, WrappedPatientKey } from './tenant.js';
+import { unwrapUnder, wrapUnder } from './wrap.js';
 
 /** The unwrapped keys of one tenant, 32 bytes each. */
 export interface TenantKeyMaterial {
@@ -12,6 +14,10 @@ export interface TenantKeyMaterial {
   readonly currentVersion: number;
   /** Body keys by version, 1 to 65535; old ones stay as long as a piece sealed under them exists. */
   readonly body: ReadonlyMap<number, Buffer>;
+  /** Keys that wrap patients' own keys, by version; none in a tenant of before. */
+  readonly patient?: ReadonlyMap<number, Buffer> | undefined;
+  /** Version in `patient` that wraps new ones; 0 where there is none. */
+  readonly wrapVersion?: number | undefined;
   /** Root of everything that must stay equal over time: rid, terms, digests. Not versioned. */
   readonly index: Buffer;
   readonly audit: Buffer;
@@ -35,54 +41,123 @@ function associatedData(tenantId: string, keyVersion: number, context: SealConte
     const s = typeof part === 'string' ? `s${part}` : `n${part}`;
     text += `${s.length}:${s}`;
   }
+  if (context.patient) text += `patient ${context.patient.owner}`;
   return Buffer.from(text, 'utf8');
 }
+
+/** Keys that can be brought up to date where they are, for whoever holds them. */
+export interface LiveKeys extends TenantKeys {
+  /** Takes on other versions. What does not change over time (terms, rid, digests) must be the same. */
+  adopt(material: TenantKeyMaterial): void;
+  /** Forgets them: everything is refused as `unavailable` until they are adopted again. */
+  withdraw(): void;
+}
+
+/** Patients' keys remembered unwrapped, some 500 bytes each; a batch of a bulk load or export meets fewer. */
+const MAX_REMEMBERED_PATIENTS = 10_000;
 
 /**
  * The keys of one tenant, ready to use. Nothing here touches a database; the catalog unwraps the material and calls
  * this once per opened tenant. The buffers passed in may be overwritten afterwards.
+ * @param reload what `TenantKeys.reload` does; nothing where keys never change
  */
-export function createTenantKeys(material: TenantKeyMaterial): TenantKeys {
-  const { tenantId, currentVersion } = material;
-  if (!material.body.has(currentVersion))
-    throw new Fault('internal', 'The current body key of the tenant is missing.', {
-      remedy: 'Check the tenant_key rows of this tenant in the control database.',
-    });
-  const index = Buffer.from(material.index);
+export function createTenantKeys(
+  given: TenantKeyMaterial,
+  reload: () => Promise<void> = async () => {},
+): LiveKeys {
+  const { tenantId } = given;
+  const index = Buffer.from(given.index);
   const terms = createSipHash(derive(index, tenantId, 'term', 16));
   const rids = createSipHash(derive(index, tenantId, 'rid', 16));
   const digests = createSipHash(derive(index, tenantId, 'digest', 16));
 
+  let currentVersion = 0;
+  let wrapVersion = 0;
   /** Purpose and version to key. Job pieces share the body's versions but not its key. */
-  const keys = new Map<string, KeyObject>();
-  for (const [version, key] of material.body) {
-    if (!Number.isInteger(version) || version < 1 || version > MAX_KEY_VERSION)
-      throw new Fault('internal', 'A key version is out of range.');
-    keys.set(`body ${version}`, dataKey(derive(key, tenantId, 'body', 32)));
-    keys.set(`job ${version}`, dataKey(derive(key, tenantId, 'job', 32)));
+  let keys = new Map<string, KeyObject>();
+  let wraps = new Map<number, KeyObject>();
+  /** In order of use, oldest first. What is wrapped stands beside it: another row for the owner is another key. */
+  const patients = new Map<bigint, { readonly wrapped: Buffer; readonly key: PatientKey }>();
+
+  function adopt(material: TenantKeyMaterial): void {
+    if (!material.body.has(material.currentVersion))
+      throw new Fault('internal', 'The current body key of the tenant is missing.', {
+        remedy: 'Check the tenant_key rows of this tenant in the control database.',
+      });
+    const next = new Map<string, KeyObject>();
+    for (const [version, key] of material.body) {
+      if (!Number.isInteger(version) || version < 1 || version > MAX_KEY_VERSION)
+        throw new Fault('internal', 'A key version is out of range.');
+      for (const use of ['body', 'job', 'patient'])
+        next.set(`${use} ${version}`, dataKey(derive(key, tenantId, use, 32)));
+    }
+    next.set(`audit ${UNVERSIONED}`, dataKey(derive(material.audit, tenantId, 'audit', 32)));
+    next.set(`audit-chain ${UNVERSIONED}`, dataKey(derive(material.audit, tenantId, 'audit-chain', 32)));
+    next.set(`export ${UNVERSIONED}`, dataKey(derive(material.export, tenantId, 'export', 32)));
+    next.set(`cursor ${UNVERSIONED}`, dataKey(derive(index, tenantId, 'cursor', 32)));
+    keys = next;
+    wraps = new Map([...(material.patient ?? [])].map(([version, key]) => [version, createSecretKey(key)]));
+    currentVersion = material.currentVersion;
+    wrapVersion = material.wrapVersion ?? 0;
+    // Patients' keys hold what they give with each version of the body key, dropped ones included.
+    patients.clear();
   }
-  keys.set(`audit ${UNVERSIONED}`, dataKey(derive(material.audit, tenantId, 'audit', 32)));
-  keys.set(`audit-chain ${UNVERSIONED}`, dataKey(derive(material.audit, tenantId, 'audit-chain', 32)));
-  keys.set(`export ${UNVERSIONED}`, dataKey(derive(material.export, tenantId, 'export', 32)));
-  keys.set(`cursor ${UNVERSIONED}`, dataKey(derive(index, tenantId, 'cursor', 32)));
+  adopt(given);
+
+  const keyFor = (use: string, version: number): KeyObject => {
+    if (keys.size === 0) throw withdrawn();
+    const key = keys.get(`${use} ${version}`);
+    if (!key) throw unknownVersion();
+    return key;
+  };
+  const dataKeyFor = ({ purpose, patient }: SealContext, version: number): KeyObject =>
+    patient ? patient.with(version, keyFor('patient', version)) : keyFor(purpose, version);
 
   const versionFor = (purpose: SealContext['purpose']) =>
     purpose === 'body' || purpose === 'job' ? currentVersion : UNVERSIONED;
 
+  const wrapFor = (version: number): KeyObject => {
+    if (keys.size === 0) throw withdrawn();
+    const key = wraps.get(version);
+    if (!key) throw unknownVersion();
+    return key;
+  };
+  const place = (owner: bigint, version: number) =>
+    ({ tenantId, purpose: 'patient', version, owner }) as const;
+
+  function remember(key: PatientKey, wrapped: Buffer): PatientKey {
+    patients.delete(key.owner);
+    patients.set(key.owner, { wrapped, key });
+    if (patients.size > MAX_REMEMBERED_PATIENTS)
+      for (const oldest of patients.keys()) {
+        patients.delete(oldest);
+        break;
+      }
+    return key;
+  }
+
   return {
-    currentVersion,
+    get currentVersion() {
+      return currentVersion;
+    },
+    get wrapVersion() {
+      return wrapVersion;
+    },
+    adopt,
+    withdraw() {
+      keys = new Map();
+      wraps = new Map();
+      patients.clear();
+    },
+    reload,
     blind: terms.text,
     rid: (type, id) => rids.text(`${type}/${id}`),
     digest: (bytes) => (typeof bytes === 'string' ? digests.text(bytes) : digests.bytes(bytes)),
-    auditMac(version, bytes) {
-      const key = keys.get(`audit-chain ${version}`);
-      if (!key) throw unknownVersion();
-      return createHmac('sha256', key).update(bytes).digest();
-    },
+    auditMac: (version, bytes) => createHmac('sha256', keyFor('audit-chain', version)).update(bytes).digest(),
     seal(plain, context) {
       const version = versionFor(context.purpose);
       return sealBytes(
-        keys.get(`${context.purpose} ${version}`)!,
+        dataKeyFor(context, version),
         version,
         plain,
         associatedData(tenantId, version, context),
@@ -90,11 +165,41 @@ export function createTenantKeys(material: TenantKeyMaterial): TenantKeys {
     },
     open(sealed, context) {
       const version = sealedKeyVersion(sealed);
-      const key = keys.get(`${context.purpose} ${version}`);
-      if (!key) throw unknownVersion();
-      return openBytes(key, sealed, associatedData(tenantId, version, context));
+      return openBytes(dataKeyFor(context, version), sealed, associatedData(tenantId, version, context));
+    },
+    newPatientKey(owner) {
+      const secret = randomBytes(32);
+      const row = {
+        owner,
+        wv: wrapVersion,
+        wrapped: wrapUnder(wrapFor(wrapVersion), secret, place(owner, wrapVersion)),
+      };
+      return { key: new PatientKey(owner, secret), row };
+    },
+    openPatientKey({ owner, wv, wrapped }) {
+      const known = patients.get(owner);
+      if (known?.wrapped.equals(wrapped)) {
+        if (patients.size === MAX_REMEMBERED_PATIENTS) remember(known.key, known.wrapped);
+        return known.key;
+      }
+      // A copy: what comes from the database is a view on a whole packet of the connection.
+      const own = Buffer.from(wrapped);
+      return remember(new PatientKey(owner, unwrapUnder(wrapFor(wv), own, place(owner, wv))), own);
+    },
+    rewrapPatientKey({ owner, wv, wrapped }): WrappedPatientKey | undefined {
+      if (wv >= wrapVersion) return undefined;
+      const secret = unwrapUnder(wrapFor(wv), wrapped, place(owner, wv));
+      const again = wrapUnder(wrapFor(wrapVersion), secret, place(owner, wrapVersion));
+      secret.fill(0);
+      return { owner, wv: wrapVersion, wrapped: again };
     },
   };
+}
+
+function withdrawn(): Fault {
+  return new Fault('unavailable', 'The keys of this tenant cannot be had now.', {
+    remedy: 'Try again when its key provider answers.',
+  });
 }
 
 function unknownVersion(): Fault {

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Blind } from '../core/blind.js';
+import type { PatientKey } from './patient-key.js';
 
 export type TenantState = 'active' | 'suspended' | 'shredded';
 
@@ -32,6 +33,16 @@ export interface SealContext {
   readonly purpose: 'body' | 'audit' | 'job' | 'cursor' | 'export';
   /** Bound as associated data, in order, length-prefixed; the tenant's id and the key version come first on their own. */
   readonly bind: readonly (string | number | bigint)[];
+  /** With purpose `body`: sealed so that this key is needed as well; its owner is bound too. */
+  readonly patient?: PatientKey | undefined;
+}
+
+/** A patient's own key as it is stored. */
+export interface WrappedPatientKey {
+  readonly owner: bigint;
+  /** Version of the tenant's key that wraps it. */
+  readonly wv: number;
+  readonly wrapped: Buffer;
 }
 
 /** The keys of one tenant, unwrapped in memory. Nothing of another tenant's can be reached from here. */
@@ -50,6 +61,19 @@ export interface TenantKeys {
   seal(plain: Uint8Array, context: SealContext): Buffer;
   /** @throws Fault `integrity` when the piece, its context or its key do not belong together. */
   open(sealed: Uint8Array, context: SealContext): Buffer;
+  /** Version of the key that wraps new patients' keys; 0 where the tenant has none yet, and patients no keys. */
+  readonly wrapVersion: number;
+  /** Makes a key for a record; nothing may be sealed with it before its row is written. */
+  newPatientKey(owner: bigint): { readonly key: PatientKey; readonly row: WrappedPatientKey };
+  /** Unwraps; the keys met last are remembered. @throws Fault `integrity` */
+  openPatientKey(row: WrappedPatientKey): PatientKey;
+  /** The same key wrapped by the newest version; undefined where it is already. */
+  rewrapPatientKey(row: WrappedPatientKey): WrappedPatientKey | undefined;
+  /**
+   * Asks for the keys anew, so that a program that holds the tenant for long learns of versions made meanwhile.
+   * @throws Fault `unavailable`
+   */
+  reload(): Promise<void>;
 }
 
 /** An open tenant: its record, its own connection pool and its own keys. The only way to reach its data. */

@@ -1,7 +1,9 @@
 import { isFault } from '../core/fault.js';
+import type { Job, JobKind } from '../jobs/job.js';
 import { type AnnotateDeps, annotatePending } from '../tasks/annotate.js';
 import { noDerivedCounts } from '../tasks/import-report.js';
 import { type ReindexDeps, requestReindex, runReindex } from '../tasks/reindex.js';
+import { type ResealDeps, runReseal } from '../tasks/reseal.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 
 /** How often a worker looks at every tenant for documents it was not told of, in ms. */
@@ -15,9 +17,19 @@ export interface WorkerDeps {
   readonly annotate: () => Promise<AnnotateDeps>;
   /** What makes a tenant's own search parameters live. */
   readonly reindex: ReindexDeps;
+  /** What seals a tenant anew after a rotation of its keys. */
+  readonly reseal: ResealDeps;
   /** Told of what went wrong, by category; never of whom it was about. */
   readonly onError?: (category: string) => void;
 }
+
+/** Jobs that a worker runs beside the documents, one of each kind at a time. */
+const JOBS = {
+  reindex: (deps: WorkerDeps, tenant: Tenant, job: Job, signal: AbortSignal): Promise<unknown> =>
+    runReindex(deps.reindex, tenant, job, signal),
+  reseal: (deps: WorkerDeps, tenant: Tenant, job: Job, signal: AbortSignal): Promise<unknown> =>
+    runReseal(deps.reseal, tenant, job, signal),
+} as const;
 
 export interface Worker {
   /** Says that this tenant has a new document or search parameter, so that it is looked at at once. */
@@ -27,7 +39,7 @@ export interface Worker {
 }
 
 /**
- * Annotates documents of all tenants as they arrive, and runs their reindex jobs beside that. Several processes may run
+ * Annotates documents of all tenants as they arrive, and runs their reindex and reseal jobs beside that. Several processes may run
  * one each.
  */
 export function startWorker(deps: WorkerDeps): Worker {
@@ -52,7 +64,7 @@ export function startWorker(deps: WorkerDeps): Worker {
 
   async function work(name: string): Promise<void> {
     const tenant = await deps.tenants.open(name);
-    if (await requestReindex(deps.reindex, tenant)) reindex();
+    if (await requestReindex(deps.reindex, tenant)) start('reindex');
     if (!(await hasPending(tenant))) return;
     await annotatePending(
       await deps.annotate(),
@@ -62,21 +74,23 @@ export function startWorker(deps: WorkerDeps): Worker {
     );
   }
 
-  let reindexing: Promise<void> | undefined;
+  const running = new Map<JobKind, Promise<void>>();
 
-  /** Runs the reindex jobs that wait, one after the other; new documents are read meanwhile. */
-  function reindex(): void {
-    reindexing ??= reindexAll()
-      .catch((error) => deps.onError?.(isFault(error) ? error.category : 'internal'))
-      .finally(() => {
-        reindexing = undefined;
-      });
+  /** Runs the jobs of a kind that wait, one after the other; new documents are read meanwhile. */
+  function start(kind: keyof typeof JOBS): void {
+    if (running.has(kind)) return;
+    running.set(
+      kind,
+      runAll(kind)
+        .catch((error) => deps.onError?.(isFault(error) ? error.category : 'internal'))
+        .finally(() => running.delete(kind)),
+    );
   }
 
-  async function reindexAll(): Promise<void> {
+  async function runAll(kind: keyof typeof JOBS): Promise<void> {
     const { jobs } = deps.reindex;
     while (!stopping.signal.aborted) {
-      const next = await jobs.next(['reindex']);
+      const next = await jobs.next([kind]);
       if (!next) return;
       const tenant = await deps.tenants.open(next.tenant);
       const job = await jobs.claim(tenant, next.id).catch((error: unknown) => {
@@ -84,7 +98,7 @@ export function startWorker(deps: WorkerDeps): Worker {
         if (isFault(error) && error.category === 'conflict') return undefined;
         throw error;
       });
-      if (job) await runReindex(deps.reindex, tenant, job, stopping.signal);
+      if (job) await JOBS[kind](deps, tenant, job, stopping.signal);
     }
   }
 
@@ -95,7 +109,8 @@ export function startWorker(deps: WorkerDeps): Worker {
         if (Date.now() >= nextSweep) {
           nextSweep = Date.now() + SWEEP_MS;
           await sweep();
-          reindex();
+          start('reindex');
+          start('reseal');
         }
         const [name] = woken;
         if (name !== undefined) {
@@ -117,7 +132,7 @@ export function startWorker(deps: WorkerDeps): Worker {
     }
   }
 
-  const running = run();
+  const looking = run();
   return {
     wake(tenant) {
       woken.add(tenant);
@@ -126,8 +141,8 @@ export function startWorker(deps: WorkerDeps): Worker {
     async stop() {
       stopping.abort();
       ring?.();
-      await running;
-      await reindexing;
+      await looking;
+      await Promise.all(running.values());
     },
   };
 }

@@ -95,7 +95,7 @@ describe('an erasure', () => {
   it('of one resource removes its versions and leaves its neighbours as they were', async () => {
     const before = (await http().get(`${BASE}/Condition/stays-1`).expect(200)).body;
     const { body } = await erase('Condition/gone-1').expect(200);
-    expect(counts(body)).toEqual({ resources: 1, versions: 2, referring: 0 });
+    expect(counts(body)).toEqual({ resources: 1, versions: 2, keysDestroyed: 0, referring: 0 });
     for (const path of ['Condition/gone-1', 'Condition/gone-1/_history/1', 'Condition/gone-1/_history'])
       await http().get(`${BASE}/${path}`).expect(404);
     expect(await ids('Condition?patient=gone')).toEqual(['gone-3']);
@@ -114,7 +114,7 @@ describe('an erasure', () => {
         ],
       })
       .expect(200);
-    expect(counts(body)).toEqual({ resources: 4, versions: 5, referring: 1 });
+    expect(counts(body)).toEqual({ resources: 4, versions: 5, keysDestroyed: 1, referring: 1 });
     for (const path of ['Patient/gone', 'Condition/gone-2', 'Condition/gone-3', 'Provenance/of-gone'])
       await http().get(`${BASE}/${path}`).expect(404);
     expect(await ids('Patient')).toEqual(['stays']);

@@ -263,6 +263,7 @@ describe('a reindex', () => {
       tenants: rooms.tenants,
       annotate: () => rooms.annotation(),
       reindex: rooms,
+      reseal: rooms,
     });
     try {
       worker.wake(tenant.record.name);

@@ -5,7 +5,7 @@ import { fixedClock } from '../../src/core/clock.js';
 import { type Catalog, openTenants } from '../../src/tenancy/catalog.js';
 import { asAdmin } from '../../src/tenancy/database.js';
 import { openKeyFiles } from '../../src/tenancy/key-file.js';
-import { BODY_KEY_NOTICE_MS, KEY_CACHE_MS } from '../../src/tenancy/key-rows.js';
+import { KEY_CACHE_MS, KEY_NOTICE_MS } from '../../src/tenancy/key-rows.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 
 const clock = fixedClock(Date.UTC(2026, 0, 1));
@@ -31,7 +31,7 @@ describe.each(['customer', 'tenant', 'body'] as const)('rotating the %s key', (l
     const term = before.keys.blind('term');
     const rotation = await system.tenants.rotateKey('a', level);
     expect(rotation.level).toBe(level);
-    clock.advance(KEY_CACHE_MS + BODY_KEY_NOTICE_MS);
+    clock.advance(KEY_CACHE_MS + KEY_NOTICE_MS);
     const fresh = await elsewhere();
     try {
       for (const tenant of [
@@ -100,7 +100,7 @@ test('a new body key seals nothing before every process can have loaded it', asy
     clock.advance(KEY_CACHE_MS);
     // The process that was open has loaded it now, and still nobody uses it.
     expect([await version(other), await version(fresh)]).toEqual([1, 1]);
-    clock.advance(BODY_KEY_NOTICE_MS - KEY_CACHE_MS);
+    clock.advance(KEY_NOTICE_MS - KEY_CACHE_MS);
     const third = await elsewhere();
     const sealed = (await third.open('bodies')).keys.seal(Buffer.from('new'), context);
     expect(await version(third)).toBe(2);
