@@ -73,7 +73,10 @@ export interface ComparedCohort {
   readonly age:
     | { readonly mean: number; readonly median: number; readonly bands: Readonly<Record<string, number>> }
     | undefined;
-  /** Patients by treatment, the most frequent first. */
+  /**
+   * Patients by treatment, the most frequent first: those that are among the most frequent of any of the compared
+   * cohorts. What is listed for another cohort and not here, nobody here had.
+   */
   readonly treatments: readonly {
     readonly code: string;
     readonly display: string | undefined;
@@ -121,6 +124,7 @@ export async function compareCohorts(
     for (const { keys, tally } of members)
       if (keys.has(patient)) tally.add(patient, resource, comparison.value);
   });
+  const listed = new Set(members.flatMap(({ tally }) => tally.frequentTreatments()));
   const outcomes: { name: string; keys: Set<bigint> }[] = [];
   for (const { name, criteria } of comparison.outcomes) {
     const definition = { name, criteria, derived: 'include', mode: 'live' } as const;
@@ -130,7 +134,7 @@ export async function compareCohorts(
     cohorts: members.map(({ name, keys, tally }) => ({
       name,
       size: keys.size,
-      ...tally.result(),
+      ...tally.result(listed),
       outcomes: outcomes.map((outcome) => ({ name: outcome.name, patients: shared(keys, outcome.keys) })),
     })),
     overlap: members.flatMap((a, i) =>
@@ -257,14 +261,24 @@ class Tally {
     then.values.push(n);
   }
 
-  result(): Pick<ComparedCohort, 'sex' | 'age' | 'treatments' | 'values'> {
-    const treatments = [...this.treatments]
+  /** Codes of the treatments that most patients had. */
+  frequentTreatments(): string[] {
+    return this.treatmentCounts()
+      .slice(0, TOP_TREATMENTS)
+      .map(({ code }) => code);
+  }
+
+  private treatmentCounts(): ComparedCohort['treatments'] {
+    return [...this.treatments]
       .map(([code, { display, patients }]) => ({ code, display, patients: patients.size }))
       .sort((a, b) => b.patients - a.patients || (a.code < b.code ? -1 : 1));
+  }
+
+  result(listed: ReadonlySet<string>): Pick<ComparedCohort, 'sex' | 'age' | 'treatments' | 'values'> {
     return {
       sex: this.sex,
       age: this.ages.length === 0 ? undefined : { ...middle(this.ages), bands: bandsOf(this.ages) },
-      treatments: treatments.slice(0, TOP_TREATMENTS),
+      treatments: this.treatmentCounts().filter(({ code }) => listed.has(code)),
       values: this.values(),
     };
   }

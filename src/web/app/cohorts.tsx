@@ -1,147 +1,147 @@
+import './cohorts/cohorts.css';
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
-import { type Bundle, type Resource, request, resources } from './api.js';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { type Bundle, extension, type Resource, request, resources } from './api.js';
+import { Builder } from './cohorts/builder.js';
+import { Compare } from './cohorts/comparison.js';
+import { ExportPanel } from './cohorts/export.js';
+import { Members, Profile } from './cohorts/profile.js';
+import { type Criteria, inWords } from './cohorts/tree.js';
 import { Show, useLoad } from './load.js';
-import { ageOf, personName } from './words.js';
 
 const NAME_SYSTEM = 'https://cenote.health/fhir/cohort-name|';
+const MAX_COHORTS = 200;
+
+const TABS = [
+  ['list', 'Cohorts'],
+  ['new', 'New cohort'],
+  ['compare', 'Compare'],
+] as const;
+type Tab = (typeof TABS)[number][0];
 
 export function Cohorts(): JSX.Element {
+  const [tab, setTab] = useState<Tab>('list');
+  const [made, setMade] = useState('');
   const [round, setRound] = useState(0);
   const found = useLoad(String(round), (signal) =>
-    request<Bundle>(`Group?identifier=${encodeURIComponent(NAME_SYSTEM)}&_count=200`, { signal }),
+    request<Bundle>(`Group?identifier=${encodeURIComponent(NAME_SYSTEM)}&_count=${MAX_COHORTS}`, { signal }),
   );
   return (
-    <section>
+    <section class="cohorts">
       <h1>Cohorts</h1>
-      <Create onMade={() => setRound(round + 1)} />
-      <Show of={found}>
-        {(bundle) => {
-          const groups = resources(bundle);
-          if (groups.length === 0) return <p class="quiet">There is no cohort yet.</p>;
-          return (
-            <ul class="cards">
-              {groups.map((g) => (
-                <li key={g.id}>
-                  <Cohort group={g} />
-                </li>
-              ))}
-            </ul>
-          );
-        }}
-      </Show>
+      <p class="tabs">
+        {TABS.map(([name, title]) => (
+          <button key={name} type="button" aria-pressed={tab === name} onClick={() => setTab(name)}>
+            {title}
+          </button>
+        ))}
+      </p>
+      {tab === 'new' ? (
+        <Builder
+          onMade={(id) => {
+            setMade(id);
+            setRound(round + 1);
+            setTab('list');
+          }}
+        />
+      ) : (
+        <Show of={found}>
+          {(bundle) => {
+            const groups = resources(bundle).sort((a, b) => (String(a.name) < String(b.name) ? -1 : 1));
+            if (tab === 'compare' && groups.length > 0) return <Compare groups={groups} />;
+            if (groups.length === 0)
+              return (
+                <p class="empty">
+                  There is no cohort yet.{' '}
+                  <button type="button" onClick={() => setTab('new')}>
+                    Make one
+                  </button>
+                </p>
+              );
+            return (
+              <ul class="cohort-list">
+                {groups.map((g) => (
+                  <li key={g.id}>
+                    <Cohort group={g} open={g.id === made} />
+                  </li>
+                ))}
+              </ul>
+            );
+          }}
+        </Show>
+      )}
     </section>
   );
 }
 
-function Create({ onMade }: { onMade: () => void }): JSX.Element {
-  const [name, setName] = useState('');
-  const [searches, setSearches] = useState(['']);
-  const [problem, setProblem] = useState('');
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    setProblem('');
-    const and = searches
-      .map((s) => s.trim())
-      .filter(Boolean)
-      .map((search) => ({ search }));
-    try {
-      await request('Group/$cohort', { method: 'POST', body: { name, criteria: { and } } });
-      setName('');
-      setSearches(['']);
-      onMade();
-    } catch (error) {
-      setProblem((error as Error).message);
-    }
-  };
-  return (
-    <form class="create" onSubmit={submit}>
-      <label>
-        Name
-        <input value={name} required onInput={(e) => setName(e.currentTarget.value)} />
-      </label>
-      {searches.map((search, i) => (
-        <label key={i}>
-          {i === 0 ? 'Patients with' : 'and with'}
-          <input
-            value={search}
-            required={i === 0}
-            placeholder="Condition?code=http://snomed.info/sct|44054006"
-            onInput={(e) => setSearches(searches.map((s, k) => (k === i ? e.currentTarget.value : s)))}
-          />
-          {search.includes('?') && <Count search={search} />}
-        </label>
-      ))}
-      <p>
-        <button type="button" onClick={() => setSearches([...searches, ''])}>
-          Add a criterion
-        </button>{' '}
-        <button type="submit">Make the cohort</button>
-      </p>
-      {problem && (
-        <p class="error" role="alert">
-          {problem}
-        </p>
-      )}
-    </form>
-  );
-}
+const PARTS = [
+  ['profile', 'Who they are'],
+  ['members', 'Patients'],
+  ['export', 'Export'],
+] as const;
 
-/** How many resources a criterion finds, while it is being written. */
-function Count({ search }: { search: string }): JSX.Element {
-  const count = useLoad(search, async (signal) => {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return request<Bundle>(`${search}&_summary=count`, { signal });
-  });
+function Cohort({ group, open: openAtFirst }: { group: Resource; open: boolean }): JSX.Element {
+  const [open, setOpen] = useState(openAtFirst);
+  const [part, setPart] = useState<(typeof PARTS)[number][0]>('members');
+  const card = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (openAtFirst) card.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
+  const size = Number(group.quantity ?? group.member?.length ?? 0);
   return (
-    <span class="quiet">
-      {count.state === 'done'
-        ? `${count.value.total} resources`
-        : count.state === 'failed'
-          ? count.message
-          : '…'}
-    </span>
-  );
-}
-
-const SHOWN = 100;
-
-function Cohort({ group }: { group: Resource }): JSX.Element {
-  const [open, setOpen] = useState(false);
-  return (
-    <div class="card">
+    <div class="card" ref={card}>
       <button type="button" class="plain" aria-expanded={open} onClick={() => setOpen(!open)}>
         <strong>{group.name}</strong>
-        <span class="size">{sizeText(group.quantity ?? group.member?.length ?? 0)}</span>
+        <span class="size">{sizeText(size)}</span>
       </button>
-      {open && <Members group={group} />}
+      {open && (
+        <>
+          <p class="quiet meaning">{meaningOf(group)}</p>
+          <p class="tabs small">
+            {PARTS.map(([name, title]) => (
+              <button key={name} type="button" aria-pressed={part === name} onClick={() => setPart(name)}>
+                {title}
+              </button>
+            ))}
+          </p>
+          {part === 'profile' ? (
+            size > 0 ? (
+              <Profile group={group} size={size} />
+            ) : (
+              <p class="empty">Nobody is in this cohort.</p>
+            )
+          ) : part === 'members' ? (
+            <Members group={group} />
+          ) : (
+            <ExportPanel group={group} />
+          )}
+        </>
+      )}
     </div>
   );
 }
 
-function Members({ group }: { group: Resource }): JSX.Element {
-  const ids = (group.member ?? [])
-    .slice(0, SHOWN)
-    .map((m: { entity: { reference: string } }) => m.entity.reference.replace('Patient/', ''));
-  const found = useLoad(group.id + group.meta?.versionId, (signal) =>
-    ids.length === 0
-      ? Promise.resolve({} as Bundle)
-      : request<Bundle>(`Patient?_id=${ids.join(',')}&_count=${SHOWN}`, { signal }),
-  );
-  return (
-    <Show of={found}>
-      {(bundle) => (
-        <ul>
-          {resources(bundle).map((p) => (
-            <li key={p.id}>
-              <a href={`#/patient/${p.id}`}>{personName(p)}</a>{' '}
-              <span class="quiet">{[p.gender, ageOf(p.birthDate)].filter(Boolean).join(', ')}</span>
-            </li>
-          ))}
-        </ul>
-      )}
-    </Show>
-  );
+/** The definition that is kept in the Group, in words. */
+function meaningOf(group: Resource): string {
+  const text = extension(group, 'cohort-criteria')?.valueString;
+  if (typeof text !== 'string') return '';
+  try {
+    const { criteria, asOf, derived } = JSON.parse(text) as {
+      criteria: Criteria;
+      asOf?: string;
+      derived?: string;
+    };
+    return [
+      `Patients with ${inWords(criteria)}`,
+      derived === 'exclude' && 'facts from notes not counted',
+      derived === 'only' && 'facts from notes alone',
+      asOf && `as known on ${asOf}`,
+    ]
+      .filter(Boolean)
+      .join('; ');
+  } catch {
+    return '';
+  }
 }
 
 function sizeText(patients: number): string {
