@@ -142,6 +142,8 @@ function unknownFrom(
   if (!range) return undefined;
   let last = range[1];
   while (last > at && !counts(words[last]!)) last--;
+  // "N/V. PMH" is no person.
+  if (initial && words[last]!.text === words[last]!.text.toUpperCase()) return undefined;
   let names = initial ? 1 : 0;
   for (let i = at; i <= last; i++) if (counts(words[i]!)) names++;
   return last > at && names > 1 ? [at, last] : undefined;

@@ -125,6 +125,7 @@ describe('clinical words are left alone', () => {
     'Grade 2/6 systolic murmur.',
     'a 62-year-old man, 89 yo wife',
     'WBC 12.3, Hgb 10.2, K 4.1, Na 138.',
+    'RUQ pain, N/V. PMH GERD.',
     'Diabetes clinic follow-up; Coumadin Clinic; Primary Care Clinic.',
     'HOSPITAL COURSE: uneventful. Hospital Course by problem.',
     'Mark the site. Grace period. Joy in activities.',
