@@ -6,26 +6,27 @@ export type Loaded<T> =
   | { state: 'failed'; message: string; again?: () => void }
   | { state: 'done'; value: T };
 
-/** Runs `work` whenever `key` changes; an older answer never overtakes a newer one. */
+/** Runs `work` whenever `key` changes; an older answer never overtakes a newer one, nor stands for it meanwhile. */
 export function useLoad<T>(key: string, work: (signal: AbortSignal) => Promise<T>): Loaded<T> {
-  const [loaded, setLoaded] = useState<Loaded<T> & { key?: string }>({ state: 'loading' });
+  const [loaded, setLoaded] = useState<Loaded<T> & { key: string }>({ state: 'loading', key });
   const [round, setRound] = useState(0);
   useEffect(() => {
     const stop = new AbortController();
-    setLoaded({ state: 'loading' });
+    setLoaded({ state: 'loading', key });
     work(stop.signal).then(
-      (value) => !stop.signal.aborted && setLoaded({ state: 'done', value }),
+      (value) => !stop.signal.aborted && setLoaded({ state: 'done', value, key }),
       (error) =>
         !stop.signal.aborted &&
         setLoaded({
           state: 'failed',
           message: (error as Error).message,
           again: () => setRound((n) => n + 1),
+          key,
         }),
     );
     return () => stop.abort();
   }, [key, round]);
-  return loaded;
+  return loaded.key === key ? loaded : { state: 'loading' };
 }
 
 /** After this long a wait is called one: a word that flashes by only unsettles. */

@@ -7,6 +7,7 @@ import { Legend, MarkedText, type Mention, MentionDetail } from './marked.js';
 import { EXAMPLES } from './try-examples.js';
 import { Choice } from './ui/choice.js';
 import { countText } from './ui/format.js';
+import { Json } from './ui/json.js';
 import { conceptText } from './words.js';
 
 /** The server reads no longer note than this. */
@@ -217,7 +218,7 @@ function AsFhir({
               <summary>
                 <span class="quiet">{resource.resourceType}</span> {titleOf(resource)}
               </summary>
-              <pre>{JSON.stringify(resource, null, 2)}</pre>
+              <Json value={resource} label={`${resource.resourceType} as JSON`} />
             </details>
           </li>
         ))}

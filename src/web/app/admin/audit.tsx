@@ -114,7 +114,11 @@ export function Audit(): JSX.Element {
           </button>
         </p>
       </form>
-      <Show of={found}>{(bundle) => <Events key={`${address} ${asked.round}`} first={bundle} />}</Show>
+      <Show of={found}>
+        {(bundle) => (
+          <Events key={`${address} ${asked.round}`} first={bundle} patient={asked.question.patient} />
+        )}
+      </Show>
     </>
   );
 }
@@ -132,10 +136,11 @@ const OUTCOMES: Readonly<Record<string, readonly [state: string, says: string]>>
   '8': ['failed', 'failed'],
 };
 
-function Events({ first }: { readonly first: Bundle }): JSX.Element {
+function Events({ first, patient }: { readonly first: Bundle; readonly patient: string }): JSX.Element {
   const [pages, setPages] = useState([first]);
   const [problem, setProblem] = useState<string>();
   const events = pages.flatMap(resources);
+  const sought = `Patient/${patient.trim().replace(/^Patient\//, '')}`;
   const next = nextLink(pages.at(-1)!);
   if (events.length === 0)
     return (
@@ -171,7 +176,7 @@ function Events({ first }: { readonly first: Bundle }): JSX.Element {
           </thead>
           <tbody>
             {events.map((event) => (
-              <Row key={event.id} event={event} />
+              <Row key={event.id} event={event} sought={sought} />
             ))}
           </tbody>
         </table>
@@ -197,9 +202,13 @@ interface Entity {
 /** This many references stand in a row; the rest is counted. */
 const NAMED = 3;
 
-function Row({ event }: { readonly event: Resource }): JSX.Element {
+function Row({ event, sought }: { readonly event: Resource; readonly sought: string }): JSX.Element {
   const entities: Entity[] = event.entity ?? [];
-  const about = [...new Set(entities.flatMap((e) => e.what?.reference ?? []))];
+  const about = [
+    ...new Set(
+      entities.flatMap((e) => e.what?.reference?.replace(/^(Patient\/[^/]+)\/_history\/.*/, '$1') ?? []),
+    ),
+  ].sort((a, b) => Number(b === sought) - Number(a === sought));
   const query = entities.find((e) => e.query)?.query;
   const reason = entities.find((e) => e.description)?.description;
   const [state, says] = OUTCOMES[event.outcome] ?? ['', event.outcome];

@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { Show, useLoad } from '../load.js';
 import { Confirm } from '../ui/confirm.js';
 import { whenText } from '../ui/format.js';
+import { Json } from '../ui/json.js';
 import { admin, type Client, type Tenant, tenantPath } from './admin-api.js';
 import { RegisterClient } from './register-client.js';
 
@@ -115,7 +116,7 @@ function Row({
           <p class="quiet">
             {keys.map((k) => [k.kid, k.alg ?? k.kty, k.crv].filter(Boolean).join(' ')).join('; ')}
           </p>
-          <pre>{JSON.stringify(c.jwks, null, 2)}</pre>
+          <Json value={c.jwks} label={`Key set of ${c.name}`} />
         </details>
       )}
     </article>

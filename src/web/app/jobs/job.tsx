@@ -4,6 +4,7 @@ import { session } from '../api.js';
 import { Failure, Show } from '../load.js';
 import { Confirm } from '../ui/confirm.js';
 import { countText, percentText, whenText } from '../ui/format.js';
+import { commonFolder } from '../ui/paths.js';
 import { usePoll } from '../ui/poll.js';
 import { Scroll } from '../ui/scroll.js';
 import { Gauge, progressText, shareOf } from './figures.js';
@@ -151,9 +152,15 @@ function Errors({
   readonly all: number | undefined;
 }): JSX.Element {
   const more = (all ?? 0) - errors.length;
+  const folder = commonFolder(errors.map(({ file }) => file));
   return (
     <section aria-labelledby="job-errors">
       <h2 id="job-errors">Refused</h2>
+      {folder && (
+        <p class="quiet path">
+          In <code>{folder}</code>
+        </p>
+      )}
       {more > 0 && (
         <p class="quiet">
           The first {countText(errors.length)} of {countText(all!)}; the error file of the import has them
@@ -175,7 +182,7 @@ function Errors({
           <tbody>
             {errors.map((e, i) => (
               <tr key={i}>
-                <td class="path">{e.file}</td>
+                <td class="path">{e.file.slice(folder.length)}</td>
                 <td class="number">{e.line ?? ''}</td>
                 <td>
                   <code>{e.element ?? ''}</code>
@@ -196,6 +203,7 @@ const MAX_FILES = 100;
 function Counts({ report }: { readonly report: Report }): JSX.Element {
   const { resources, files = [], derived } = report;
   const types = Object.entries(resources?.byType ?? {}).sort((a, b) => b[1] - a[1]);
+  const folder = commonFolder(files.map(({ path }) => path));
   const facts = Object.entries(derived?.byType ?? {}).sort((a, b) => b[1] - a[1]);
   return (
     <section>
@@ -213,8 +221,8 @@ function Counts({ report }: { readonly report: Report }): JSX.Element {
         {facts.length > 0 && <CountTable caption="Facts read out of notes" rows={facts} />}
         {files.length > 0 && (
           <CountTable
-            caption={files.length > MAX_FILES ? `Files, the first ${MAX_FILES} of ${files.length}` : 'Files'}
-            rows={files.slice(0, MAX_FILES).map(({ path, resources: n }) => [path, n])}
+            caption={`Files${folder && ` in ${folder}`}${files.length > MAX_FILES ? `, the first ${MAX_FILES} of ${files.length}` : ''}`}
+            rows={files.slice(0, MAX_FILES).map(({ path, resources: n }) => [path.slice(folder.length), n])}
           />
         )}
       </div>

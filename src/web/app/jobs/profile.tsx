@@ -1,5 +1,6 @@
 import type { JSX } from 'preact';
 import { countText, durationText, percentText } from '../ui/format.js';
+import { commonFolder } from '../ui/paths.js';
 import { Scroll } from '../ui/scroll.js';
 import type { Finding, Profile, Times } from './jobs-api.js';
 
@@ -35,6 +36,7 @@ export function ProfileView({
   );
   const all = [...spent.values()].reduce((a, b) => a + b, 0) || 1;
   const shown = PHASES.filter(([phase]) => spent.get(phase)! > 0);
+  const folder = commonFolder([...profile.slowFiles, ...profile.slowDocuments].map(({ file }) => file));
   const workers = profile.workers.filter(({ overTime }) => overTime.length > 0);
   return (
     <section>
@@ -82,11 +84,14 @@ export function ProfileView({
         <SlowTable
           caption="Slowest documents"
           rows={profile.slowDocuments.map(({ file, line, ms }) => [
-            line === undefined ? file : `${file}, line ${line}`,
+            `${file.slice(folder.length)}${line === undefined ? '' : `, line ${line}`}`,
             ms,
           ])}
         />
-        <SlowTable caption="Slowest files" rows={profile.slowFiles.map(({ file, ms }) => [file, ms])} />
+        <SlowTable
+          caption="Slowest files"
+          rows={profile.slowFiles.map(({ file, ms }) => [file.slice(folder.length), ms])}
+        />
       </div>
     </section>
   );
