@@ -11,6 +11,7 @@ import {
   SYSTEMS,
 } from './lexicon-file.js';
 import { isTransparent, stem } from './lexicon-words.js';
+import { ownCopy } from './own-copy.js';
 import { createSpeller, type Speller } from './spelling.js';
 
 export { FLAG, type LexiconConcept, SYSTEMS };
@@ -97,7 +98,7 @@ export function openLexicon(file: Buffer): Lexicon {
     const known = cache.get(norm);
     if (known !== undefined) return known;
     const number = isTransparent(norm) ? SKIP : (numberOf.get(stem(norm)) ?? NO_WORD);
-    if (cache.size < WORD_CACHE_MAX) cache.set(norm, number);
+    if (cache.size < WORD_CACHE_MAX) cache.set(ownCopy(norm), number);
     return number;
   };
 

@@ -1,6 +1,7 @@
 import type { Token } from '../model.js';
 import { FLAG, type LexiconTables } from './lexicon-file.js';
 import { stem } from './lexicon-words.js';
+import { ownCopy } from './own-copy.js';
 
 /**
  * Misspelt drug names: one letter missing, added, changed or two swapped. Only names of one word, only where
@@ -70,7 +71,7 @@ export function createSpeller(tables: LexiconTables): Speller {
       if (word.length < MIN_LETTERS - 1 || word.length > 30) return undefined;
       if (cache.has(word)) return cache.get(word);
       const meant = /^[a-z]+$/.test(word) && !ordinary.has(word) ? find(word) : undefined;
-      if (cache.size < CACHE_MAX) cache.set(word, meant);
+      if (cache.size < CACHE_MAX) cache.set(ownCopy(word), meant);
       return meant;
     },
   };

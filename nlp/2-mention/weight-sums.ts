@@ -2,6 +2,7 @@ import type { Token } from '../model.js';
 import type { Lattice } from './crf.js';
 import type { DrugMarks } from './drug-marks.js';
 import { contextFeatures, FeatureBuffer, sentenceFeatures } from './features.js';
+import { ownCopy } from './own-copy.js';
 import { findRow, LANES_PER_NUMBER, laneOf, mayHave, type TaggerFile, WEIGHT_ZERO } from './tagger-file.js';
 import { describeWord, FAR_LEFT, FAR_RIGHT, OFFSETS, REACH, type Word, type WordTable } from './words.js';
 
@@ -278,11 +279,6 @@ export class WeightSums {
     this.kinds.set(key, kind);
     return kind;
   }
-}
-
-/** The same letters in memory of their own: a part of a note's text would keep the whole of it. */
-function ownCopy(text: string): string {
-  return Buffer.from(text, 'utf16le').toString('utf16le');
 }
 
 function limited(sum: number): number {
