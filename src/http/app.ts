@@ -366,7 +366,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
     batch: idempotentHandler(bundles, clock, (within, part) => batchHandler(within, batchOptions, part)),
     operations: [
       ...everythingRoutes({ store: system.store, search: find, decorate, parseInstant }),
-      ...metaRoutes(bundles),
+      ...metaRoutes(bundles, search),
       ...validateRoutes(system.store, checkAt('strict'), createTenantProfiles(system)),
       ...lastnRoutes(find, decorate),
       ...auditLogRoutes(),

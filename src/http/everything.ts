@@ -164,9 +164,10 @@ function encounterEverything(deps: EverythingDeps): Handler {
     const own = patientsOf(encounter, request.base);
     // What is in the compartment comes as a match of its own page, not along as well.
     const matched = (resource: Resource) => inEncounter(resource, id, request.base);
+    const entries = await withReferredTo(deps, request, page.entries);
     return {
       status: 200,
-      resource: await bundle(deps, request, `Encounter/${id}/$everything`, wanted, page, next, {
+      resource: await bundle(deps, request, `Encounter/${id}/$everything`, wanted, { entries }, next, {
         own,
         matched,
       }),
@@ -245,6 +246,13 @@ function sinceOf({ since }: Wanted): Pair[] {
   return since === undefined ? [] : [['_lastUpdated', `ge${since}`]];
 }
 
+/** Searches made to fill one page where clinical dates leave out most of what they find. */
+const MAX_ROUNDS = 100;
+
+/**
+ * A page of a patient's compartment. What the record refers to outside of it comes along with the last page, each
+ * once: a practitioner who is named on every page would come with every one.
+ */
 async function compartmentPage(
   deps: EverythingDeps,
   request: FhirRequest,
@@ -252,7 +260,56 @@ async function compartmentPage(
   wanted: Wanted,
   cursor: string | undefined,
 ): Promise<Pick<Page, 'entries' | 'next'>> {
-  const { types, count } = wanted;
+  const { count } = wanted;
+  const dated = wanted.start !== undefined || wanted.end !== undefined;
+  // Dates are looked at in what is found: it is searched for in portions, so that a page is nearly full all the same.
+  const portion = dated ? Math.ceil(count / 4) : count;
+  const found: PageEntry[] = [];
+  let matches = 0;
+  let next = cursor;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const page = await compartmentSearch(deps, request, patient, wanted, next, portion);
+    const entries = inPeriod(page.entries, wanted);
+    found.push(...entries);
+    matches += entries.filter(({ mode }) => mode === 'match').length;
+    next = page.next;
+    if (next === undefined || matches + portion > count) break;
+  }
+  if (next !== undefined) return { entries: found.filter(({ mode }) => mode === 'match'), next };
+  if (cursor === undefined) return { entries: await withReferredTo(deps, request, found), next };
+  const along = new Map<string, PageEntry>();
+  let link: string | undefined;
+  do {
+    const page = await compartmentSearch(deps, request, patient, wanted, link, MAX_COUNT);
+    for (const entry of await withReferredTo(deps, request, inPeriod(page.entries, wanted)))
+      if (entry.mode === 'include') along.set(`${entry.resource.resourceType}/${entry.resource.id}`, entry);
+    link = page.next;
+  } while (link !== undefined);
+  return { entries: [...found.filter(({ mode }) => mode === 'match'), ...along.values()], next };
+}
+
+/** The matches of a period, and what came along. */
+function inPeriod(entries: readonly PageEntry[], wanted: Wanted): PageEntry[] {
+  return entries.filter(({ resource, mode }) => mode === 'include' || isOfPeriod(resource, wanted));
+}
+
+async function withReferredTo(
+  { store }: EverythingDeps,
+  { tenant, base }: FhirRequest,
+  entries: readonly PageEntry[],
+): Promise<PageEntry[]> {
+  return [...entries, ...(await referredTo(store, tenant, base, entries))];
+}
+
+async function compartmentSearch(
+  deps: EverythingDeps,
+  request: FhirRequest,
+  patient: string,
+  wanted: Wanted,
+  cursor: string | undefined,
+  count: number,
+): Promise<Pick<Page, 'entries' | 'next'>> {
+  const { types } = wanted;
   if (types?.length === 0) return EMPTY;
   const params: Pair[] =
     cursor === undefined
@@ -297,8 +354,7 @@ async function bundle(
   along: Along = { own: [] },
 ): Promise<Resource> {
   const { base } = request;
-  const more = await referredTo(deps.store, request.tenant, base, entries);
-  const given = [...entries, ...more].filter((entry) => isWanted(entry, request, wanted, along));
+  const given = entries.filter((entry) => isWanted(entry, request, wanted, along));
   const resources = await deps.decorate(
     request.tenant,
     given.map(({ resource }) => resource),
@@ -329,13 +385,18 @@ async function bundle(
 function isWanted(
   { resource, mode }: PageEntry,
   { access, base }: FhirRequest,
-  { types, start, end, sinceMs }: Wanted,
+  wanted: Wanted,
   { own, matched }: Along,
 ): boolean {
+  const { types, sinceMs } = wanted;
   if (mode === 'include' && !patientsOf(resource, base).every((id) => own.includes(id))) return false;
   if (mode === 'include' && (matched?.(resource) || !changedSince(resource, sinceMs))) return false;
   if (types ? !types.includes(resource.resourceType) : !access.allows(resource.resourceType, 'r'))
     return false;
+  return isOfPeriod(resource, wanted);
+}
+
+function isOfPeriod(resource: Resource, { start, end }: Wanted): boolean {
   if (start === undefined && end === undefined) return true;
   const when = clinicalTime(resource);
   return (

@@ -1,9 +1,12 @@
 import { Fault, invalid } from '../core/fault.js';
 import type { Coding, ResourceMeta } from '../core/resource.js';
+import { RESOURCE_TYPES } from '../fhir/resource-types.js';
+import type { Search } from '../search/search.js';
 import type { Store } from '../store/contract.js';
 import { isObject } from '../tasks/bundle-entry.js';
 import { patchResource, type WriteDeps } from '../tasks/bundle-interactions.js';
 import { type FhirRequest, type FhirResponse, type Handler, ifMatchVersion, segment } from './exchange.js';
+import type { Pair } from './negotiate.js';
 import { parametersBody } from './operation-input.js';
 import { versionNumber } from './read.js';
 import type { Route } from './router.js';
@@ -12,7 +15,7 @@ import type { Route } from './router.js';
  * R4 resource-operation-meta.html, -meta-add.html, -meta-delete.html. Adding and removing make a new version: nothing
  * that was stored is ever changed.
  */
-export function metaRoutes(deps: WriteDeps): Route[] {
+export function metaRoutes(deps: WriteDeps, search: Pick<Search, 'stream'>): Route[] {
   const claim = (name: string) =>
     ({
       kind: 'operation',
@@ -20,11 +23,14 @@ export function metaRoutes(deps: WriteDeps): Route[] {
       definition: `http://hl7.org/fhir/OperationDefinition/Resource-${name}`,
     }) as const;
   const read = readMeta(deps.store);
+  const inUse = metaInUse(search);
   return [
     // What changes nothing may be asked for by GET; every operation may be by POST (R4 operations.html#request).
     ...(['GET', 'POST'] as const).flatMap((method): Route[] => [
       { method, path: ':type/:id/$meta', claim: claim('meta'), needs: 'r', handle: read },
       { method, path: ':type/:id/_history/:vid/$meta', claim: claim('meta'), needs: 'r', handle: read },
+      { method, path: ':type/$meta', claim: claim('meta'), needs: 's', handle: inUse },
+      { method, path: '$meta', claim: claim('meta'), needs: 'each', handle: inUse },
     ]),
     {
       method: 'POST',
@@ -64,6 +70,39 @@ function readMeta(store: Store): Handler {
       });
     if (!found.resource) throw new Fault('gone', 'The resource was deleted.');
     return answer(found.resource.meta);
+  };
+}
+
+/** Resources with tags, profiles or labels that are looked at to say which are in use. */
+const MAX_LOOKED_AT = 100_000;
+
+/** The profiles, tags and labels in use in a type, or in all types that the caller may search. */
+function metaInUse(search: Pick<Search, 'stream'>): Handler {
+  return async ({ tenant, base, at, access, actor }) => {
+    const types = at.type === undefined ? RESOURCE_TYPES.filter((t) => access.allows(t, 's')) : [at.type];
+    let meta: ResourceMeta = {} as ResourceMeta;
+    let count = 0;
+    const params: Pair[] = [
+      ['_filter', '_tag pr true or _profile pr true or _security pr true'],
+      ...(at.type === undefined ? [['_type', types.join(',')] as Pair] : []),
+    ];
+    const asked = { ...(at.type === undefined ? {} : { type: at.type }), params, strict: true, base };
+    if (types.length > 0)
+      for await (const batch of search.stream(tenant, { ...asked, caller: actor.id })) {
+        for (const resource of batch) meta = added(meta, resource.meta);
+        count += batch.length;
+        if (count > MAX_LOOKED_AT)
+          throw new Fault('too-large', 'Too many resources have tags, profiles or labels to name them all.', {
+            remedy: 'Ask for the $meta of a type with fewer of them, or of one resource.',
+            issueCode: 'too-costly',
+          });
+      }
+    const { profile, tag, security } = meta;
+    return answer({
+      ...part('profile', profile ?? []),
+      ...part('tag', tag ?? []),
+      ...part('security', security ?? []),
+    } as ResourceMeta);
   };
 }
 

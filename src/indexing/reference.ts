@@ -6,6 +6,7 @@ import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
 import { isResourceType } from '../fhir/resource-types.js';
 import { CANONICAL_TYPE, canonicalName, holdsCanonicals } from './canonical.js';
 import { anyOf, orClause } from './clauses.js';
+import { fold } from './fold.js';
 import type {
   Clause,
   CompiledParameter,
@@ -16,6 +17,7 @@ import type {
 } from './parameter-type.js';
 import { badValue, unsupportedModifier } from './refusal.js';
 import { parameterTerms, term } from './terms.js';
+import { textsOf } from './token.js';
 import { splitEscaped } from './values.js';
 
 /** Up to this many target types, an id without type is looked for in each; above, by a term of the bare id. */
@@ -112,17 +114,28 @@ export const referenceParameter: ParameterType = {
   compile(query, context) {
     if (query.modifier === 'identifier')
       return anyOf(query.values.map((v) => byIdentifier(query, v.text, context)));
+    if (isTextual(query)) {
+      for (const { text } of query.values)
+        if (fold(text) === '')
+          throw badValue(query, 'a text to look for', 'Give at least one letter or digit.');
+      // What a reference is called is in no index: it would tell names. All that have one are looked at.
+      return { clause: referencePresent(query.parameter, context), exact: false };
+    }
     const asked = query.modifier;
     if (asked !== undefined && !isResourceType(asked)) {
       throw unsupportedModifier(
         query,
-        'References have :identifier, :missing and the name of a resource type.',
+        'References have :identifier, :text, :code-text, :missing and the name of a resource type.',
       );
     }
     return anyOf(query.values.map((v) => compileReference(query, v.text, asked, context)));
   },
 
   matches(query, values, resource, context) {
+    if (isTextual(query)) {
+      const texts = values.flatMap((value) => textsOf(value).map(fold));
+      return query.values.some(({ text }) => texts.some((t) => t.startsWith(fold(text))));
+    }
     const pointed = values.map((v) => pointedOf(v, resource, context));
     return query.values.some(({ text }) => {
       if (query.modifier === 'identifier') {
@@ -198,6 +211,11 @@ function compileReference(
     clause: { kind: 'all-terms', terms: [term(context, 'external', rows, url)] },
     exact: allowed === undefined,
   };
+}
+
+/** Searches what a reference is called (R5 search.html#modifiers: an addition). */
+function isTextual({ modifier }: ParameterQuery): boolean {
+  return modifier === 'text' || modifier === 'code-text';
 }
 
 function pointsAt(p: Pointed, text: string, query: ParameterQuery, context: IndexContext): boolean {

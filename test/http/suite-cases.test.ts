@@ -130,3 +130,154 @@ describe('conditions of several parameters in one transaction', () => {
     expect(statuses(await send(entry))).toBe('200');
   });
 });
+
+describe('$meta of a type and of the system', () => {
+  it('names the profiles, tags and labels in use, each once', async () => {
+    const tag = (code: string) => ({ system: 'urn:meta', code });
+    await put({ resourceType: 'Basic', id: 'm1', code: { text: 'x' }, meta: { tag: [tag('a'), tag('b')] } });
+    await put({ resourceType: 'Basic', id: 'm2', code: { text: 'x' }, meta: { tag: [tag('a')] } });
+    const profile = ['https://example.org/profile'];
+    await put({ ...patient({ id: 'm3' }), resourceType: 'Patient', id: 'm3', meta: { profile } });
+    const meta = async (path: string) =>
+      (await http().get(`${BASE}/${path}`).expect(200)).body.parameter[0].valueMeta;
+    expect(await meta('Basic/$meta')).toEqual({ tag: [tag('a'), tag('b')] });
+    expect(await meta('Flag/$meta')).toEqual({});
+    const all = await meta('$meta');
+    expect(all).toMatchObject({ profile, tag: expect.arrayContaining([tag('a'), tag('b')]) });
+  });
+});
+
+it('$translate finds the map by system and value sets where none is named', async () => {
+  const map = (id: string, target: string, code: string) => ({
+    resourceType: 'ConceptMap',
+    id,
+    url: `https://example.org/map/${id}`,
+    status: 'active',
+    sourceUri: 'https://example.org/vs/from',
+    targetUri: `https://example.org/vs/${target}`,
+    group: [
+      {
+        source: 'urn:from',
+        target: `urn:${target}`,
+        element: [{ code: 'x', target: [{ code, equivalence: 'equivalent' }] }],
+      },
+    ],
+  });
+  await put(map('to-one', 'one', 'y'));
+  await put(map('to-two', 'two', 'z'));
+  const translated = async (query: string) => {
+    const { body } = await http().get(`${BASE}/ConceptMap/$translate?${query}`).expect(200);
+    return body.parameter
+      .filter((p: { name: string }) => p.name === 'match')
+      .map(
+        (m: { part: { name: string; valueCoding?: { code: string } }[] }) =>
+          m.part.find((p) => p.name === 'concept')!.valueCoding!.code,
+      )
+      .sort();
+  };
+  expect(await translated('system=urn:from&code=x')).toEqual(['y', 'z']);
+  expect(await translated('system=urn:from&code=x&target=https://example.org/vs/two')).toEqual(['z']);
+  expect(await translated('system=urn:from&code=x&targetsystem=urn:one')).toEqual(['y']);
+  expect(await translated('system=urn:one&code=y&reverse=true')).toEqual(['x']);
+  await http().get(`${BASE}/ConceptMap/$translate?system=urn:none&code=x`).expect(404);
+  await http().get(`${BASE}/ConceptMap/$translate?code=x`).expect(400);
+});
+
+describe('searches by words', () => {
+  const found = async (query: string) => {
+    const { body } = await http().get(`${BASE}/${query}`).expect(200);
+    return (body.entry ?? []).map((e: { resource: { id: string } }) => e.resource.id).sort();
+  };
+  beforeAll(async () => {
+    for (const [id, words] of [
+      ['w-bone', 'bone and metastases'],
+      ['w-liver', 'liver metastases'],
+      ['w-lung', 'lung metastases or not'],
+    ] as const)
+      await put({
+        resourceType: 'Basic',
+        id,
+        code: { text: 'x' },
+        text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">${words}</div>` },
+      });
+  });
+  it.each([
+    ['(bone OR liver) and metastases', 'w-bone w-liver'],
+    ['bone OR lung', 'w-bone w-lung'],
+    ['metastases', 'w-bone w-liver w-lung'],
+    ['bone liver', ''],
+    ['(bone or (liver and metastases))', 'w-bone w-liver'],
+    // What does not add up is words, "or" among them.
+    ['(lung or', 'w-lung'],
+  ])('_text=%s', async (text, ids) => {
+    const wanted = ids === '' ? [] : ids.split(' ');
+    expect(await found(`Basic?_text=${encodeURIComponent(text)}`)).toEqual(wanted);
+    expect(await found(`Basic?_content=${encodeURIComponent(text)}`)).toEqual(wanted);
+  });
+
+  it.each(['text', 'code-text'])(':%s of a reference is what it is called', async (modifier) => {
+    const called = (id: string, display: string) =>
+      put(patient({ id, generalPractitioner: [{ display }] }) as never);
+    await called('gp-1', 'Dr. Élodie Brandt');
+    await called('gp-2', 'Brandt');
+    expect(await found(`Patient?general-practitioner:${modifier}=dr. elo`)).toEqual(['gp-1']);
+    expect(await found(`Patient?general-practitioner:${modifier}=brandt`)).toEqual(['gp-2']);
+    await http()
+      .get(`${BASE}/Patient?general-practitioner:${modifier}=,`)
+      .expect((r) => {
+        expect(r.status).not.toBe(500);
+      });
+  });
+});
+
+describe('the pages of $everything', () => {
+  const walk = async (path: string) => {
+    const pages: string[][] = [];
+    let next: string | undefined = `${BASE}/${path}`;
+    while (next) {
+      const { body } = await http().get(next).expect(200);
+      pages.push(
+        (body.entry ?? []).map(
+          ({ resource }: { resource: { resourceType: string; id: string } }) =>
+            `${resource.resourceType}/${resource.id}`,
+        ),
+      );
+      const link = body.link.find((l: { relation: string }) => l.relation === 'next')?.url;
+      next = link && new URL(link).pathname + new URL(link).search;
+    }
+    return pages;
+  };
+  beforeAll(async () => {
+    await put({ resourceType: 'Practitioner', id: 'ev-dr' });
+    await put(patient({ id: 'ev' }) as never);
+    for (let year = 2011; year <= 2019; year++)
+      await put({
+        resourceType: 'Observation',
+        id: `ev-${year}`,
+        status: 'final',
+        code: { text: 'x' },
+        subject: { reference: 'Patient/ev' },
+        performer: [{ reference: 'Practitioner/ev-dr' }],
+        effectiveDateTime: String(year),
+      });
+  });
+
+  it('hold each resource once, what comes along with the last', async () => {
+    const pages = await walk('Patient/ev/$everything?_count=3');
+    const all = pages.flat();
+    expect(all.length).toBe(11);
+    expect(new Set(all).size).toBe(11);
+    expect(pages.at(-1)).toContain('Practitioner/ev-dr');
+  });
+
+  it('are full where start and end leave out most', async () => {
+    const pages = await walk('Patient/ev/$everything?_count=2&start=2014-01-01&end=2015-12-31');
+    expect(pages.flat().sort()).toEqual([
+      'Observation/ev-2014',
+      'Observation/ev-2015',
+      'Patient/ev',
+      'Practitioner/ev-dr',
+    ]);
+    expect(pages.length).toBeLessThanOrEqual(2);
+  });
+});
