@@ -9,7 +9,7 @@ import { resealLedger } from './import-ledger.js';
 
 /** All parts (0 to 16383), and how many are sealed anew between two looks at the job. */
 const PARTS = 16_384;
-const PARTS_PER_STEP = 64;
+const PARTS_PER_STEP = 256;
 /** Times that all parts are gone over until nothing is left: what was written meanwhile is under the new key. */
 const MAX_ROUNDS = 3;
 /** How often a job that waits for its key looks whether it is stopped, in ms. */

@@ -49,6 +49,19 @@ test('while the key service is away, open tenants work for the life of the cache
   );
   clock.advance(1_000);
   await expect(tenants.open('on-vault')).rejects.toMatchObject({ category: 'unavailable' });
+  // Nor does whoever held the tenant all the while go on with the keys, to read or to write.
+  const held = (work: () => unknown) => {
+    try {
+      return work();
+    } catch (error) {
+      return (error as { category?: string }).category;
+    }
+  };
+  expect(held(() => before.keys.open(sealed, { purpose: 'body', bind: [] }))).toBe('unavailable');
+  expect(held(() => before.keys.seal(Buffer.from('more'), { purpose: 'body', bind: [] }))).toBe(
+    'unavailable',
+  );
+  expect(held(() => before.keys.newPatientKey(1n))).toBe('unavailable');
   vault.fail(0, 0);
   const after = await tenants.open('on-vault');
   expect(after.keys.open(sealed, { purpose: 'body', bind: [] }).toString()).toBe('words');
