@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import jwt from 'jsonwebtoken';
 import { Fault, isFault } from '../core/fault.js';
 import type { Actor } from '../store/contract.js';
+import { decodeToken } from '../tenancy/decode-token.js';
 import type { AccessToken, TokenTenant } from '../tenancy/tokens.js';
 import { HttpFault } from './outcome.js';
 import { type Access, accessOf, FULL_ACCESS } from './scopes.js';
@@ -80,8 +80,8 @@ const AUDIENCE = /^\/fhir\/([a-z][a-z0-9-]{0,39})#([0-9a-f-]{36})$/;
 
 /** Whether the token is wholly valid for the tenant that it names itself; its word alone is never taken. */
 async function isForAnother(verify: VerifyToken, token: string, tenant: TokenTenant): Promise<boolean> {
-  const payload = jwt.decode(token, { json: true });
-  const audience = typeof payload?.aud === 'string' ? AUDIENCE.exec(payload.aud) : null;
+  const claimed = decodeToken(token)?.payload.aud;
+  const audience = typeof claimed === 'string' ? AUDIENCE.exec(claimed) : null;
   const [, name, id] = audience ?? [];
   if (!name || !id || (name === tenant.name && id === tenant.id)) return false;
   try {

@@ -17,6 +17,7 @@ import {
 } from './oauth-exchange.js';
 import { signInPage, trouble } from './oauth-page.js';
 import { sealContent } from './oauth-sealed.js';
+import { namesType } from './scopes.js';
 
 /** RFC 6749, 4.1.2: a code lives shortly. */
 const CODE_LIFE_MS = 60_000;
@@ -139,7 +140,7 @@ async function understood(
     throw no('invalid_request', 'aud is not the FHIR base of this tenant.');
   if (form.get('launch') !== undefined)
     throw no('invalid_request', 'Launches from an EHR are not served: ask for launch/patient.');
-  const scopes = grantedScopes(form.get('scope') ?? '', client.scopes);
+  const scopes = grantedScopes(form.get('scope') ?? '', client.scopes).filter(namesType);
   if (!scopes.some((s) => parseScope(s)))
     throw no('invalid_scope', 'The app is registered for none of these scopes.');
   const ofPatient =

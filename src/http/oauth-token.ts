@@ -19,6 +19,7 @@ import {
   type RefreshContent,
   sealContent,
 } from './oauth-sealed.js';
+import { namesType } from './scopes.js';
 
 /** SMART Backend Services: SHOULD NOT exceed five minutes. */
 export const BACKEND_TOKEN_LIFE_S = 300;
@@ -65,7 +66,7 @@ async function byCredentials(
   if (client.kind !== 'backend')
     throw new OAuthFault('unauthorized_client', 'Only a backend client may ask for a token by itself.');
   const scopes = grantedScopes(need(form, 'scope'), client.scopes).filter(
-    (s) => parseScope(s)?.context === 'system',
+    (s) => parseScope(s)?.context === 'system' && namesType(s),
   );
   if (scopes.length === 0)
     throw new OAuthFault('invalid_scope', 'The client is registered for none of these scopes.');

@@ -1,3 +1,4 @@
+import { isResourceType } from '../fhir/resource-types.js';
 import type { AccessGrant } from '../search/visibility.js';
 import { parseScope } from '../tenancy/scope.js';
 
@@ -22,6 +23,12 @@ export const FULL_ACCESS: Access = {
   allowsEachType: () => true,
   grants: undefined,
 };
+
+/** Whether a scope is of a type there is; one of another is refused when it is asked for, as it could grant nothing. */
+export function namesType(scope: string): boolean {
+  const type = parseScope(scope)?.type;
+  return type === undefined || type === '*' || isResourceType(type);
+}
 
 const LETTERS = 'cruds';
 const MAX_SCOPES = 500;

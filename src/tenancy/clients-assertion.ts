@@ -9,6 +9,7 @@ import {
   type JwksCache,
   readJwks,
 } from './clients-jwks.js';
+import { decodeToken } from './decode-token.js';
 import type { TokenTenant } from './tokens.js';
 
 /** SMART: the authentication JWT counts for at most five minutes. */
@@ -39,8 +40,8 @@ export async function authenticateByAssertion(
 ): Promise<Client> {
   if (assertion.length > MAX_ASSERTION_CHARS || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(assertion))
     throw refused('form');
-  const decoded = jwt.decode(assertion, { complete: true });
-  if (!decoded || typeof decoded.payload === 'string') throw refused('form');
+  const decoded = decodeToken(assertion);
+  if (!decoded) throw refused('form');
   const header: Record<string, unknown> = { ...decoded.header };
   const algorithm = ASSERTION_ALGORITHMS.find((a) => a === header.alg);
   if (!algorithm) throw refused('algorithm');

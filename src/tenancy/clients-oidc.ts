@@ -11,6 +11,7 @@ import {
   type KeyAlgorithm,
   readJwks,
 } from './clients-jwks.js';
+import { decodeToken } from './decode-token.js';
 import { grantedScopes, isScope, parseScope } from './scope.js';
 import type { AccessToken, TokenTenant } from './tokens.js';
 
@@ -127,7 +128,7 @@ function readProvider(value: unknown, at: string, trusted: ReadonlySet<string>):
 /** The provider that the token says it is of; its word counts for nothing else. */
 export function providerOf(providers: readonly OidcProvider[], token: string): OidcProvider | undefined {
   if (providers.length === 0 || token.length > MAX_TOKEN_CHARS) return undefined;
-  const issuer = jwt.decode(token, { json: true })?.iss;
+  const issuer = decodeToken(token)?.payload.iss;
   return providers.find((provider) => provider.issuer === issuer);
 }
 
@@ -140,7 +141,7 @@ export async function verifyOidcToken(
   tenant: TokenTenant,
 ): Promise<AccessToken> {
   if (!provider.tenants.includes(tenant.name)) throw refused('tenant');
-  const header: Record<string, unknown> = { ...jwt.decode(token, { complete: true })?.header };
+  const header: Record<string, unknown> = { ...decodeToken(token)?.header };
   const algorithm = provider.algorithms.find((a) => a === header.alg);
   if (!algorithm) throw refused('algorithm');
   if (header.crit !== undefined) throw refused('critical headers');

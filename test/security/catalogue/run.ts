@@ -1,0 +1,100 @@
+/**
+ * `npm run test:security`: tries every row of the attack catalogue against a server in a process of its own, prints the
+ * table, and ends in `N passed, N failed`. `-- S-10 S-12` tries these alone.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readConfig } from '../../../src/config.js';
+import { openSystem } from '../../../src/system.js';
+import { emptyDataDir } from '../../../src/tenancy/data-dir.js';
+import { embeddedServer } from '../../../src/tenancy/server.js';
+import { CANARY, openLab, startKeyServer } from './lab.js';
+import { ROWS } from './rows.js';
+import { Trial } from './trial.js';
+
+/** Rows during which the event loop must stay free. */
+const PARSERS = /^S-1\d$/;
+const MAX_P99_MS = 100;
+
+const wanted = process.argv.slice(2);
+const rows = ROWS.filter(({ id }) => wanted.length === 0 || wanted.some((w) => id.startsWith(w)));
+const dataDir = mkdtempSync(join(tmpdir(), 'cenote-security-'));
+const keyServer = await startKeyServer();
+const env = { CENOTE_DATA_DIR: dataDir, CENOTE_JWKS_ORIGINS: keyServer.origin, CENOTE_TENANT_RATE: '100000' };
+const system = await openSystem(readConfig({ port: 0 }, env));
+const child = fork(fileURLToPath(new URL('./server.js', import.meta.url)), {
+  env: { ...process.env, ...env },
+  stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+});
+const logFile = join(dataDir, 'server.log');
+child.stderr?.pipe(createWriteStream(logFile));
+const { port } = await told<{ port: number }>(child);
+const server = await embeddedServer(dataDir);
+const lab = await openLab(system, port, keyServer, server.address);
+
+let failed = 0;
+let passed = 0;
+let worst = 0;
+console.log('row    inputs  right  slowest ms  loop p99 ms  what');
+for (const row of rows) {
+  child.send('reset');
+  await told(child);
+  const trial = new Trial();
+  try {
+    await row.attack(lab, trial);
+  } catch (error) {
+    trial.check('the row runs to its end', false, error instanceof Error ? error.message : String(error));
+  }
+  child.send('delay');
+  const delay = await told<{ p99: number; max: number }>(child);
+  if (PARSERS.test(row.id)) worst = Math.max(worst, delay.p99);
+  const cells = [
+    row.id.padEnd(6),
+    String(trial.inputs.length).padStart(6),
+    String(trial.right).padStart(6),
+    trial.slowestMs.toFixed(0).padStart(11),
+    delay.p99.toFixed(1).padStart(12),
+  ];
+  console.log(`${cells.join(' ')}  ${row.title}`);
+  for (const { name, wrong } of trial.inputs)
+    if (wrong !== undefined) console.log(`         wrong: ${name}: ${wrong}`);
+  passed += trial.right;
+  failed += trial.inputs.length - trial.right;
+}
+check(
+  'the event loop of the server, parser attacks',
+  worst < MAX_P99_MS,
+  `p99 ${worst.toFixed(1)} ms at most`,
+);
+
+await lab.close();
+child.send('stop');
+await new Promise((resolve) => child.once('exit', resolve));
+await system.close();
+await server.close();
+const log = readFileSync(logFile, 'utf8');
+check(
+  'the log of the server',
+  log.length > 0 && !log.includes(CANARY) && !log.includes('eyJ'),
+  `${log.length} characters, no record and no token in them`,
+);
+await emptyDataDir(dataDir).catch(() => {});
+rmSync(dataDir, { recursive: true, force: true });
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+function check(name: string, right: boolean, figure: string): void {
+  console.log(`${right ? 'right' : 'wrong'}: ${name}: ${figure}`);
+  if (right) passed++;
+  else failed++;
+}
+
+function told<T>(process: ChildProcess): Promise<T> {
+  return new Promise((resolve, reject) => {
+    process.once('exit', (code) => reject(new Error(`The server ended with ${code}.`)));
+    process.once('message', (message) => resolve(message as T));
+  });
+}
