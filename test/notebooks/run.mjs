@@ -134,6 +134,8 @@ async function clean() {
   rmSync(data, { recursive: true, force: true });
 }
 
+// A database of its own, gone afterwards, whatever this machine has set.
+delete process.env.DATABASE_URL;
 const began = Date.now();
 const { program, missing } = python();
 if (!folder) await clean();
