@@ -23,9 +23,10 @@ const BATCH = 2000;
 const CLIENTS = 4;
 
 /**
- * `cenote bench keys [--resources N] [--seconds N]`: what patients' own keys cost, as ratios of a tenant that has them
+ * `cenote bench keys [--resources N] [--seconds N] [--rotation]`: what patients' own keys cost, as ratios of a tenant that has them
  * to one without, both filled and read in turns in one run; then a new body key for the first while clients read and
- * write: how long until everything is sealed anew, and whether anything could not be read meanwhile.
+ * write: how long until everything is sealed anew, and whether anything could not be read meanwhile. `--rotation`: that
+ * alone.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -33,6 +34,7 @@ export async function run(args: readonly string[]): Promise<void> {
     options: {
       resources: { type: 'string', default: '200000' },
       seconds: { type: 'string', default: '3' },
+      rotation: { type: 'boolean', default: false },
     },
   });
   const dataDir = mkdtempSync(join(tmpdir(), 'cenote-bench-'));
@@ -55,7 +57,8 @@ export async function run(args: readonly string[]): Promise<void> {
     const pair = [await tenants.open('keyed'), await tenants.open('plain')] as const;
     const resources = madeUp(Number(values.resources));
     const report = figures(`made-up records, ${resources.length} resources`);
-    await compare(store, pair, resources, Number(values.seconds), report);
+    if (values.rotation) await fill(store, pair.slice(0, 1), resources);
+    else await compare(store, pair, resources, Number(values.seconds), report);
     await rotate(store, tenants, pair[0], resources, clock, report, () => {
       leap += KEY_NOTICE_MS;
     });
@@ -87,15 +90,7 @@ async function compare(
   const ratio = (figure: string, [keyed, plain]: readonly number[], note: string) => {
     report(figure, keyed! / plain!, 'times as long', note);
   };
-  const bulk = [0, 0];
-  for (let i = 0; i < resources.length; i += BATCH) {
-    const writes = resources.slice(i, i + BATCH).map((resource): Write => {
-      const { resourceType: type, id } = resource;
-      return { op: 'update', type, id: id!, resource, skipUnchanged: true };
-    });
-    for (const side of turns(i / BATCH))
-      bulk[side]! += await timed(() => store.commit(pair[side]!, writes, actor));
-  }
+  const bulk = await fill(store, pair, resources);
   ratio('bulk', bulk, `batches of ${BATCH}, with patients' keys against without`);
   report('bulk-rate', resources.length / bulk[0]!, 'resources/s', "with patients' keys");
 
@@ -138,6 +133,26 @@ async function compare(
   ratio('export', shard, 'all resources as an export reads them, one connection');
   const disk = await Promise.all(pair.map(diskBytes));
   report('disk', disk[0]! / disk[1]!, 'times as much', 'tables and indexes');
+}
+
+/** @returns seconds for each */
+async function fill(
+  store: Store,
+  tenants: readonly Tenant[],
+  resources: readonly Resource[],
+): Promise<number[]> {
+  const bulk = tenants.map(() => 0);
+  for (let i = 0; i < resources.length; i += BATCH) {
+    const writes = resources.slice(i, i + BATCH).map((resource): Write => {
+      const { resourceType: type, id } = resource;
+      return { op: 'update', type, id: id!, resource, skipUnchanged: true };
+    });
+    for (const side of turns(i / BATCH)) {
+      const tenant = tenants[side];
+      if (tenant) bulk[side]! += await timed(() => store.commit(tenant, writes, actor));
+    }
+  }
+  return bulk;
 }
 
 const turns = (round: number): readonly number[] => (Math.floor(round) % 2 ? [1, 0] : [0, 1]);
