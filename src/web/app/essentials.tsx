@@ -54,12 +54,17 @@ async function namesOf(kind: Kind, patient: string, signal: AbortSignal): Promis
   );
   // The same thing is often in the record and in several notes: it is told once.
   const names = new Map<string, string>();
-  for (const resource of found.flatMap(resources)) {
+  const all = found.flatMap(resources);
+  // What a record says comes before what was read out of notes.
+  for (const resource of [...all.filter((r) => !isDerived(r)), ...all.filter(isDerived)]) {
     const name = kind.name(resource).replace(/ \((disorder|finding|situation)\)$/, '');
     if (name && !names.has(name.toLowerCase())) names.set(name.toLowerCase(), name);
   }
   return [...names.values()];
 }
+
+const isDerived = ({ meta }: Resource): boolean =>
+  meta?.tag?.some(({ system, code }) => code === 'derived' && system?.endsWith('/origin') === true) ?? false;
 
 function Part({ kind, patient }: { readonly kind: Kind; readonly patient: string }): JSX.Element {
   const found = useLoad(`${kind.title} ${patient}`, (signal) => namesOf(kind, patient, signal));

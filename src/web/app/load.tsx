@@ -57,6 +57,12 @@ export function Failure({
   message: string;
   again?: (() => void) | undefined;
 }): JSX.Element {
+  useEffect(() => {
+    // What failed for want of a network is asked again as soon as there is one.
+    if (!again) return;
+    addEventListener('online', again);
+    return () => removeEventListener('online', again);
+  }, [again]);
   return (
     <div class="error" role="alert">
       <span>{message}</span>

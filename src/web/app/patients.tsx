@@ -152,7 +152,7 @@ function List({
 
 function Nobody({ asked, onClear }: { readonly asked: string; readonly onClear: () => void }): JSX.Element {
   return (
-    <div class="empty" role="status">
+    <div class="nothing" role="status">
       {asked ? (
         <>
           <p>

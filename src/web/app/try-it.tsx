@@ -13,7 +13,7 @@ import { conceptText } from './words.js';
 /** The server reads no longer note than this. */
 const MAX_CHARACTERS = 4_000_000;
 /** Beyond this a browser is slow to draw every mention: the first part is shown. */
-const MAX_DRAWN = 150_000;
+const MAX_DRAWN = 100_000;
 
 interface Understood {
   readonly text: string;

@@ -144,7 +144,7 @@ function Events({ first, patient }: { readonly first: Bundle; readonly patient: 
   const next = nextLink(pages.at(-1)!);
   if (events.length === 0)
     return (
-      <div class="empty">
+      <div class="nothing">
         <p>
           <strong>Nothing of that kind was recorded.</strong>
         </p>

@@ -80,7 +80,7 @@ function Row({
           </button>
         )}
       </header>
-      <dl class="facts">
+      <dl class="particulars">
         <dt>Client id</dt>
         <dd>
           <code>{c.client_id}</code>

@@ -53,7 +53,7 @@ function Head({
           {suspended ? 'Let it work again' : 'Suspend'}
         </button>
       </header>
-      <dl class="facts">
+      <dl class="particulars">
         <dt>Id</dt>
         <dd>
           <code>{t.id}</code>

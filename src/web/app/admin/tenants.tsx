@@ -14,7 +14,7 @@ export function Tenants({
   return (
     <>
       {tenants.length === 0 ? (
-        <div class="empty">
+        <div class="nothing">
           <p>
             <strong>There is no tenant yet.</strong>
           </p>

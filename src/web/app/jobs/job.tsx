@@ -22,7 +22,8 @@ import {
 } from './jobs-api.js';
 import { ProfileView } from './profile.js';
 
-const LIVE_MS = 1_500;
+/** Between questions while it runs, in ms. */
+const LIVE_MS = 3_000;
 
 export function JobPage({ id }: { readonly id: string }): JSX.Element {
   const gauge = useRef(new Gauge()).current;
@@ -68,7 +69,7 @@ function Detail({ job, gauge, refresh }: DetailProps): JSX.Element {
           .join(' · ')}
       </p>
       {job.error && <Failure message={job.error} />}
-      <dl class="facts">
+      <dl class="particulars">
         <dt>Job</dt>
         <dd>
           <code>{job.id}</code>
@@ -216,7 +217,7 @@ function Counts({ report }: { readonly report: Report }): JSX.Element {
             .join(', ')}
         </p>
       )}
-      <div class="tables">
+      <div class="table-grid">
         {types.length > 0 && <CountTable caption="Resources" rows={types} />}
         {facts.length > 0 && <CountTable caption="Facts read out of notes" rows={facts} />}
         {files.length > 0 && (

@@ -8,9 +8,9 @@ import { Gauge, progressText, shareOf } from './figures.js';
 import { JobPage } from './job.js';
 import { isLive, type Job, kindText, listJobs } from './jobs-api.js';
 
-/** Between questions while something runs, and while nothing does, in ms. */
-const LIVE_MS = 2_000;
-const QUIET_MS = 15_000;
+/** Between questions while something runs, and while nothing does, in ms. Each leaves a line in the audit log. */
+const LIVE_MS = 3_000;
+const QUIET_MS = 30_000;
 
 export function JobsPlace({ id }: { readonly id: string | undefined }): JSX.Element {
   return id ? <JobPage key={id} id={id} /> : <Jobs />;
@@ -64,7 +64,7 @@ export function Stale({ why, again }: { readonly why: string; readonly again: ()
 
 function Nothing(): JSX.Element {
   return (
-    <div class="empty">
+    <div class="nothing">
       <p>
         <strong>No job has run yet.</strong>
       </p>

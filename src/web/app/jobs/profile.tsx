@@ -17,7 +17,10 @@ const PHASES: readonly (readonly [name: string, says: string])[] = [
   ['wait', 'waiting'],
 ];
 
-const CELL = 8;
+/** What the cells share out among them, and what each is at least and at most; in pixels. */
+const PLOT = 720;
+const CELL_MIN = 6;
+const CELL_MAX = 30;
 const ROW = 18;
 const LEFT = 78;
 /** Below this share of its time a cell is left blank. */
@@ -66,7 +69,7 @@ export function ProfileView({
           ))}
         </>
       )}
-      <div class="tables">
+      <div class="table-grid">
         <table class="counts">
           <caption>Phases, all workers</caption>
           <tbody>
@@ -131,7 +134,8 @@ function HeatMap({
   readonly phases: readonly (readonly [string, string])[];
 }): JSX.Element {
   const { name, overTime, bucketMs } = worker;
-  const width = LEFT + Math.max(overTime.length, 14) * CELL;
+  const cell = Math.min(CELL_MAX, Math.max(CELL_MIN, Math.floor(PLOT / overTime.length)));
+  const width = LEFT + Math.max(overTime.length * cell, CELL_MAX * 3);
   const height = phases.length * ROW + 20;
   const end = durationText((overTime.length * bucketMs) / 1000);
   return (
@@ -157,9 +161,9 @@ function HeatMap({
                   <rect
                     key={i}
                     class={`phase-${phase}`}
-                    x={LEFT + i * CELL}
+                    x={LEFT + i * cell}
                     y={row * ROW}
-                    width={CELL - 1}
+                    width={cell - 1}
                     height={ROW - 2}
                     fill-opacity={(0.15 + 0.85 * share).toFixed(2)}
                   >
@@ -172,7 +176,7 @@ function HeatMap({
           <text x={LEFT} y={height - 4}>
             0 s
           </text>
-          <text x={LEFT + Math.max(overTime.length, 6) * CELL} y={height - 4} text-anchor="end">
+          <text x={LEFT + Math.max(overTime.length * cell, CELL_MAX * 3)} y={height - 4} text-anchor="end">
             {end}
           </text>
         </svg>
