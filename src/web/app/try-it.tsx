@@ -169,7 +169,7 @@ function AsText({ read }: { readonly read: Understood }): JSX.Element {
     <>
       <Legend mentions={mentions} />
       {cut && (
-        <p class="hint">
+        <p class="notice">
           The first {countText(MAX_DRAWN)} characters are shown; all {countText(read.text.length)} were read.
         </p>
       )}

@@ -76,7 +76,7 @@ export function RegisterClient({
   return (
     <>
       {made && (
-        <div class="hint" role="status">
+        <div class="notice" role="status">
           <span>
             <strong>{made.name}</strong> is registered as <code>{made.client_id}</code>.
             {made.client_secret && (

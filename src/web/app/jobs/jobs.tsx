@@ -53,7 +53,7 @@ function Jobs(): JSX.Element {
 
 export function Stale({ why, again }: { readonly why: string; readonly again: () => void }): JSX.Element {
   return (
-    <div class="hint" role="status">
+    <div class="notice" role="status">
       <span>Not up to date: {why}</span>
       <button type="button" onClick={again}>
         Ask now
@@ -108,9 +108,9 @@ export function Bar({ job }: { readonly job: Job }): JSX.Element {
   const share = shareOf(job);
   const label = `Progress of ${kindText(job.kind)}`;
   return share === undefined ? (
-    <progress class="bar" aria-label={label} />
+    <progress class="job-bar" aria-label={label} />
   ) : (
-    <progress class="bar" aria-label={label} max={1} value={share} />
+    <progress class="job-bar" aria-label={label} max={1} value={share} />
   );
 }
 

@@ -50,7 +50,7 @@ export function SignIn({
     <section class="sign-in">
       <h1>Sign in</h1>
       <p class="quiet">Records are shown to who has an access token of the tenant.</p>
-      {why && !problem && <p class="hint">{why}</p>}
+      {why && !problem && <p class="notice">{why}</p>}
       {problem && <Failure message={problem} />}
       <form onSubmit={submit}>
         <label>
