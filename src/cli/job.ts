@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { Fault } from '../core/fault.js';
+import { Fault, invalid } from '../core/fault.js';
+import { isResourceType, RESOURCE_TYPES } from '../fhir/resource-types.js';
 import { diagnose } from '../jobs/diagnosis.js';
 import type { Job } from '../jobs/job.js';
 import type { JobProfile } from '../jobs/profile.js';
@@ -19,6 +20,7 @@ interface JobOptions extends SharedOptions {
   profile?: true;
   html?: string;
   results?: string;
+  type?: string;
 }
 
 export function register(program: Command): void {
@@ -49,6 +51,25 @@ export function register(program: Command): void {
           return;
         }
         print(JSON.stringify({ ...shown(found), result: await jobs.result(tenant, id) }, null, 2));
+      }),
+    );
+
+  withTenant(withDataDir(job.command('reindex')))
+    .description('write the index rows of stored resources anew, as a release may ask for; searches go on')
+    .option('--type <types>', 'resource types, by commas; all when absent')
+    .action((options: JobOptions) =>
+      withSystem(options, async (system, signal) => {
+        const types = options.type?.split(',') ?? RESOURCE_TYPES;
+        const bad = types.find((type) => !isResourceType(type));
+        if (bad !== undefined)
+          throw invalid('No resource type.', '--type', 'Name types such as ValueSet,CodeSystem.');
+        const tenant = await system.tenants.open(options.tenant);
+        const { requestReindexOf, runReindex } = await import('../tasks/reindex.js');
+        const { id } = await requestReindexOf(system, tenant, types);
+        const done = await runReindex(system, tenant, await system.jobs.claim(tenant, id), signal);
+        print(
+          `${done.partsDone} of ${done.parts} parts, ${done.resources} resources, ${done.rewritten} rewritten`,
+        );
       }),
     );
 

@@ -51,6 +51,23 @@ export async function requestReindex(deps: ReindexDeps, tenant: Tenant): Promise
   return true;
 }
 
+/**
+ * Makes a job that rewrites the index rows of all resources of these types: what a release asks for that indexes more
+ * than the one before it. Searches go on meanwhile, over the rows there are.
+ */
+export async function requestReindexOf(
+  deps: Pick<ReindexDeps, 'store' | 'jobs'>,
+  tenant: Tenant,
+  types: readonly string[],
+): Promise<Job> {
+  await deps.store.parameters.change(tenant, ({ parameters, dirty, mark }) => ({
+    parameters,
+    dirty: [...new Set([...dirty, ...types])].sort(),
+    mark,
+  }));
+  return deps.jobs.create(tenant, 'reindex', {});
+}
+
 /** Every write of a SearchParameter adds a row that this counts; empty where there are none. */
 async function markOf(tenant: Tenant): Promise<string> {
   const { rows } = await tenant.pool.query(

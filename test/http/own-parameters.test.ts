@@ -1,8 +1,9 @@
 import supertest from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { typeNumber } from '../../src/fhir/resource-types.js';
 import { createApp } from '../../src/http/app.js';
 import { wireRooms } from '../../src/system.js';
-import { requestReindex, runReindex } from '../../src/tasks/reindex.js';
+import { requestReindex, requestReindexOf, runReindex } from '../../src/tasks/reindex.js';
 import { startWorker } from '../../src/worker/worker.js';
 import { BASE, patient, type Served, serve } from './served.js';
 
@@ -281,5 +282,21 @@ describe('a reindex', () => {
       await worker.stop();
     }
     expect((await rooms.jobs.list(tenant, 'reindex')).every(({ state }) => state === 'done')).toBe(true);
+  });
+});
+
+describe('a reindex that is asked for', () => {
+  it('writes the rows anew that resources stored by an older release lack', async () => {
+    const { rooms, tenant } = served;
+    await put({ resourceType: 'Organization', id: 'holder', name: 'Holder' });
+    await put(patient({ id: 'kept', managingOrganization: { reference: 'Organization/holder' } }));
+    expect(await find('Patient?organization=holder')).toEqual(['kept']);
+    await tenant.pool.query('delete from idx_reference where rtype = $1', [typeNumber('Patient')]);
+    expect(await find('Patient?organization=holder')).toEqual([]);
+    const { id } = await requestReindexOf(rooms, tenant, ['Patient', 'Basic']);
+    const done = await runReindex(rooms, tenant, await rooms.jobs.claim(tenant, id));
+    expect(done.rewritten).toBeGreaterThan(0);
+    expect(await find('Patient?organization=holder')).toEqual(['kept']);
+    expect((await rooms.jobs.get(tenant, id)).state).toBe('done');
   });
 });

@@ -231,18 +231,17 @@ describe('searches by words', () => {
 });
 
 describe('the pages of $everything', () => {
+  interface Paged {
+    entry?: { resource: { resourceType: string; id: string } }[];
+    link: { relation: string; url: string }[];
+  }
   const walk = async (path: string) => {
     const pages: string[][] = [];
     let next: string | undefined = `${BASE}/${path}`;
     while (next) {
-      const { body } = await http().get(next).expect(200);
-      pages.push(
-        (body.entry ?? []).map(
-          ({ resource }: { resource: { resourceType: string; id: string } }) =>
-            `${resource.resourceType}/${resource.id}`,
-        ),
-      );
-      const link = body.link.find((l: { relation: string }) => l.relation === 'next')?.url;
+      const body: Paged = (await http().get(next).expect(200)).body;
+      pages.push((body.entry ?? []).map(({ resource }) => `${resource.resourceType}/${resource.id}`));
+      const link: string | undefined = body.link.find((l) => l.relation === 'next')?.url;
       next = link && new URL(link).pathname + new URL(link).search;
     }
     return pages;
