@@ -5,6 +5,9 @@ import { locateJsonError } from './json-error.js';
 /** Objects and arrays may be nested this deep; deeper JSON could be parsed but not walked or written back. */
 export const MAX_JSON_DEPTH = 64;
 
+/** Members of one object; FHIR's widest element has under 100. */
+const MAX_JSON_MEMBERS = 10_000;
+
 /** A member name may be this many UTF-16 units long; FHIR's longest is under 50. */
 const MAX_KEY_UNITS = 256;
 
@@ -100,10 +103,11 @@ const DOT = 46;
  * Parses JSON without losing anything: decimals whose digits a number cannot hold become `Decimal`.
  * @throws Fault `invalid` with line and column (never the text) for JSON that is malformed, nested deeper than
  * `MAX_JSON_DEPTH`, has a member twice, a member `__proto__`, a NUL or half a surrogate pair; RFC 8259 leaves these
- * open and readers disagree about them, so that what was signed or checked need not be what is read.
+ * open and readers disagree about them, so that what was signed or checked need not be what is read. `too-large` for
+ * more values than `maxValues`: a million of them are 2 MB, and would keep everybody else waiting.
  */
-export function parseJson(text: string): unknown {
-  const lossy = scan(text);
+export function parseJson(text: string, maxValues = Number.POSITIVE_INFINITY): unknown {
+  const lossy = scan(text, maxValues);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -140,7 +144,8 @@ const levels: Level[] = [];
  * One pass over the structure: strings are skipped at the speed of `indexOf`, everything else is read. It presumes
  * well-formed JSON and only promises not to be wrong about that; `JSON.parse` then decides what is well-formed.
  */
-function scan(text: string): LossyNumber[] {
+function scan(text: string, maxValues: number): LossyNumber[] {
+  let values = 1;
   const lossy: LossyNumber[] = [];
   const end = text.length;
   let depth = 0;
@@ -179,6 +184,12 @@ function scan(text: string): LossyNumber[] {
       continue;
     }
     if (c === COMMA) {
+      if (++values > maxValues) {
+        throw new Fault('too-large', `The JSON holds more than ${maxValues} values.`, {
+          issueCode: 'too-costly',
+          remedy: 'Send it in smaller pieces, or use the import.',
+        });
+      }
       if (depth > 0) {
         if (level.isObject) nameNext = true;
         else level.index++;
@@ -331,6 +342,7 @@ class NameList {
       this.many = new Set();
       for (let k = 0; k < this.count; k++) this.many.add(text.slice(this.starts[k], this.ends[k]));
     }
+    if (this.many.size >= MAX_JSON_MEMBERS) throw fault(text, start, 'An object has too many members');
     const name = nameOf(text.slice(start, end));
     if (name === '__proto__' || this.many.has(name)) return false;
     this.many.add(name);

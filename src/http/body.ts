@@ -6,6 +6,9 @@ import { HttpFault } from './outcome.js';
 /** Decompressed bytes of one resource, and of a Bundle at the base. */
 export const MAX_RESOURCE_BYTES = 16 * 1024 * 1024;
 export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
+/** Values in the JSON of one, and of the other. */
+export const MAX_RESOURCE_VALUES = 250_000;
+export const MAX_BUNDLE_VALUES = 4_000_000;
 /** A form of `_search`. */
 export const MAX_FORM_BYTES = 1024 * 1024;
 

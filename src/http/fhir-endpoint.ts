@@ -8,7 +8,14 @@ import { type Check, checkAt } from '../tasks/bundle-entry.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import { type AccessRequest, accessOfAnswer, accessOfFailure } from './accesses.js';
 import { authenticate, bearerToken, type Caller, DEV_CALLER, type VerifyToken } from './auth.js';
-import { MAX_BUNDLE_BYTES, MAX_FORM_BYTES, MAX_RESOURCE_BYTES, readText } from './body.js';
+import {
+  MAX_BUNDLE_BYTES,
+  MAX_BUNDLE_VALUES,
+  MAX_FORM_BYTES,
+  MAX_RESOURCE_BYTES,
+  MAX_RESOURCE_VALUES,
+  readText,
+} from './body.js';
 import type { FhirRequest, FhirResponse } from './exchange.js';
 import { type BodyKind, bodyKind, GIVES_TABLES, type Pair, parsePrefer, responseType } from './negotiate.js';
 import { failure, HttpFault } from './outcome.js';
@@ -290,8 +297,9 @@ function bodyReader(
 async function readBody(request: IncomingMessage, matched: Matched, kinds: readonly BodyKind[]) {
   const kind = bodyKind(request.headers, kinds);
   if (kind === 'form') return { kind, text: await readText(request, MAX_FORM_BYTES), json: undefined };
-  const text = await readText(request, matched.route.path === '' ? MAX_BUNDLE_BYTES : MAX_RESOURCE_BYTES);
-  return { kind, text, json: parseJson(text) };
+  const whole = matched.route.path === '';
+  const text = await readText(request, whole ? MAX_BUNDLE_BYTES : MAX_RESOURCE_BYTES);
+  return { kind, text, json: parseJson(text, whole ? MAX_BUNDLE_VALUES : MAX_RESOURCE_VALUES) };
 }
 
 /** The work itself is not stopped (a commit may be under way); its answer is no longer waited for. */
