@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../src/core/package-root.js';
@@ -80,7 +80,8 @@ function importsOf(file: string): Import[] {
   const found: Import[] = [];
   const add = (specifier: string, typeOnly: boolean) => {
     if (!specifier.startsWith('.')) return;
-    const target = resolve(root, dirname(file), specifier).replace(/\.js$/, '.ts');
+    const written = resolve(root, dirname(file), specifier);
+    const target = written.replace(/\.js$/, existsSync(written.replace(/\.js$/, '.tsx')) ? '.tsx' : '.ts');
     found.push({ from: file, to: relative(root, target).split(sep).join('/'), typeOnly });
   };
   for (const match of text.matchAll(STATIC)) {
