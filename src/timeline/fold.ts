@@ -1,9 +1,11 @@
-import { factKeys, type TimelineEvent } from './event.js';
+import { dayOf, factKeys, type TimelineEvent } from './event.js';
+import { drugOf } from './ingredient.js';
 
 /**
  * Shows the same fact once: of the derived events that share a key (kind, day, and a code or the words), one stays and
  * takes the sources of the others; where a structured resource says the same, it stays and they all go to it.
- * Structured resources are never folded into one another: two records are two events.
+ * Structured resources are never folded into one another: two records are two events. A drug by its ingredient alone and
+ * by its product ("lisinopril", "lisinopril 20 MG Oral Tablet") is one fact, unless the day tells of several strengths.
  *
  * Which one stays does not depend on the direction of reading: it is the first in time, then by type and id, so that
  * pages agree with each other.
@@ -12,15 +14,17 @@ export function foldFacts(events: readonly TimelineEvent[]): TimelineEvent[] {
   const derived = events.filter((e) => e.derived);
   if (derived.length === 0) return [...events];
   const ordered = [...events].sort(byIdentity);
+  const drugs = drugKeys(events);
+  const keysOf = (e: TimelineEvent) => [...factKeys(e), ...(drugs.get(e) ?? [])];
   const ownerOf = new Map<string, TimelineEvent>();
   // Structured ones own their keys before any derived one can; among equals the first in order.
   for (const e of ordered)
-    if (!e.derived) for (const key of factKeys(e)) if (!ownerOf.has(key)) ownerOf.set(key, e);
+    if (!e.derived) for (const key of keysOf(e)) if (!ownerOf.has(key)) ownerOf.set(key, e);
   const told = new Map<TimelineEvent, TimelineEvent[]>();
   const folded = new Set<TimelineEvent>();
   for (const e of ordered) {
     if (!e.derived) continue;
-    const keys = factKeys(e);
+    const keys = keysOf(e);
     const owner = keys.map((key) => ownerOf.get(key)).find((o) => o !== undefined);
     for (const key of keys) if (!ownerOf.has(key)) ownerOf.set(key, owner ?? e);
     if (!owner) continue;
@@ -30,6 +34,28 @@ export function foldFacts(events: readonly TimelineEvent[]): TimelineEvent[] {
     else told.set(owner, [e]);
   }
   return events.filter((e) => !folded.has(e)).map((e) => (told.has(e) ? withSources(e, told.get(e)!) : e));
+}
+
+/**
+ * Keys of drugs by kind, day and ingredients. A day that names several strengths of a drug tells of a change of dose, or of
+ * two prescriptions: there is no saying which of them the ingredient alone means, so nothing is folded.
+ */
+function drugKeys(events: readonly TimelineEvent[]): Map<TimelineEvent, string[]> {
+  const told = new Map<string, { strengths: Set<string>; events: TimelineEvent[] }>();
+  for (const event of events) {
+    if (event.kind !== 'medication' || factKeys(event).length === 0) continue;
+    const drug = drugOf(event.concept);
+    if (!drug) continue;
+    const key = `${event.kind}\n${dayOf(event)}\ndrug:${drug.ingredients}`;
+    const group = told.get(key) ?? { strengths: new Set(), events: [] };
+    told.set(key, group);
+    for (const strength of drug.strengths) group.strengths.add(strength);
+    group.events.push(event);
+  }
+  const keys = new Map<TimelineEvent, string[]>();
+  for (const [key, { strengths, events: of }] of told)
+    if (strengths.size <= 1) for (const event of of) keys.set(event, [key]);
+  return keys;
 }
 
 function withSources(event: TimelineEvent, others: readonly TimelineEvent[]): TimelineEvent {

@@ -1,0 +1,52 @@
+import type { Coding } from '../core/resource.js';
+
+/** A drug as its names tell it. */
+export interface Drug {
+  /** Ingredients in alphabetical order, salts as they are written: they are not the same drug for certain. */
+  readonly ingredients: string;
+  /** Strengths that a product's name states, such as `20 mg`; none where the ingredient alone is named. */
+  readonly strengths: readonly string[];
+}
+
+const STRENGTH =
+  /\d+(?:[.,]\d+)*\s*(?:mg|mcg|ug|g|ml|unt|units?|meq|mmol|%|iu|hr|actuat)(?:\/(?:ml|hr|actuat|mg))?(?![a-z])/g;
+/** Words of forms and routes, which RxNorm puts behind the strength. */
+const FORM =
+  /\b(?:oral|tablets?|capsules?|solution|suspension|injection|injectable|extended|delayed|release|disintegrating|chewable|film|coated|prefilled|syringe|pen|injector|inhaler|inhalation|metered|dose|powder|topical|cream|ointment|gel|patch|transdermal|ophthalmic|nasal|spray|sublingual|24|12)\b/g;
+
+/**
+ * The ingredients and strengths in the names of a drug's concept. A product's RxNorm name is its ingredients with their
+ * strengths, then its form, then its brand in square brackets; a note's is mostly the ingredient. Undefined where names
+ * disagree, or say nothing.
+ */
+export function drugOf(concept: unknown): Drug | undefined {
+  const {
+    text,
+    coding = [],
+    display,
+  } = (concept ?? {}) as {
+    text?: string;
+    coding?: Coding[];
+    display?: string;
+  };
+  // A code's own name says more surely what it is than the words of a note, which may be a brand.
+  const name = coding.find((c) => c.display)?.display ?? display ?? text;
+  if (typeof name !== 'string' || name.length > MAX_NAME_CHARS) return undefined;
+  const plain = name.toLowerCase().replace(/\[[^\]]*\]/g, ' ');
+  const parts = plain.split(' / ').map((part) =>
+    part
+      .replace(STRENGTH, ' ')
+      .replace(FORM, ' ')
+      .replace(/[^\p{L}\p{N}]+/gu, ' ')
+      .trim(),
+  );
+  if (parts.some((part) => part === '')) return undefined;
+  const strengths = (plain.match(STRENGTH) ?? []).map((s) => s.replace(/\s+/g, ' '));
+  return {
+    ingredients: parts.sort().join(' / '),
+    strengths: strengths.length > 0 ? [strengths.join(' / ')] : [],
+  };
+}
+
+/** Longer names are no drug's. */
+const MAX_NAME_CHARS = 300;
