@@ -29,7 +29,7 @@ export function Cohorts(): JSX.Element {
   return (
     <section class="cohorts">
       <h1>Cohorts</h1>
-      <p class="tabs">
+      <p class="choices">
         {TABS.map(([name, title]) => (
           <button key={name} type="button" aria-pressed={tab === name} onClick={() => setTab(name)}>
             {title}
@@ -97,7 +97,7 @@ function Cohort({ group, open: openAtFirst }: { group: Resource; open: boolean }
       {open && (
         <>
           <p class="quiet meaning">{meaningOf(group)}</p>
-          <p class="tabs small">
+          <p class="choices small">
             {PARTS.map(([name, title]) => (
               <button key={name} type="button" aria-pressed={part === name} onClick={() => setPart(name)}>
                 {title}

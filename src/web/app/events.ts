@@ -26,6 +26,8 @@ export interface Event {
 const PAGE = 1000;
 /** Events shown at most; a patient with more is asked to narrow the dates. */
 export const MAX_EVENTS = 40_000;
+/** How often what was read so far is shown while more comes. */
+const SHOW_MS = 400;
 
 function eventOf(entry: NonNullable<Bundle['entry']>[number]): Event | undefined {
   const event = entry.extension?.find((e) => e.url.endsWith('/timeline-event'));
@@ -85,6 +87,7 @@ export async function readTimeline(
   show: (events: Event[], complete: boolean) => void,
 ): Promise<void> {
   const events: Event[] = [];
+  let shownAt: number | undefined;
   let link: string | undefined =
     `Patient/${patient}/$timeline?_count=${PAGE}${options.asOf ? `&asOf=${encodeURIComponent(options.asOf)}` : ''}`;
   while (link) {
@@ -94,7 +97,9 @@ export async function readTimeline(
       if (event) events.push(event);
     }
     link = events.length < MAX_EVENTS ? nextLink(page) : undefined;
+    if (link !== undefined && shownAt !== undefined && performance.now() - shownAt < SHOW_MS) continue;
     show([...events], link === undefined);
+    shownAt = performance.now();
   }
 }
 

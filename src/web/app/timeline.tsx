@@ -152,7 +152,7 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
             onChoose={setChosen}
             onWindow={setSpan}
           />
-          <p class="quiet key">
+          <p class="quiet chart-key">
             ● from a record · ○ from a note · <span class="no">◆ abnormal</span> · a pale bar goes on ·
             shaded: reference range
           </p>

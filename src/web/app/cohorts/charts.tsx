@@ -45,7 +45,7 @@ export function Bars({
                 <span key={names[i]} class="bar-row">
                   <span class="track">
                     <span
-                      class={`bar ${colourOf(i)}`}
+                      class={`share ${colourOf(i)}`}
                       style={{ width: `${Math.max((share(n, i) / most) * 100, n > 0 ? 1 : 0)}%` }}
                     />
                   </span>
@@ -131,7 +131,8 @@ export function Lines({
             {year}
           </text>
         ))}
-        {lines.map((line, i) => (
+        {/* The first, which is asked about, lies on top. */}
+        {[...lines.entries()].reverse().map(([i, line]) => (
           <g key={line.name} class={colourOf(i)}>
             <polyline points={line.points.map((p) => `${x(numberOf(p.quarter))},${y(p.median)}`).join(' ')} />
             {line.points.map((p) => (

@@ -6,7 +6,7 @@ import { conceptText, systemName } from '../words.js';
 import { subjectOf } from './tree.js';
 
 /** Resources whose codes are offered. */
-const SAMPLE = 300;
+const SAMPLE = 500;
 const OFFERED = 12;
 const TYPING_MS = 250;
 
@@ -35,7 +35,9 @@ export function CodePicker({
     if (!open) return [];
     if (typed) await new Promise((resolve) => setTimeout(resolve, TYPING_MS));
     if (signal.aborted) return [];
-    return offersOf(type, await request<Bundle>(queryOf(type, typed.trim()), { signal }), typed);
+    const queries = [...new Set([queryOf(type, typed.trim()), queryOf(type, '')])];
+    const bundles = await Promise.all(queries.map((query) => request<Bundle>(query, { signal })));
+    return offersOf(type, bundles.flatMap(resources), typed.trim().toLowerCase());
   });
   const offers =
     found.state === 'done' ? found.value.filter((o) => !codes.some((c) => keyOf(c) === keyOf(o.coding))) : [];
@@ -112,7 +114,7 @@ export function CodePicker({
   );
 }
 
-/** Digits are a code, anything else its words. */
+/** Digits are a code; anything else is how its name begins. Words within a name are found among the newest alone. */
 function queryOf(type: string, typed: string): string {
   const { code, element } = subjectOf(type)!;
   const value = encodeURIComponent(typed.replace(/[\\,$|]/g, '\\$&'));
@@ -120,11 +122,12 @@ function queryOf(type: string, typed: string): string {
   return `${type}?_elements=${element}&_count=${SAMPLE}${by}`;
 }
 
-/** The codings of what was found, those that most have first; those whose own words were typed before the others. */
-function offersOf(type: string, bundle: Bundle, typed: string): Offer[] {
+/** The codings of what was found that say what was typed, those that most have first. */
+function offersOf(type: string, found: readonly Resource[], typed: string): Offer[] {
   const { element } = subjectOf(type)!;
   const offers = new Map<string, { coding: Coding; count: number }>();
-  for (const resource of resources(bundle)) {
+  const once = new Map(found.map((resource) => [resource.id, resource]));
+  for (const resource of once.values()) {
     for (const concept of conceptsIn(resource, element))
       for (const coding of concept.coding ?? []) {
         if (!coding.code) continue;
@@ -140,10 +143,9 @@ function offersOf(type: string, bundle: Bundle, typed: string): Offer[] {
         offers.set(keyOf(coding), known);
       }
   }
-  const wanted = typed.trim().toLowerCase();
-  const says = ({ coding }: Offer) =>
-    wanted !== '' && `${coding.display} ${coding.code}`.toLowerCase().includes(wanted) ? 1 : 0;
-  return [...offers.values()].sort((a, b) => says(b) - says(a) || b.count - a.count);
+  const says = ({ coding }: Offer) => `${coding.display} ${coding.code}`.toLowerCase().includes(typed);
+  const all = [...offers.values()].sort((a, b) => b.count - a.count);
+  return all.filter(says);
 }
 
 function conceptsIn(resource: Resource, element: string): Concept[] {
