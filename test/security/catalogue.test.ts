@@ -60,4 +60,5 @@ it.each(ROWS.filter((row) => !row.slow).map((row) => [row.id, row.title, row] as
     expect(trial.inputs.filter((input) => input.wrong !== undefined)).toEqual([]);
     expect(trial.inputs.length).toBeGreaterThan(2);
   },
+  120_000,
 );

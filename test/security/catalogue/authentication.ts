@@ -112,6 +112,7 @@ export const AUTHENTICATION: readonly Row[] = [
   {
     id: 'S-03',
     title: 'keys from elsewhere',
+    slow: true,
     async attack(lab, t) {
       const evil = generateKeyPairSync('rsa', { modulusLength: 2048 });
       const key = evil.privateKey;

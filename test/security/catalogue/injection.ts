@@ -530,6 +530,7 @@ export const INJECTION: readonly Row[] = [
   {
     id: 'S-39b',
     title: 'notes that attack their reader',
+    slow: true,
     async attack(lab, t) {
       const token = await all(lab);
       const read = (text: string) =>

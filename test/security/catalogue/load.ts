@@ -45,6 +45,7 @@ export const LOAD: readonly Row[] = [
   {
     id: 'S-16',
     title: 'bombs',
+    slow: true,
     async attack(lab, t) {
       const packed = (body: Buffer, encoding: string, path = 'Patient') =>
         all(lab).then((token) =>
@@ -193,6 +194,7 @@ export const LOAD: readonly Row[] = [
   {
     id: 'S-18',
     title: 'bundles',
+    slow: true,
     async attack(lab, t) {
       const token = await all(lab);
       const send = (bundle: unknown) => lab.send({ method: 'POST', path: '/fhir/lake', token, body: bundle });

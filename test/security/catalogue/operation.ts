@@ -79,6 +79,7 @@ export const OPERATION: readonly Row[] = [
   {
     id: 'S-57',
     title: 'questions that cost much',
+    slow: true,
     async attack(lab, t) {
       const token = await all(lab);
       const paths = [
