@@ -1,0 +1,561 @@
+/// <reference lib="dom" />
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packageRoot } from '../../src/core/package-root.js';
+import { createApp } from '../../src/http/app.js';
+import { drainAnnotations } from '../../src/tasks/annotate.js';
+import { runImport } from '../../src/tasks/import.js';
+import { createAuthorization } from '../../src/tenancy/clients-authorization.js';
+import { issueAdminToken } from '../../src/tenancy/tokens.js';
+import { patient, type Served, serve, TENANT } from '../http/served.js';
+import { CHROMIUM, launch, seriousFindings, type Visit, visit } from './browser.js';
+
+/** The page's places as a person uses them: patients, trying a note, jobs, administration, and the shell around them. */
+let served: Served;
+let browser: Browser;
+/** As the demo serves it: no token is asked for. */
+let open: Visit;
+/** As a hospital serves it. */
+let closed: Visit;
+let token: string;
+let adminToken: string;
+
+async function importFrom(paths: string[]): Promise<string> {
+  const { rooms, tenant } = served;
+  const params = { paths, folder: process.cwd(), defaults: {}, columns: {} };
+  const job = await rooms.jobs.create(tenant, 'import', params);
+  const claimed = await rooms.jobs.claim(tenant, job.id);
+  await runImport({ jobs: rooms.jobs, bundle: rooms.bundles, clock: rooms.clock }, tenant, claimed, {
+    base: rooms.baseOf(tenant),
+    annotate: async () => {
+      await drainAnnotations(await rooms.annotation(), tenant);
+      return { created: 0, updated: 0, deleted: 0, unchanged: 0, byType: {} };
+    },
+  });
+  return job.id;
+}
+
+/** A file whose every third line is refused, each for another reason. */
+function faultyFile(): string {
+  const folder = join(served.system.dir, 'ward seven, west wing, records handed over by the former provider');
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, 'observations-and-people.ndjson');
+  const lines = [
+    patient({ id: 'long', name: [{ family: LONG_NAME, given: ['Wilhelmina', 'Anastasia'] }] }),
+    patient({ id: 'faulty', birthDate: 'the third of May' }),
+    {
+      resourceType: 'Observation',
+      status: 'final',
+      code: { text: 'Weight' },
+      subject: { reference: 'Patient/long' },
+    },
+    { resourceType: 'Observation', code: { text: 'No status' } },
+  ];
+  writeFileSync(path, `${lines.map((line) => JSON.stringify(line)).join('\n')}\n{"resourceType": "Pat\n`);
+  return path;
+}
+const LONG_NAME = 'Featherstonehaugh-Wolfeschlegelsteinhausenbergerdorff';
+
+const NDJSON_LINES = 5;
+/** Of a line, for a long note: 20,000 characters. */
+const REPEATS = 220;
+/** Longer than this nobody waits for a place, on a busy machine either. */
+const PATIENCE_MS = 15_000;
+
+describe.skipIf(!CHROMIUM)('the page', () => {
+  beforeAll(async () => {
+    served = await serve();
+    const { rooms, system } = served;
+    const secret = randomBytes(32);
+    const { clock } = system;
+    const authorization = createAuthorization({ control: system.tenants.control, clock, secret });
+    const options = {
+      baseUrl: 'http://127.0.0.1:8080',
+      version: '0',
+      authorization,
+      verify: authorization.verify,
+      admin: { tenants: system.tenants, jobs: rooms.jobs, clients: authorization.clients },
+    };
+    const { id, name } = served.tenant.record;
+    token = authorization.issue({
+      tenant: { id, name },
+      scope: 'system/*.cruds',
+      subject: 'Practitioner/okonkwo',
+    });
+    adminToken = issueAdminToken(secret, clock, {
+      scope: 'admin.read admin.write',
+      subject: 'ops',
+      lifeS: 3600,
+    });
+    browser = await launch();
+    open = await visit(browser, createApp(rooms, { ...options, dev: true }), { tenant: TENANT, token: '' });
+    closed = await visit(browser, createApp(rooms, { ...options, dev: false }), {
+      tenant: TENANT,
+      token: '',
+    });
+    for (const { page } of [open, closed]) page.setDefaultTimeout(PATIENCE_MS);
+    open.takeProblems();
+    closed.takeProblems();
+  }, 180_000);
+  afterAll(async () => {
+    await open?.close();
+    await closed?.close();
+    await browser?.close();
+    await served?.close();
+  });
+
+  describe('with nothing in it', () => {
+    it('says so in each place, and how to begin', async () => {
+      const { page } = open;
+      for (const [place, says] of [
+        ['patients', 'There is no patient yet'],
+        ['jobs', 'No job has run yet'],
+      ] as const) {
+        await open.open(place);
+        await page.waitForSelector(`text=${says}`);
+        expect(await open.look(`empty-${place}`)).toEqual([]);
+      }
+      expect(open.takeProblems()).toEqual([]);
+    });
+  });
+
+  describe('jobs', () => {
+    let sample: string;
+    let faulty: string;
+
+    it('lists an import with what came in, and where its time went', async () => {
+      sample = await importFrom([join(packageRoot(), 'examples', 'sample')]);
+      const { page } = open;
+      await open.open('jobs');
+      await page.click('a.row:has-text("Import")');
+      await page.waitForSelector('h2:has-text("Where the time went")');
+      expect(page.url()).toContain(sample);
+      expect(await page.locator('.state').first().textContent()).toBe('done');
+      expect(await page.locator('.heat rect[class^=phase-]').count()).toBeGreaterThan(3);
+      expect(await page.locator('table.counts:has-text("Patient") td').first().textContent()).toMatch(/\d/);
+      await page.waitForSelector('caption:has-text("Slowest")');
+      expect(await open.look('job-done')).toEqual([]);
+      expect(open.takeProblems()).toEqual([]);
+    }, 120_000);
+
+    it('names file, line and reason of what was refused', async () => {
+      faulty = await importFrom([faultyFile()]);
+      const { page } = open;
+      await open.open(`jobs/${faulty}`);
+      await page.waitForSelector('h2:has-text("Refused")');
+      const rows = await page.locator('section[aria-labelledby=job-errors] tbody tr').allTextContents();
+      expect(rows).toHaveLength(3);
+      for (const [i, line] of [2, 4, NDJSON_LINES].entries())
+        expect(rows[i]).toMatch(new RegExp(`observations-and-people\\.ndjson${line}`));
+      expect(await page.locator('body').textContent()).not.toContain('the third of May');
+      expect(await open.look('job-refused')).toEqual([]);
+      expect(open.takeProblems()).toEqual([]);
+    }, 60_000);
+
+    it('shows a job move with its rate and the time that is left, and stops and resumes it', async () => {
+      const { jobs } = served.rooms;
+      const { page } = open;
+      const made = await jobs.create(served.tenant, 'reindex', {});
+      const job = await jobs.claim(served.tenant, made.id);
+      await jobs.beat(job, { parts: 64, partsDone: 16, resources: 4_000, rewritten: 900 });
+      await open.open('jobs');
+      const row = page.locator('a.row', { hasText: 'Re-index' });
+      await row.locator('text=16 of 64 parts').waitFor();
+      const before = await row.locator('progress').getAttribute('value');
+      await new Promise((resolve) => setTimeout(resolve, 3_200));
+      await jobs.beat(job, { parts: 64, partsDone: 40, resources: 12_000, rewritten: 2_100 });
+      await row.locator('text=40 of 64 parts').waitFor({ timeout: 8_000 });
+      expect(Number(await row.locator('progress').getAttribute('value'))).toBeGreaterThan(Number(before));
+      expect(await row.textContent()).toMatch(/[\d,]+ resources\/s.*about .* left/);
+      expect(await open.look('jobs')).toEqual([]);
+      await row.click();
+      await page.click('button:has-text("Stop")');
+      await page.waitForSelector('dialog[open]');
+      expect(await open.look('job-stop')).toEqual([]);
+      await page.keyboard.press('Escape');
+      await page.waitForSelector('dialog', { state: 'detached' });
+      expect((await jobs.get(served.tenant, job.id)).state).toBe('running');
+      await page.click('button:has-text("Stop")');
+      await page.click('dialog button[type=submit]');
+      await page.waitForSelector('.state:has-text("stopped")');
+      expect((await jobs.get(served.tenant, job.id)).state).toBe('cancelled');
+      await page.click('button:has-text("Go on")');
+      await page.waitForSelector('.state:has-text("waiting")');
+      expect((await jobs.get(served.tenant, job.id)).state).toBe('queued');
+      await jobs.cancel(served.tenant, job.id);
+      expect(open.takeProblems()).toEqual([]);
+    });
+
+    it('asks nothing while it is hidden, and at once when it is seen again', async () => {
+      const { page } = open;
+      await open.open('jobs');
+      await page.waitForSelector('a.row');
+      let asked = 0;
+      page.on('request', (request) => {
+        if (request.url().endsWith('$jobs')) asked++;
+      });
+      const hide = (hidden: boolean) =>
+        page.evaluate((h) => {
+          Object.defineProperty(document, 'hidden', { configurable: true, get: () => h });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }, hidden);
+      const made = await served.rooms.jobs.create(served.tenant, 'reindex', {});
+      await hide(true);
+      await hide(false);
+      await page.waitForSelector('.state:has-text("waiting")');
+      await hide(true);
+      await page.waitForTimeout(400);
+      asked = 0;
+      await page.waitForTimeout(3_500);
+      expect(asked).toBe(0);
+      await hide(false);
+      await expect.poll(() => asked).toBe(1);
+      await served.rooms.jobs.cancel(served.tenant, made.id);
+    });
+  });
+
+  describe('patients', () => {
+    it('are found as one types, by name, identifier and birth date, alone and together', async () => {
+      const { page } = open;
+      await open.open('patients');
+      await page.waitForSelector('.card');
+      expect(await page.locator('.card').count()).toBe(8);
+      for (const [typed, name] of [
+        ['hollo', 'Margaret Holloway'],
+        ['Holloway, Margaret', 'Margaret Holloway'],
+        ['MR-100203', 'Lucía Ferreira'],
+        ['1945-06-08', 'Walter Brandt'],
+        ['brandt 1945', 'Walter Brandt'],
+      ]) {
+        await page.fill('.search', typed!);
+        await page.waitForFunction(
+          (n) => document.querySelectorAll('.card').length === 1 && document.body.textContent!.includes(n!),
+          name,
+        );
+      }
+      await page.fill('.search', 'brandt 1946');
+      await page.waitForSelector('text=No patient is found');
+      expect(await open.look('patients-none')).toEqual([]);
+      await page.click('text=Show all patients');
+      await page.waitForFunction(() => document.querySelectorAll('.card').length === 8);
+      expect(await open.look('patients')).toEqual([]);
+      expect(open.takeProblems()).toEqual([]);
+    });
+
+    it('are opened by the keyboard alone, and the list is as it was on coming back', async () => {
+      const { page } = open;
+      await open.open('patients');
+      await page.waitForSelector('.card');
+      await page.focus('.search');
+      await page.keyboard.type('hollo');
+      await page.waitForFunction(() => document.querySelectorAll('.card').length === 1);
+      await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('Enter');
+      await page.waitForSelector('h1:has-text("Margaret Holloway")');
+      expect(await page.evaluate(() => document.activeElement?.id)).toBe('main');
+      await page.waitForSelector('.essentials li');
+      expect(await page.locator('.essentials').textContent()).toMatch(
+        /Allergies.*Sulfa.*diabetes.*medication/,
+      );
+      expect(await open.look('patient')).toEqual([]);
+      await page.goBack();
+      await page.waitForFunction(() => document.querySelectorAll('.card').length === 1);
+      expect(await page.inputValue('.search')).toBe('hollo');
+      expect(open.takeProblems()).toEqual([]);
+    });
+
+    it('stay readable with a name that fits no line', async () => {
+      const { page } = open;
+      await open.open('patients');
+      await page.fill('.search', 'feather');
+      await page.waitForSelector(`text=${LONG_NAME}`);
+      expect(await open.look('patients-long-name')).toEqual([]);
+    });
+
+    it('say that the server is slow, refuses or is gone, and try again when asked', async () => {
+      const { page } = open;
+      let answer: 'slow' | 'fails' | 'goes on' = 'slow';
+      await page.route('**/Patient?*', async (route) => {
+        if (answer === 'slow') await page.waitForTimeout(7_000);
+        if (answer === 'fails')
+          await route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad gateway</h1>' });
+        else await route.continue().catch(() => undefined);
+      });
+      await open.open('patients');
+      await page.waitForSelector('text=The server or the network is slow');
+      expect(await open.look('patients-slow')).toEqual([]);
+      answer = 'fails';
+      await page.fill('.search', 'brandt');
+      await page.waitForSelector('text=The server answered 502');
+      expect(await open.look('patients-failing')).toEqual([]);
+      answer = 'goes on';
+      await page.click('text=Try again');
+      await page.waitForSelector('.card');
+      await page.context().setOffline(true);
+      await page.waitForSelector('text=This computer is offline. What is shown may be out of date.');
+      await page.fill('.search', 'hollo');
+      await page.waitForSelector('[role=alert]:has-text("offline")');
+      await page.context().setOffline(false);
+      await page.waitForSelector('text=Margaret Holloway');
+      await page.unroute('**/Patient?*');
+      open.takeProblems();
+    });
+  });
+
+  describe('a note that is tried', () => {
+    it('is shown with what is understood and refused, as text and as FHIR, and kept nowhere', async () => {
+      const { page } = open;
+      await open.open('try');
+      await page.fill('textarea', 'Denies chest pain. Takes metformin 500 mg BID.');
+      await page.focus('textarea');
+      await page.keyboard.press('Control+Enter');
+      await page.waitForSelector('.note mark.medication');
+      expect(await page.locator('.note mark.refused').textContent()).toBe('chest pain');
+      await page.waitForSelector('text=1 understood, 1 refused as facts about the patient, 1 FHIR resource');
+      await page.click('text=As FHIR');
+      await page.click('.fhir summary');
+      expect(JSON.parse((await page.locator('.fhir pre').textContent())!)).toMatchObject({
+        resourceType: 'MedicationStatement',
+        status: 'active',
+      });
+      expect(await open.look('try-fhir')).toEqual([]);
+      expect(open.takeProblems()).toEqual([]);
+    });
+
+    it('may be one of the examples, or nothing', async () => {
+      const { page } = open;
+      await open.open('try');
+      const examples = await page.locator('.try > .choice button').count();
+      for (let i = 0; i < examples; i++) {
+        await page.locator('.try > .choice button').nth(i).click();
+        const text = await page.inputValue('textarea');
+        await page.waitForFunction((t) => document.querySelector('.note')?.textContent === t, text);
+        expect(await page.locator('.note mark').count()).toBeGreaterThan(4);
+      }
+      expect(await open.look('try')).toEqual([]);
+      await page.fill('textarea', 'The weather was fine.');
+      await page.click('text=Read it');
+      await page.waitForSelector('text=Nothing of medicine was found in it.');
+      await page.fill('textarea', '');
+      expect(await page.isDisabled('button:has-text("Read it")')).toBe(true);
+      expect(open.takeProblems()).toEqual([]);
+    });
+
+    it('may be as long as twenty pages', async () => {
+      const { page } = open;
+      await open.open('try');
+      const part =
+        'Patient takes lisinopril 20 mg daily for hypertension. Denies syncope. Mother had asthma.\n';
+      await page.evaluate((text) => {
+        const area = document.querySelector('textarea')!;
+        area.value = text;
+        area.dispatchEvent(new Event('input', { bubbles: true }));
+      }, part.repeat(REPEATS));
+      const from = Date.now();
+      await page.click('text=Read it');
+      await page.locator('.note mark').nth(REPEATS).waitFor({ timeout: 60_000 });
+      console.log(`a note of ${part.length * REPEATS} characters: read and shown in ${Date.now() - from} ms`);
+      expect(await page.locator('.note mark').count()).toBeGreaterThan(2 * REPEATS);
+      await page.screenshot({ path: join(packageRoot(), 'test-output', 'try-long.png') });
+    }, 90_000);
+  });
+
+  describe('signing in', () => {
+    it('is asked for where the server wants a token, says why one is refused, and opens with a good one', async () => {
+      const { page } = closed;
+      await closed.open('patients');
+      await page.waitForSelector('h1:has-text("Sign in")');
+      expect(await closed.look('sign-in')).toEqual([]);
+      await page.fill('.sign-in input[type=password]', 'no.good.token');
+      await page.click('.sign-in button[type=submit]');
+      await page.waitForSelector('[role=alert]');
+      expect(await closed.look('sign-in-refused')).toEqual([]);
+      await page.fill('.sign-in input[type=password]', token);
+      await page.keyboard.press('Enter');
+      await page.waitForSelector('.card');
+      expect(await page.evaluate(() => JSON.stringify(localStorage))).toBe('{}');
+      closed.takeProblems();
+    });
+
+    it('ends by itself when nobody uses the page, after a word of warning', async () => {
+      const { page } = closed;
+      await page.clock.install();
+      await closed.open('patients');
+      await page.waitForSelector('.card');
+      await page.clock.runFor(14 * 60_000 + 5_000);
+      await page.waitForSelector('text=You will be signed out in a minute');
+      expect(await seriousFindings(page)).toEqual([]);
+      await page.screenshot({ path: join(packageRoot(), 'test-output', 'idle-warning.png') });
+      await page.click('text=Stay signed in');
+      await page.waitForSelector('text=You will be signed out', { state: 'detached' });
+      await page.clock.runFor(15 * 60_000 + 2_000);
+      await page.waitForSelector('text=You were signed out for want of use');
+      expect(await page.locator('.card').count()).toBe(0);
+      expect(await page.evaluate(() => JSON.stringify(sessionStorage))).not.toContain(token);
+      await page.clock.resume();
+      await page.fill('.sign-in input[type=password]', token);
+      await page.click('.sign-in button[type=submit]');
+      await page.waitForSelector('.card');
+      closed.takeProblems();
+    });
+  });
+
+  describe('administration', () => {
+    it('has a sign-in of its own, which a token of the tenant does not open', async () => {
+      const { page } = closed;
+      await closed.open('admin');
+      await page.waitForSelector('text=Sign in as an administrator');
+      await page.fill('.admin input[type=password]', token);
+      await page.click('.admin button[type=submit]');
+      await page.waitForSelector('.admin [role=alert]');
+      expect(await closed.look('admin-sign-in')).toEqual([]);
+      await page.fill('.admin input[type=password]', adminToken);
+      await page.click('.admin button[type=submit]');
+      await page.waitForSelector(`a.row:has-text("${TENANT}")`);
+      closed.takeProblems();
+    });
+
+    it('makes a tenant, and suspends it only when its name was typed', async () => {
+      const { page } = closed;
+      await page.click('text=Make a tenant');
+      await page.fill('.fields input', TENANT);
+      await page.click('.fields button[type=submit]');
+      await page.waitForSelector('.fields [role=alert]');
+      await page.fill('.fields input', 'ward-seven');
+      await page.click('.fields button[type=submit]');
+      await page.waitForSelector('a.row:has-text("ward-seven")', { timeout: 30_000 });
+      expect(await closed.look('admin-tenants')).toEqual([]);
+      await page.click('a.row:has-text("ward-seven")');
+      await page.click('button:has-text("Suspend")');
+      expect(await page.isDisabled('dialog button[type=submit]')).toBe(true);
+      await page.fill('dialog input', 'ward-seven');
+      expect(await closed.look('admin-suspend')).toEqual([]);
+      await page.click('dialog button[type=submit]');
+      await page.waitForSelector('.state:has-text("suspended")');
+      await page.waitForSelector('text=its tables are not measured');
+      await page.click('button:has-text("Let it work again")');
+      await page.click('dialog button[type=submit]');
+      await page.waitForSelector('.state:has-text("active")');
+      closed.takeProblems();
+    });
+
+    it('shows keys with their age, rotates them, and registers and revokes clients', async () => {
+      const { page } = closed;
+      await closed.open(`admin/tenant/${TENANT}`);
+      const rows = page.locator('section[aria-labelledby=keys] tbody tr');
+      await rows.first().waitFor();
+      const before = await rows.count();
+      await page.selectOption('section[aria-labelledby=keys] select', 'body');
+      await page.click('section[aria-labelledby=keys] button:has-text("Rotate")');
+      await page.click('dialog button[type=submit]');
+      await expect.poll(() => rows.count()).toBe(before + 1);
+
+      await page.click('summary:has-text("Register a client")');
+      await page.fill('.inner .field:nth-of-type(1) input', 'Nightly export');
+      await page.fill('.inner textarea', 'no key set');
+      await page.click('.inner button[type=submit]');
+      await page.waitForSelector('.inner [role=alert]');
+      const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' });
+      const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'night-1', alg: 'ES384', use: 'sig' };
+      await page.fill('.inner textarea', JSON.stringify({ keys: [jwk] }));
+      await page.click('.inner button[type=submit]');
+      await page.waitForSelector('text=is registered as');
+      await page.click('.client summary');
+      await page.waitForSelector('.client pre:has-text("night-1")');
+      expect(await closed.look('admin-tenant')).toEqual([]);
+      await page.click('button[aria-label="Revoke Nightly export"]');
+      await page.click('dialog button[type=submit]');
+      await page.waitForSelector('.state:has-text("revoked")');
+      closed.takeProblems();
+    });
+
+    it('searches the audit log by patient, person, time and outcome', async () => {
+      const { page } = closed;
+      await closed.open('admin/audit');
+      await page.waitForSelector('.audit tbody tr');
+      expect(await page.locator('.audit tbody').textContent()).toContain('Practitioner/okonkwo');
+      expect(await closed.look('admin-audit')).toEqual([]);
+      await page.selectOption('.filter .field:has-text("Outcome") select', '4');
+      await page.click('.filter button[type=submit]');
+      await page.waitForFunction(() =>
+        [...document.querySelectorAll('.audit tbody tr')].every((r) => r.textContent!.includes('refused')),
+      );
+      await page.click('.filter button:has-text("Clear")');
+      await page.fill('.filter .field:has-text("Who") input', 'nobody');
+      await page.click('.filter button[type=submit]');
+      await page.waitForSelector('text=Nothing of that kind was recorded');
+      await page.click('.filter button:has-text("Clear")');
+      await page.fill('.filter .field:has-text("Patient") input', 'Patient/long');
+      await page.click('.filter button[type=submit]');
+      await page.waitForFunction(() => {
+        const rows = [...document.querySelectorAll('.audit tbody tr')];
+        return rows.some((r) => r.textContent!.includes('Patient/long'));
+      });
+      expect(closed.takeProblems()).toEqual([]);
+    });
+  });
+
+  describe('the shell', () => {
+    it('leads past the navigation, and to each place, by the keyboard', async () => {
+      const { page } = open;
+      await open.open('patients');
+      await page.waitForSelector('.search');
+      open.takeProblems();
+      await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+      await page.keyboard.press('Tab');
+      expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Skip to content');
+      await page.keyboard.press('Enter');
+      expect(await page.evaluate(() => document.activeElement?.id)).toBe('main');
+      expect(page.url()).toMatch(/#\/patients$/);
+      for (const place of ['Cohorts', 'Jobs', 'Try it', 'Administration', 'Patients']) {
+        await page.focus(`nav[aria-label=Places] a:has-text("${place}")`);
+        await page.keyboard.press('Enter');
+        await page.waitForFunction((p) => document.title.startsWith(p), place);
+        expect(await page.evaluate(() => document.activeElement?.id)).toBe('main');
+        expect(await page.locator('nav[aria-label=Places] a[aria-current=page]').textContent()).toBe(place);
+      }
+      expect(open.takeProblems()).toEqual([]);
+    });
+
+    it('stands when a place fails, and survives an address that is none', async () => {
+      const { page } = open;
+      await page.route('**/$jobs', (route) =>
+        route.fulfill({ contentType: 'application/json', body: '{"jobs":[{"id":"x"}]}' }),
+      );
+      await open.open('jobs');
+      await page.waitForSelector('text=This place failed');
+      expect(await open.look('failed')).toEqual([]);
+      await page.unroute('**/$jobs');
+      await page.click('nav[aria-label=Places] a:has-text("Patients")');
+      await page.waitForSelector('.card');
+      await open.open('%E0%A4%A');
+      await page.waitForSelector('.card');
+      open.takeProblems();
+    });
+
+    it('asks no other host, and runs nothing that its policy forbids', async () => {
+      const { page } = open;
+      const answer = await page.request.get(open.base);
+      expect(answer.headers()['content-security-policy']).toContain("script-src 'self'");
+      expect(answer.headers()['content-security-policy']).not.toContain('unsafe');
+      const forbidden = await page.evaluate(
+        () =>
+          new Promise((done) => {
+            document.addEventListener('securitypolicyviolation', () => done('forbidden'), { once: true });
+            const script = document.createElement('script');
+            script.textContent = 'globalThis.ran = true';
+            document.body.append(script);
+          }),
+      );
+      expect(forbidden).toBe('forbidden');
+      open.takeProblems();
+    });
+  });
+});
+
+describe.runIf(!CHROMIUM)('the page', () => {
+  it.skip('is tried in a browser: no Chromium was found (CENOTE_TEST_CHROMIUM names one)', () => undefined);
+});
