@@ -97,5 +97,8 @@ function pool(
   });
   // An idle connection that breaks is dropped by the pool; without a listener it would end the process.
   made.on('error', () => {});
+  // The pool listens to idle connections only. One that is lent and loses its server tells its query, and then its own
+  // listeners: without one the process would end because a tenant was shredded or PostgreSQL restarted.
+  made.on('connect', (client) => client.on('error', () => {}));
   return made;
 }
