@@ -30,7 +30,7 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
   const [words, setWords] = useState('');
   const [asOf, setAsOf] = useState('');
   const [stops, setStops] = useState<string[]>([]);
-  const [chosen, setChosen] = useState<Event>();
+  const [pressed, setChosen] = useState<Event>();
   const [span, setSpan] = useState<Window>();
   const [picked, setPicked] = useState<readonly string[]>();
   const [round, setRound] = useState(0);
@@ -61,6 +61,11 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
         ),
     );
   }, [events, derived, abnormal, words]);
+  // What was read anew since it was pressed, after a review, stands for it.
+  const chosen = useMemo(
+    () => pressed && (events.find((e) => e.key === pressed.key) ?? pressed),
+    [events, pressed],
+  );
   const whole = useMemo(() => wholeWindow(events), [events]);
   const series = useMemo(() => seriesOf(shown), [shown]);
   const names = picked ?? series.slice(0, CHARTS_AT_FIRST).map((s) => s.key);

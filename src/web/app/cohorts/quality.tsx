@@ -43,7 +43,11 @@ export function Quality({ reports }: { reports: readonly ExportFile[] }): JSX.El
       <Show of={found}>
         {({ types }) => (
           <>
-            <div class="scroll">
+            <div
+              class="scroll"
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it
+              tabIndex={0}
+            >
               <table class="figures">
                 <thead>
                   <tr>
@@ -98,7 +102,11 @@ export function Quality({ reports }: { reports: readonly ExportFile[] }): JSX.El
 
 function Columns({ of }: { of: TypeQuality }): JSX.Element {
   return (
-    <div class="scroll">
+    <div
+      class="scroll"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it
+      tabIndex={0}
+    >
       <table class="figures">
         <thead>
           <tr>
