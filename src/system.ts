@@ -72,6 +72,8 @@ export interface Rooms {
   readonly bundles: BundleDeps;
   /** FHIR base of a tenant, absolute, without trailing slash. */
   baseOf(tenant: Tenant): string;
+  /** File of the site’s own lexicon; undefined where the shipped one is in use. */
+  readonly lexicon: string | undefined;
   /** What annotates documents. The reader's threads start at the first call. */
   annotation(): Promise<AnnotateDeps>;
   /** Ends what was started on demand. */
@@ -139,6 +141,7 @@ export function wireRooms({
     jobs,
     bundles,
     baseOf,
+    lexicon,
     async annotation() {
       // Loaded here: a command that reads no notes pays for no reader.
       pool ??= import('./tasks/nlp-pool.js').then((module) => module.createNlpPool({ lexicon }));

@@ -144,17 +144,8 @@ export function encodeLexicon(content: LexiconContent): Buffer {
  */
 export function decodeLexicon(file: Buffer): LexiconTables {
   const bytes = gunzipSync(file);
-  const magicEnd = bytes.indexOf(10);
-  if (bytes.toString('latin1', 0, Math.max(0, magicEnd)) !== MAGIC)
-    throw new Error(`not a lexicon of version "${MAGIC}"`);
-  const headEnd = bytes.indexOf(10, magicEnd + 1);
-  const head = JSON.parse(bytes.toString('utf8', magicEnd + 1, headEnd)) as {
-    entries: number;
-    tokenCount: number;
-    conceptCount: number;
-    lengths: number[];
-  };
-  let at = headEnd + 1;
+  const { head, start } = headOf(bytes);
+  let at = start;
   const parts = head.lengths.map((length) => {
     const part = bytes.toString('utf8', at, at + length);
     at += length;
@@ -219,6 +210,49 @@ export function decodeLexicon(file: Buffer): LexiconTables {
     flags,
     conceptIds,
     conceptStart,
+  };
+}
+
+interface Head {
+  readonly entries: number;
+  readonly tokenCount: number;
+  readonly conceptCount: number;
+  /** Bytes of the words, the ordinary words and the concepts. */
+  readonly lengths: readonly number[];
+}
+
+function headOf(bytes: Buffer): { head: Head; start: number } {
+  const magicEnd = bytes.indexOf(10);
+  if (bytes.toString('latin1', 0, Math.max(0, magicEnd)) !== MAGIC)
+    throw new Error(`not a lexicon of version "${MAGIC}"`);
+  const headEnd = bytes.indexOf(10, magicEnd + 1);
+  return { head: JSON.parse(bytes.toString('utf8', magicEnd + 1, headEnd)) as Head, start: headEnd + 1 };
+}
+
+/** Names of codes alone, for who reads no notes. */
+export interface ConceptNames {
+  /** A concept's name; undefined where the lexicon has no such code. `system` is an index into `SYSTEMS`. */
+  displayOf(system: number, code: string): string | undefined;
+}
+
+/**
+ * Reads the names of codes from what `encodeLexicon` wrote: the rest is not kept, and no index is made.
+ * @param bytes the file, unzipped.
+ * @throws Error where the bytes are not a lexicon of this version.
+ */
+export function decodeConceptNames(bytes: Buffer): ConceptNames {
+  const { head, start } = headOf(bytes);
+  const [words = 0, ordinary = 0, length = 0] = head.lengths;
+  const from = start + words + ordinary;
+  // A copy: the whole file is not to be held for it.
+  const rows = Buffer.concat([Buffer.from('\n'), bytes.subarray(from, from + length), Buffer.from('\n')]);
+  return {
+    displayOf(system, code) {
+      if (/[\t\n]/.test(code)) return undefined;
+      const at = rows.indexOf(`\n${system}\t${code}\t`);
+      if (at < 0) return undefined;
+      return rows.toString('utf8', at + 1, rows.indexOf(10, at + 1)).split('\t')[3];
+    },
   };
 }
 

@@ -36,12 +36,18 @@ const NO_DEFINITION = /^SearchParameter-example/;
 const BY_HAND = new Set(['ele-1', 'dom-3', 'ref-1', 'txt-1', 'txt-2']);
 const NEEDS_PATTERNS = new Set(['eld-16', 'eld-19', 'sdf-19', 'sdf-8a']);
 
+/** HL7's own code systems, without those that stand in the package as examples of what others own. */
+const OWN_SYSTEM = /^http:\/\/(hl7\.org\/fhir|terminology\.hl7\.org\/CodeSystem)\/(?!.*\bex(ample\b|-))/;
+/** Words of a note on what a code system took from others' standards: left out. */
+const OTHERS = /DICOM|SNOMED|LOINC|IHE|AHA|ASTM|ISO /;
+
 fetchPackage();
 mkdirSync(tables, { recursive: true });
 const definitions = readDefinitions();
 const types = writeResourceTypes();
 writeElements();
 writeCodes();
+writeCodeSystems();
 writeInvariants();
 writeSearchParameters();
 writeCompartments();
@@ -189,6 +195,35 @@ function writeCodes() {
   }
   const filled = Object.entries(out).filter(([, systems]) => Object.keys(systems).length > 0);
   save('codes.json', Object.fromEntries(filled.sort(([a], [b]) => compare(a, b))), 0);
+}
+
+/**
+ * [["http://hl7.org/fhir/administrative-gender", "AdministrativeGender", "4.0.1", "", [["male", "Male"], …]], …]: the code
+ * systems that the package lists completely. Flags: `i` where case does not count; a concept's third item is what is nested
+ * under it, its fourth the further codes that lie under it (v3's property `child`).
+ */
+function writeCodeSystems() {
+  const out = [];
+  for (const file of readdirSync(folder).filter((name) => name.startsWith('CodeSystem-'))) {
+    const { url = '', name, version, content, copyright = '', caseSensitive, concept } = read(file);
+    if (content !== 'complete' || !concept || !OWN_SYSTEM.test(url) || OTHERS.test(copyright)) continue;
+    out.push([url, name, version, caseSensitive === false ? 'i' : '', compactConcepts(concept)]);
+  }
+  save(
+    'code-systems.json',
+    out.sort((a, b) => compare(a[0], b[0])),
+    1,
+  );
+}
+
+function compactConcepts(concepts) {
+  return concepts.map(({ code, display, concept, property = [] }) => {
+    const further = property.filter((p) => p.code === 'child').map((p) => p.valueCode);
+    const nested = concept ? compactConcepts(concept) : undefined;
+    const row = [code, display ?? 0, nested ?? 0, further.length > 0 ? further : 0];
+    while (row.at(-1) === 0) row.pop();
+    return row;
+  });
 }
 
 function expand(set, valueSets, codeSystems) {

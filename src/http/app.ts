@@ -57,6 +57,7 @@ import { createRouter, type Route, type Router } from './router.js';
 import type { Search as FindPage } from './search.js';
 import { shapeRead } from './shape-answer.js';
 import { terminologyRoutes } from './terminology.js';
+import { lexiconNames } from './terminology-lexicon.js';
 import { timelineRoutes } from './timeline.js';
 import { validateRoutes } from './validate.js';
 import { viewDefinitionRoutes } from './view-definition.js';
@@ -81,6 +82,8 @@ export interface HttpSystem {
   annotation(): Promise<AnnotateDeps>;
   /** The base the index knows references to ourselves by: the configured one, whatever address a caller used. */
   baseOf(tenant: Tenant): string;
+  /** File of the site's own lexicon; the shipped one where not given. */
+  readonly lexicon?: string | undefined;
 }
 
 export interface AppOptions {
@@ -371,7 +374,12 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
       ...lastnRoutes(find, decorate),
       ...auditLogRoutes(),
       ...documentRoutes(bundles),
-      ...terminologyRoutes({ store: system.store, search, baseOf: (tenant) => system.baseOf(tenant) }),
+      ...terminologyRoutes({
+        store: system.store,
+        search,
+        baseOf: (tenant) => system.baseOf(tenant),
+        lexicon: lexiconNames(system.lexicon),
+      }),
       annotationRoute,
       ...timelineRoutes(system.timeline),
       ...(system.exports

@@ -107,7 +107,16 @@ export function terminologyCapabilities({ base, version, date }: CapabilitySetti
       hierarchical: false,
       paging: true,
       incomplete: false,
-      parameter: ['url', 'valueSet', 'valueSetVersion', 'filter', 'offset', 'count'].map((name) => ({
+      parameter: [
+        'url',
+        'valueSet',
+        'valueSetVersion',
+        'filter',
+        'offset',
+        'count',
+        'includeDesignations',
+        'displayLanguage',
+      ].map((name) => ({
         name,
       })),
     },

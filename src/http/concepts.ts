@@ -54,3 +54,32 @@ export function findConcept(codeSystem: Resource, code: string): Concept | undef
   }
   return undefined;
 }
+
+/** Whether a code lies under another, nested or by the properties `parent` and `child` (R4 codesystem.html#hierarchy). */
+export function isUnder(codeSystem: Resource, code: string, ancestor: string): boolean {
+  const children = new Map<string, string[]>();
+  const link = (parent: string, child: string) => {
+    const known = children.get(parent);
+    if (known) known.push(child);
+    else children.set(parent, [child]);
+  };
+  for (const concept of conceptsOf(codeSystem)) {
+    for (const parent of concept.parents) link(parent, concept.code);
+    for (const { code: name, valueCode } of concept.properties) {
+      if (typeof valueCode !== 'string') continue;
+      if (name === 'parent') link(valueCode, concept.code);
+      if (name === 'child') link(concept.code, valueCode);
+    }
+  }
+  const seen = new Set<string>();
+  const open = [ancestor];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const child of children.get(next) ?? []) {
+      if (child === code) return true;
+      if (seen.has(child)) continue;
+      seen.add(child);
+      open.push(child);
+    }
+  }
+  return false;
+}

@@ -1,12 +1,14 @@
 import { Fault, invalid } from '../core/fault.js';
-import type { CodeKnowledge } from '../search/value-sets.js';
-import { findConcept } from './concepts.js';
+import { isUnder } from './concepts.js';
 import type { Handler } from './exchange.js';
 import {
   askedCodings,
+  conceptIn,
   inputOf,
   judged,
-  knowledgeOf,
+  type KnownSystem,
+  LOAD,
+  ONLY_A_PART,
   parameters,
   systemOf,
   type TerminologyDeps,
@@ -22,16 +24,13 @@ export function lookup(deps: TerminologyDeps): Handler {
     const code = input.text('code') ?? coding?.code;
     if (system === undefined || code === undefined)
       throw invalid('$lookup needs system and code, or a coding.', 'code');
-    const codeSystem = await systemOf(deps, request, system, input.text('version'));
-    const concept = findConcept(codeSystem, code);
-    if (!concept) throw new Fault('not-found', 'The code system has no such code.', { at: 'code' });
+    const known = await systemOf(deps, request, system, input.text('version'));
+    const concept = await conceptIn(known, code, 'code');
     return {
       status: 200,
       resource: parameters([
-        { name: 'name', valueString: String(codeSystem.name ?? codeSystem.title ?? codeSystem.url) },
-        typeof codeSystem.version === 'string'
-          ? { name: 'version', valueString: codeSystem.version }
-          : undefined,
+        { name: 'name', valueString: known.name },
+        known.version === undefined ? undefined : { name: 'version', valueString: known.version },
         { name: 'display', valueString: concept.display ?? code },
         concept.definition === undefined
           ? undefined
@@ -67,17 +66,17 @@ export function lookup(deps: TerminologyDeps): Handler {
 export function validateInSystem(deps: TerminologyDeps): Handler {
   return async (request) => {
     const input = await inputOf(request);
+    let partial = false;
     for (const coding of askedCodings(input)) {
-      const codeSystem = await systemOf(
-        deps,
-        request,
-        input.text('url') ?? coding.system,
-        input.text('version'),
-      );
-      const concept = coding.code === undefined ? undefined : findConcept(codeSystem, coding.code);
-      if (concept) return { status: 200, resource: judged(concept, coding.display) };
+      const known = await systemOf(deps, request, input.text('url') ?? coding.system, input.text('version'));
+      const concept = coding.code === undefined ? undefined : await known.find(coding.code);
+      if (concept) return { status: 200, resource: judged(known, concept, coding.display) };
+      partial ||= known.partial;
     }
-    return { status: 200, resource: verdict(false, 'The code system has no such code.', undefined) };
+    const message = partial
+      ? `${ONLY_A_PART} It may be right all the same. ${LOAD}`
+      : 'The code system has no such code.';
+    return { status: 200, resource: verdict(false, message, undefined) };
   };
 }
 
@@ -91,30 +90,22 @@ export function subsumes(deps: TerminologyDeps): Handler {
     const codeB = input.text('codeB') ?? b?.code;
     if (codeA === undefined || codeB === undefined)
       throw invalid('$subsumes needs codeA and codeB, or two codings.', 'codeA');
-    const codeSystem = await systemOf(
-      deps,
-      request,
-      input.text('system') ?? a?.system,
-      input.text('version'),
-    );
-    for (const [at, code] of [
-      ['codeA', codeA],
-      ['codeB', codeB],
-    ] as const) {
-      if (!findConcept(codeSystem, code))
-        throw new Fault('not-found', 'The code system has no such code.', { at });
-    }
-    const outcome =
-      codeA === codeB
-        ? 'equivalent'
-        : await relation(knowledgeOf(deps, request.tenant), String(codeSystem.url), codeA, codeB);
+    const known = await systemOf(deps, request, input.text('system') ?? a?.system, input.text('version'));
+    const first = await conceptIn(known, codeA, 'codeA');
+    const second = await conceptIn(known, codeB, 'codeB');
+    const outcome = relation(known, first.code, second.code);
     return { status: 200, resource: parameters([{ name: 'outcome', valueCode: outcome }]) };
   };
 }
 
-async function relation(knowledge: CodeKnowledge, system: string, a: string, b: string): Promise<string> {
-  const below = async (code: string) =>
-    new Set((await knowledge.related({ system, code }, 'below')).map((c) => c.code));
-  if ((await below(a)).has(b)) return 'subsumes';
-  return (await below(b)).has(a) ? 'subsumed-by' : 'not-subsumed';
+/** @throws Fault `unsupported` where only names of codes are here: no hierarchy is not the same as none found. */
+function relation({ resource }: KnownSystem, a: string, b: string): string {
+  if (a === b) return 'equivalent';
+  if (!resource)
+    throw new Fault('unsupported', 'The hierarchy of the code system is not here.', {
+      at: 'system',
+      remedy: 'Store the CodeSystem with its concepts.',
+    });
+  if (isUnder(resource, b, a)) return 'subsumes';
+  return isUnder(resource, a, b) ? 'subsumed-by' : 'not-subsumed';
 }

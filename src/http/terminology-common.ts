@@ -1,24 +1,41 @@
 import { Fault, invalid } from '../core/fault.js';
 import type { CodeableConcept, Coding, Resource, StoredResource } from '../core/resource.js';
+import { codeSystemOfR4 } from '../fhir/code-systems.js';
 import { poolReader } from '../search/reader.js';
 import type { Search } from '../search/search.js';
 import { type CodeKnowledge, codeKnowledge } from '../search/value-sets.js';
 import type { Store } from '../store/contract.js';
 import { isObject } from '../tasks/bundle-entry.js';
 import type { Tenant } from '../tenancy/tenant.js';
-import type { Concept } from './concepts.js';
+import { type Concept, findConcept } from './concepts.js';
 import { type FhirRequest, oneParam } from './exchange.js';
 import { parametersBody } from './operation-input.js';
+import type { LexiconNames } from './terminology-lexicon.js';
 
 /**
  * What the terminology operations of R4 (terminology-service.html) need: they work over the CodeSystem, ValueSet and ConceptMap resources
- * of the tenant, and the value sets that R4 itself binds elements to.
+ * of the tenant, the code systems and bound value sets of R4 itself, and the names of codes that notes are coded with.
  */
 export interface TerminologyDeps {
   readonly store: Store;
   readonly search: Search;
   readonly baseOf: (tenant: Tenant) => string;
+  readonly lexicon: LexiconNames;
 }
+
+/** A code system as far as it is known here. */
+export interface KnownSystem {
+  readonly name: string;
+  readonly version: string | undefined;
+  /** Only a part of its codes is here: that one is missing says nothing about it. */
+  readonly partial: boolean;
+  /** With its concepts and hierarchy; undefined where only names of codes are here. */
+  readonly resource: Resource | undefined;
+  find(code: string): Promise<Concept | undefined>;
+}
+
+/** `CodeSystem.content` of systems that lack codes. */
+const PARTIAL = new Set(['fragment', 'example', 'supplement', 'not-present']);
 
 const MAX_VERSIONS = 20;
 
@@ -98,19 +115,83 @@ export async function byCanonical(
     .sort((a, b) => (a.meta.lastUpdated < b.meta.lastUpdated ? 1 : -1))[0];
 }
 
+/**
+ * The code system as the tenant stored it, else as R4 has it, else what the lexicon knows of it.
+ * @throws Fault `not-found`
+ */
 export async function systemOf(
   deps: TerminologyDeps,
   request: FhirRequest,
-  url: string | undefined,
+  canonical: string | undefined,
   version?: string,
-): Promise<StoredResource> {
-  const found = await byCanonical(deps, request, 'CodeSystem', url, version);
-  if (found) return found;
+): Promise<KnownSystem> {
+  const known = await findSystem(deps, request, canonical, version);
+  if (known) return known;
   throw new Fault('not-found', 'The code system is not known here.', {
     at: 'system',
     remedy: 'Store its CodeSystem, with its concepts, first.',
   });
 }
+
+/** As `systemOf`; undefined where the system is not known. */
+export async function findSystem(
+  deps: TerminologyDeps,
+  request: FhirRequest,
+  canonical: string | undefined,
+  version?: string,
+): Promise<KnownSystem | undefined> {
+  const stored = await byCanonical(deps, request, 'CodeSystem', canonical, version);
+  const [url = '', tail] = canonical?.split('|') ?? [];
+  // A CodeSystem that says only that the system exists hides none of its codes.
+  return stored && (stored.content !== 'not-present' || request.at.id !== undefined)
+    ? ofResource(stored)
+    : (shippedSystem(deps, url, version ?? tail) ?? (stored && ofResource(stored)));
+}
+
+function shippedSystem(
+  { lexicon }: TerminologyDeps,
+  url: string,
+  version: string | undefined,
+): KnownSystem | undefined {
+  const ofR4 = codeSystemOfR4(url, version);
+  if (ofR4) return ofResource(ofR4);
+  const name = lexicon.systemName(url);
+  // The lexicon's codes stem from several releases, and it does not say which: no version is right for them.
+  if (name === undefined || version !== undefined) return undefined;
+  return {
+    name,
+    version: undefined,
+    partial: true,
+    resource: undefined,
+    async find(code) {
+      const display = await lexicon.displayOf(url, code);
+      if (display === undefined) return undefined;
+      return { code, display, definition: undefined, designations: [], properties: [], parents: [] };
+    },
+  };
+}
+
+function ofResource(resource: Resource): KnownSystem {
+  return {
+    name: String(resource.name ?? resource.title ?? resource.url),
+    version: typeof resource.version === 'string' ? resource.version : undefined,
+    partial: PARTIAL.has(String(resource.content)),
+    resource,
+    find: async (code) => findConcept(resource, code),
+  };
+}
+
+/** @throws Fault `not-found` that says whether the system may have the code all the same. */
+export async function conceptIn(system: KnownSystem, code: string, at: string): Promise<Concept> {
+  const concept = await system.find(code);
+  if (concept) return concept;
+  if (!system.partial) throw new Fault('not-found', 'The code system has no such code.', { at });
+  throw new Fault('not-found', ONLY_A_PART, { at, remedy: LOAD });
+}
+
+export const ONLY_A_PART = 'The code is not in the part of the code system that is here.';
+export const LOAD =
+  'Read an official release with: cenote terminology load; or store the CodeSystem with its concepts.';
 
 export const parameters = (list: readonly (Record<string, unknown> | undefined)[]): Resource => ({
   resourceType: 'Parameters',
@@ -144,7 +225,12 @@ export function askedCodings(input: Input): Coding[] {
   return [{ system: input.text('system'), code, display: input.text('display') }];
 }
 
-export function judged(concept: Concept | undefined, display: string | undefined): Resource {
+/** The verdict on a code that exists, and on the display given with it. */
+export function judged(
+  system: KnownSystem | undefined,
+  concept: Concept | undefined,
+  display: string | undefined,
+): Resource {
   const names = concept
     ? [concept.display, ...concept.designations.map((d) => d.value)].filter((n) => n !== undefined)
     : [];
@@ -152,5 +238,13 @@ export function judged(concept: Concept | undefined, display: string | undefined
     display === undefined ||
     names.length === 0 ||
     names.some((n) => n.toLowerCase() === display.toLowerCase());
-  return verdict(right, right ? undefined : 'The display is not one of the code.', concept?.display);
+  if (right) return verdict(true, undefined, concept?.display);
+  // Of the lexicon's codes one name of several is here: another may be as right.
+  return system?.resource
+    ? verdict(false, 'The display is not one of the code.', concept?.display)
+    : verdict(
+        true,
+        'The display is not the name that is here; further names of the code are not.',
+        concept?.display,
+      );
 }

@@ -1,11 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { Fault, invalid, isFault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
 import type { Code } from '../search/value-sets.js';
-import { conceptsOf, findConcept } from './concepts.js';
+import { type Concept, conceptsOf } from './concepts.js';
 import type { FhirRequest, Handler } from './exchange.js';
 import {
   askedCodings,
   byCanonical,
+  findSystem,
   type Input,
   inputOf,
   judged,
@@ -54,9 +56,14 @@ export function expand(deps: TerminologyDeps): Handler {
   return async (request) => {
     const input = await inputOf(request);
     const { resource, codes, url } = await valueSetOf(deps, request, input);
-    const displays = await displaysOf(deps, request, resource, codes);
+    const names = await namesOf(deps, request, resource, codes);
+    const language = input.text('displayLanguage');
+    const withDesignations = input.text('includeDesignations') === 'true';
     const filter = input.text('filter')?.toLowerCase();
-    const named = codes.map((code) => ({ ...code, display: displays.get(keyOf(code)) }));
+    const named = codes.map((code) => {
+      const { display, designations = [] } = names.get(keyOf(code)) ?? {};
+      return { ...code, display: inLanguage(designations, language) ?? display, designations };
+    });
     const wanted =
       filter === undefined
         ? named
@@ -82,19 +89,23 @@ export function expand(deps: TerminologyDeps): Handler {
         ...(url === undefined ? {} : { url }),
         status: resource?.status ?? 'active',
         expansion: {
+          identifier: `urn:uuid:${randomUUID()}`,
           timestamp: new Date(request.now).toISOString(),
           total: wanted.length,
           offset,
           parameter: [
             ...(filter === undefined ? [] : [{ name: 'filter', valueString: input.text('filter') }]),
             { name: 'count', valueInteger: count },
+            ...(withDesignations ? [{ name: 'includeDesignations', valueBoolean: true }] : []),
+            ...(language === undefined ? [] : [{ name: 'displayLanguage', valueCode: language }]),
           ],
           ...(contains.length > 0
             ? {
-                contains: contains.map(({ system, code, display }) => ({
+                contains: contains.map(({ system, code, display, designations }) => ({
                   system,
                   code,
                   ...(display === undefined ? {} : { display }),
+                  ...(withDesignations && designations.length > 0 ? { designation: designations } : {}),
                 })),
               }
             : {}),
@@ -118,28 +129,51 @@ function whole(text: string | undefined, at: string, otherwise: number): number 
 
 const keyOf = ({ system, code }: Code) => `${system}|${code}`;
 
-/** Displays as the value set itself lists them, else those of the code systems that are here. */
-async function displaysOf(
+type Names = Pick<Concept, 'display' | 'designations'>;
+
+/** The name in a language (BCP 47), a regional form of it too; undefined where there is none: the display stays. */
+function inLanguage(designations: Names['designations'], wanted: string | undefined): string | undefined {
+  if (wanted === undefined) return undefined;
+  const tag = wanted.toLowerCase();
+  const found =
+    designations.find(({ language }) => language?.toLowerCase() === tag) ??
+    designations.find(({ language }) => language?.toLowerCase().split('-')[0] === tag.split('-')[0]);
+  return found?.value;
+}
+
+/** Names as the value set itself lists them, else those of the code systems that are here. */
+async function namesOf(
   deps: TerminologyDeps,
   request: FhirRequest,
   valueSet: Resource | undefined,
   codes: readonly Code[],
-): Promise<Map<string, string>> {
-  const displays = new Map<string, string>();
+): Promise<Map<string, Names>> {
+  const names = new Map<string, Names>();
   for (const system of new Set(codes.map((code) => code.system))) {
-    const codeSystem = await byCanonical(deps, { ...request, at: {} }, 'CodeSystem', system, undefined);
-    if (!codeSystem) continue;
-    for (const { code, display } of conceptsOf(codeSystem))
-      if (display !== undefined) displays.set(`${system}|${code}`, display);
+    const known = await findSystem(deps, { ...request, at: {} }, system);
+    if (!known?.resource) continue;
+    for (const { code, display, designations } of conceptsOf(known.resource))
+      names.set(`${system}|${code}`, { display, designations });
   }
   const compose = valueSet?.compose as
-    | { include?: { system?: string; concept?: { code?: string; display?: string }[] }[] }
+    | {
+        include?: {
+          system?: string;
+          concept?: { code?: string; display?: string; designation?: Names['designations'] }[];
+        }[];
+      }
     | undefined;
   for (const { system, concept } of compose?.include ?? []) {
-    for (const { code, display } of concept ?? [])
-      if (display !== undefined) displays.set(`${system}|${code}`, display);
+    for (const { code, display, designation } of concept ?? []) {
+      const key = `${system}|${code}`;
+      const known = names.get(key);
+      names.set(key, {
+        display: display ?? known?.display,
+        designations: [...(designation ?? []), ...(known?.designations ?? [])],
+      });
+    }
   }
-  return displays;
+  return names;
 }
 
 /** R4 valueset-operation-validate-code.html. */
@@ -153,17 +187,9 @@ export function validateInSet(deps: TerminologyDeps): Handler {
         (c) => c.code === coding.code && (coding.system === undefined || c.system === coding.system),
       );
       if (!found) continue;
-      const codeSystem = await byCanonical(
-        deps,
-        { ...request, at: {} },
-        'CodeSystem',
-        found.system,
-        undefined,
-      );
-      return {
-        status: 200,
-        resource: judged(codeSystem && findConcept(codeSystem, found.code), coding.display),
-      };
+      const known = await findSystem(deps, { ...request, at: {} }, found.system);
+      const concept = await known?.find(found.code);
+      return { status: 200, resource: judged(known, concept, coding.display) };
     }
     return { status: 200, resource: verdict(false, 'The code is not in the value set.', undefined) };
   };
