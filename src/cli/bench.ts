@@ -1,9 +1,10 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { Fault } from '../core/fault.js';
 import { packageRoot } from '../core/package-root.js';
+import { print } from './shell.js';
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
@@ -25,11 +26,37 @@ export function register(program: Command): void {
         throw new Fault('not-found', `There is no benchmark of that name.`, {
           remedy: `There are: ${benchNames().join(', ') || 'none; run npm run build in a checkout of the project'}.`,
         });
+      if (args.includes('--help')) {
+        print(descriptionIn(file));
+        return;
+      }
       const bench = (await import(pathToFileURL(file).href)) as {
         run(args: readonly string[]): Promise<void>;
       };
-      await bench.run(args);
+      try {
+        await bench.run(args);
+      } catch (error) {
+        if (!isWrongOption(error)) throw error;
+        throw new Fault('invalid', 'The benchmark has no such option, or it wants another value.', {
+          remedy: `See: cenote bench ${name} --help`,
+        });
+      }
     });
+}
+
+/** What `parseArgs` of Node throws. */
+const isWrongOption = (error: unknown): boolean =>
+  error instanceof TypeError &&
+  'code' in error &&
+  typeof error.code === 'string' &&
+  error.code.startsWith('ERR_PARSE_ARGS_');
+
+/** What the benchmark says of itself and its options: the comment on its `run`. */
+function descriptionIn(file: string): string {
+  const comment = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*export async function run\(/.exec(
+    readFileSync(file, 'utf8'),
+  );
+  return (comment?.[1] ?? 'The benchmark has no options.').replace(/^\s*\* ?/gm, '').trim();
 }
 
 const benchFolder = (): string => join(packageRoot(), 'dist', 'test', 'bench');

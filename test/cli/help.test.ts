@@ -56,6 +56,12 @@ test('the version is the package\u2019s', async () => {
   expect(await cenote(['--version'])).toEqual({ status: 0, out: `${version}\n`, err: '' });
 });
 
+test('a benchmark tells its options', async () => {
+  const { status, out, err } = await cenote(['bench', 'search', '--help']);
+  expect({ status, err }).toEqual({ status: 0, err: '' });
+  expect(out).toMatch(/^`cenote bench search \[--sizes/);
+});
+
 describe('a wrong command line ends with status 2 and one plain line', () => {
   const wrong = [
     ['nonsense'],
@@ -67,6 +73,7 @@ describe('a wrong command line ends with status 2 and one plain line', () => {
     ['tenant', 'list', '--nonsense'],
     ['bench', 'nonsense'],
     ['bench', '../main'],
+    ['bench', 'search', '--nonsense'],
   ];
   test.each(wrong.map((args) => [args.join(' '), args] as const))('cenote %s', async (_, args) => {
     const { status, out, err } = await cenote(args);
