@@ -101,7 +101,6 @@ const REFUSED: [string, string | undefined][] = [
   ['Patient?_filter=nonsense eq x', 'nonsense'],
   ['Patient?_include=Patient', '_include'],
   ['Patient?_include=Patient:name', '_include'],
-  ['Patient?_revinclude=*', '_revinclude'],
   ['Patient?_elements=name,(', '_elements'],
   ['Patient?_lastUpdated:exact=2020', '_lastUpdated'],
   ['?_type=Nonsense', '_type'],

@@ -258,7 +258,7 @@ describe.skipIf(!CHROMIUM)('the page', () => {
       expect(await page.evaluate(() => document.activeElement?.id)).toBe('main');
       await page.waitForSelector('.essentials li');
       expect(await page.locator('.essentials').textContent()).toMatch(
-        /Allergies.*Sulfa.*diabetes.*medication/,
+        /Allergies.*Sulfa.*diabetes.*medication/is,
       );
       expect(await open.look('patient')).toEqual([]);
       await page.goBack();
