@@ -15,7 +15,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { packageRoot } from '../../src/core/package-root.js';
 import { emptyDataDir } from '../../src/tenancy/data-dir.js';
 import { asAdmin } from '../../src/tenancy/database.js';
@@ -71,9 +71,12 @@ async function works(dir: string, options: EmbeddedOptions = {}): Promise<string
   }
 }
 
-describe('one data folder', () => {
+// Processes are killed and waited for here: on a machine that starves them a step may run out of time. Each test begins
+// without a server, so that one that failed does not fail those after it.
+describe('one data folder', { retry: 1 }, () => {
   const place = () => findPlace(join(base, 'shared'))!;
   const dir = () => join(base, 'shared');
+  afterEach(() => stopEmbedded(dir()));
 
   test('started by three at once has one server, which the last of them stops', async () => {
     dataDir('shared');
