@@ -1,10 +1,11 @@
 import { lookup } from 'node:dns/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { Fault, invalid, isFault } from '../core/fault.js';
+import { isPublicAddress, pinnedLookup } from '../core/public-address.js';
 import type { SourceFile } from './source.js';
 
 /** Whom this server may fetch from. Nobody, unless the operator says so. */
@@ -23,49 +24,6 @@ const MAX_REDIRECTS = 3;
 const SILENCE_MS = 30_000;
 /** One file takes at most this long, in ms. */
 const WHOLE_MS = 6 * 3600_000;
-
-/**
- * Addresses that are no public internet: this machine, this network, the metadata service, documentation, multicast
- * (IANA special-purpose registries). IPv6 that carries an IPv4 address is judged by that address.
- */
-const NOT_PUBLIC = new BlockList();
-for (const [net, prefix] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 4],
-  ['240.0.0.0', 4],
-] as const)
-  NOT_PUBLIC.addSubnet(net, prefix, 'ipv4');
-/** Of IPv6 only global unicast is public (2000::/3), without its special parts. */
-const PUBLIC6 = new BlockList();
-PUBLIC6.addSubnet('2000::', 3, 'ipv6');
-for (const [net, prefix] of [
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-] as const)
-  NOT_PUBLIC.addSubnet(net, prefix, 'ipv6');
-
-/** Whether an address belongs to the public internet. */
-export function isPublicAddress(address: string): boolean {
-  if (isIP(address) === 4) return !NOT_PUBLIC.check(address, 'ipv4');
-  if (isIP(address) !== 6) return false;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped) return isPublicAddress(mapped);
-  return PUBLIC6.check(address, 'ipv6') && !NOT_PUBLIC.check(address, 'ipv6');
-}
 
 /**
  * Reads an address that a caller wants fetched. Its origin must be one that the operator named, letter for letter.
@@ -117,9 +75,7 @@ function answerOf(url: URL, { address, family }: { address: string; family: numb
       headers: { accept: 'application/fhir+ndjson, application/json;q=0.9, */*;q=0.5' },
       agent: false,
       signal,
-      // biome-ignore lint/suspicious/noExplicitAny: Node's own signature takes either form of answer
-      lookup: (_host: string, options: any, done: any) =>
-        options?.all ? done(null, [{ address, family }]) : done(null, address, family),
+      lookup: pinnedLookup(address, family),
     });
     request.setTimeout(SILENCE_MS, () => request.destroy(new Error('silence')));
     request.on('response', resolve);

@@ -2,9 +2,10 @@ import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { lookup as lookUp } from 'node:dns/promises';
 import { type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import type { Clock } from '../core/clock.js';
 import { Fault, invalid } from '../core/fault.js';
+import { isPublicAddress, pinnedLookup } from '../core/public-address.js';
 
 /** Bytes of a key set, and keys in it. */
 export const MAX_JWKS_BYTES = 64 * 1024;
@@ -87,46 +88,9 @@ function readKey(value: unknown, at: string): ClientKey[] {
   return [{ kid: jwk.kid, algorithms, key }];
 }
 
-/** Addresses that no client's server has: ours, our neighbours', and what is no address of one host. */
-const PRIVATE = new BlockList();
-for (const [net, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 3],
-] as const)
-  PRIVATE.addSubnet(net, bits, 'ipv4');
-/** Of IPv6 only global unicast counts, less documentation, 6to4 and Teredo, which can hold any IPv4 address. */
-const PUBLIC6 = new BlockList();
-PUBLIC6.addSubnet('2000::', 3, 'ipv6');
-const PRIVATE6 = new BlockList();
-for (const [net, bits] of [
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-] as const)
-  PRIVATE6.addSubnet(net, bits, 'ipv6');
-
-/** Whether the address is one on the open internet. */
-export function isPublicAddress(address: string): boolean {
-  switch (isIP(address)) {
-    case 4:
-      return !PRIVATE.check(address, 'ipv4');
-    case 6:
-      return PUBLIC6.check(address, 'ipv6') && !PRIVATE6.check(address, 'ipv6');
-    default:
-      return false;
-  }
+/** Whether a key set may stand there: on the open internet, at an address that carries no other inside. */
+export function mayServeKeySet(address: string): boolean {
+  return isPublicAddress(address) && !/^::ffff:/i.test(address);
 }
 
 /**
@@ -176,12 +140,7 @@ export async function fetchJwks(text: string, trusted: ReadonlySet<string>): Pro
       headers: { Accept: 'application/json', Connection: 'close' },
       agent: false,
       signal,
-      lookup: (_host, { all }, done) => {
-        const family = isIP(address);
-        if (all)
-          (done as (e: null, a: { address: string; family: number }[]) => void)(null, [{ address, family }]);
-        else done(null, address, family);
-      },
+      lookup: pinnedLookup(address, isIP(address)),
     };
     const send = url.protocol === 'https:' ? requestHttps : requestHttp;
     const request = send(url, options, (answer) => {
@@ -217,7 +176,7 @@ export async function fetchJwks(text: string, trusted: ReadonlySet<string>): Pro
 async function addressOf(url: URL, trusted: boolean): Promise<string> {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const found = await lookUp(host, { all: true, verbatim: true }).catch(() => []);
-  const refused = found.length === 0 || (!trusted && found.some((a) => !isPublicAddress(a.address)));
+  const refused = found.length === 0 || (!trusted && found.some((a) => !mayServeKeySet(a.address)));
   if (refused)
     throw new Fault('unavailable', 'The key set of the client cannot be fetched.', {
       at: 'jwks_url',

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isPublicAddress } from '../../src/tenancy/clients-jwks.js';
+import { mayServeKeySet } from '../../src/tenancy/clients-jwks.js';
 import { grantedScopes } from '../../src/tenancy/scope.js';
 import { BASE, type Served, serve, TENANT } from './served.js';
 
@@ -316,7 +316,7 @@ describe('a key set at an address', () => {
     ['64:ff9b::a00:1', false],
     ['2002:7f00:1::', false],
     ['2606:4700::1111', true],
-  ])('%s is public: %s', (address, expected) => expect(isPublicAddress(address)).toBe(expected));
+  ])('%s is public: %s', (address, expected) => expect(mayServeKeySet(address)).toBe(expected));
 });
 
 describe('a token', () => {
