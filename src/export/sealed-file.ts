@@ -4,24 +4,18 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { Fault } from '../core/fault.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
+import { readPieces, writePiece } from './sealed-pieces.js';
 
 const compress = promisify(gzip);
 const expand = promisify(gunzip);
 
 /**
  * A file sealed under a tenant's export key, in pieces, so that neither who writes nor who reads ever holds more than
- * one. Each piece is five bytes and a sealed gzip of at most PIECE_BYTES or one line:
- *
- * | bytes | what |
- * |---|---|
- * | 0 | 1 for the last piece, else 0 |
- * | 1–4 | length of the sealed bytes, big-endian |
- * | 5– | sealed; bound to the place, the number of the piece and whether it is the last |
- *
+ * one. Each piece (`sealed-pieces.ts`) is a sealed gzip of at most PIECE_BYTES or one line, bound to the place, the number
+ * of the piece and whether it is the last,
  * so a file that was cut, whose pieces were put in another order, or that stands under another name does not open.
  */
 const PIECE_BYTES = 256 * 1024;
-const HEAD_BYTES = 5;
 /** One resource may be longer than a piece is meant to be. */
 const MAX_SEALED_BYTES = 256 * 1024 * 1024;
 
@@ -95,10 +89,7 @@ export class SealedFile {
     this.bytes = [];
     this.size = 0;
     const sealed = this.keys.seal(packed, context(this.place, this.piece++, last));
-    const head = Buffer.allocUnsafe(HEAD_BYTES);
-    head[0] = last ? 1 : 0;
-    head.writeUInt32BE(sealed.length, 1);
-    await this.handle.writeFile(Buffer.concat([head, sealed]));
+    await writePiece(this.handle, sealed, last);
   }
 }
 
@@ -121,30 +112,11 @@ export async function openSealedFile(
 }
 
 async function* pieces(path: string, keys: TenantKeys, place: SealedPlace): AsyncGenerator<Buffer> {
-  const handle = await open(path, 'r');
-  try {
-    const head = Buffer.allocUnsafe(HEAD_BYTES);
-    for (let piece = 0, last = false; !last; piece++) {
-      await fill(handle, head);
-      last = head[0] === 1;
-      const length = head.readUInt32BE(1);
-      if (length > MAX_SEALED_BYTES) throw damaged();
-      const sealed = Buffer.allocUnsafe(length);
-      await fill(handle, sealed);
-      const plain = await expand(keys.open(sealed, context(place, piece, last)));
-      if (plain.length > 0) yield plain;
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
-async function fill(handle: FileHandle, buffer: Buffer): Promise<void> {
-  for (let at = 0; at < buffer.length; ) {
-    const { bytesRead } = await handle.read(buffer, at, buffer.length - at);
-    if (bytesRead === 0) throw damaged();
-    at += bytesRead;
-  }
+  yield* readPieces(await open(path, 'r'), {
+    maxSealedBytes: MAX_SEALED_BYTES,
+    open: (sealed, piece, last) => expand(keys.open(sealed, context(place, piece, last))),
+    damaged,
+  });
 }
 
 function damaged(): Fault {

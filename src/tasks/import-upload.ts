@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Fault } from '../core/fault.js';
+import { readPieces, writePiece } from '../export/sealed-pieces.js';
 import type { SourceFile } from '../ingest/source.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 
@@ -10,8 +11,6 @@ import type { TenantKeys } from '../tenancy/tenant.js';
 export const MAX_UPLOAD_BYTES = 8 * 1024 * 1024 * 1024;
 /** Bytes sealed together, so that neither who writes nor who reads holds more. */
 const PIECE_BYTES = 1024 * 1024;
-/** A piece's head: 1 for the last, then the length of what was sealed, big-endian. */
-const HEAD_BYTES = 5;
 /** A sealed piece is little longer than what it holds. */
 const MAX_SEALED_BYTES = PIECE_BYTES + 1024;
 
@@ -71,13 +70,6 @@ export async function keepUpload(
   }
 }
 
-async function writePiece(handle: FileHandle, sealed: Buffer, last: boolean): Promise<void> {
-  const head = Buffer.allocUnsafe(HEAD_BYTES);
-  head[0] = last ? 1 : 0;
-  head.writeUInt32BE(sealed.length, 1);
-  await handle.writeFile(Buffer.concat([head, sealed]));
-}
-
 /** An upload as an input file. It may be opened more than once. */
 export function uploadedFile(
   keys: TenantKeys,
@@ -96,29 +88,11 @@ async function* pieces(keys: TenantKeys, folder: string, id: string): AsyncGener
   const handle = await open(pathOf(folder, id), 'r').catch((cause) => {
     throw new Fault('gone', 'The uploaded file is no longer here.', { remedy: 'Upload it again.', cause });
   });
-  try {
-    const head = Buffer.allocUnsafe(HEAD_BYTES);
-    for (let piece = 0, last = false; !last; piece++) {
-      await fill(handle, head);
-      last = head[0] === 1;
-      const length = head.readUInt32BE(1);
-      if (length > MAX_SEALED_BYTES) throw damaged();
-      const sealed = Buffer.allocUnsafe(length);
-      await fill(handle, sealed);
-      const plain = keys.open(sealed, context(id, piece, last));
-      if (plain.length > 0) yield plain;
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
-async function fill(handle: FileHandle, buffer: Buffer): Promise<void> {
-  for (let at = 0; at < buffer.length; ) {
-    const { bytesRead } = await handle.read(buffer, at, buffer.length - at);
-    if (bytesRead === 0) throw damaged();
-    at += bytesRead;
-  }
+  yield* readPieces(handle, {
+    maxSealedBytes: MAX_SEALED_BYTES,
+    open: (sealed, piece, last) => keys.open(sealed, context(id, piece, last)),
+    damaged,
+  });
 }
 
 function damaged(): Fault {
