@@ -6,6 +6,8 @@ import { HttpFault } from './outcome.js';
 /** Decompressed bytes of one resource, and of a Bundle at the base. */
 export const MAX_RESOURCE_BYTES = 16 * 1024 * 1024;
 export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
+/** Content of a Binary: as Base64 it is a resource of 16 MB. */
+export const MAX_CONTENT_BYTES = 12 * 1024 * 1024 - 4096;
 /** Values in the JSON of one, and of the other. */
 export const MAX_RESOURCE_VALUES = 250_000;
 export const MAX_BUNDLE_VALUES = 4_000_000;
@@ -26,11 +28,23 @@ function tooLarge(limit: number): Fault {
 }
 
 /**
- * Reads the body as text, bounded after decompression. Only gzip and identity are understood: brotli packs
- * 660,000 to one.
- * @throws Fault `too-large`, `invalid` (not UTF-8, broken gzip), HttpFault 415 (other encodings)
+ * Reads the body as text, bounded after decompression.
+ * @throws Fault `invalid` (not UTF-8), and as `readBytes`
  */
 export async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
+  const bytes = await readBytes(request, maxBytes);
+  try {
+    return UTF8.decode(bytes);
+  } catch (cause) {
+    throw new Fault('invalid', 'The request body is not valid UTF-8.', { remedy: 'Send UTF-8.', cause });
+  }
+}
+
+/**
+ * Reads the body, bounded after decompression. Only gzip and identity are understood: brotli packs 660,000 to one.
+ * @throws Fault `too-large`, `invalid` (broken gzip), HttpFault 415 (other encodings)
+ */
+export async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding !== 'identity' && encoding !== 'gzip' && encoding !== 'x-gzip') {
     throw new HttpFault(415, 'The content encoding of the request body is not supported.', {
@@ -39,13 +53,7 @@ export async function readText(request: IncomingMessage, maxBytes: number): Prom
   }
   const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > maxBytes) throw tooLarge(maxBytes);
-  const bytes =
-    encoding === 'identity' ? await collect(request, maxBytes) : await collectGzip(request, maxBytes);
-  try {
-    return UTF8.decode(bytes);
-  } catch (cause) {
-    throw new Fault('invalid', 'The request body is not valid UTF-8.', { remedy: 'Send UTF-8.', cause });
-  }
+  return encoding === 'identity' ? collect(request, maxBytes) : collectGzip(request, maxBytes);
 }
 
 function collect(request: IncomingMessage, maxBytes: number): Promise<Buffer> {

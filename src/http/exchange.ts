@@ -32,8 +32,15 @@ export interface FhirRequest {
   readonly check: Check;
   /** The body as it is sent, for what is too large to be held; not together with `body`. */
   stream(): AsyncIterable<Buffer>;
-  /** Reads and parses the body once. Text for a form, parsed JSON otherwise. */
-  body(kinds: readonly BodyKind[]): Promise<{ kind: BodyKind; text: string; json: unknown }>;
+  /** Reads and parses the body once. Text for a form, the bytes of a Binary's content, parsed JSON otherwise. */
+  body(kinds: readonly BodyKind[]): Promise<RequestBody>;
+}
+
+export interface RequestBody {
+  readonly kind: BodyKind;
+  readonly text: string;
+  readonly json: unknown;
+  readonly bytes?: Buffer;
 }
 
 /** What an interaction answers; `respond.ts` turns it into bytes. */
@@ -42,6 +49,8 @@ export interface FhirResponse {
   readonly resource?: Resource;
   /** An answer that is no resource, sent as plain JSON. */
   readonly json?: unknown;
+  /** Sent instead of the resource, whose content it is; its Content-Type is among the headers. */
+  readonly bytes?: Buffer;
   /** An answer too large to hold; its Content-Type is among the headers. */
   readonly stream?: Readable;
   /** ETag and Last-Modified of a versioned answer; `lastUpdated` in ms. */

@@ -8,12 +8,15 @@ import { type Check, checkAt } from '../tasks/bundle-entry.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import { type AccessRequest, accessOfAnswer, accessOfFailure } from './accesses.js';
 import { authenticate, bearerToken, type Caller, DEV_CALLER, type VerifyToken } from './auth.js';
+import { asksForContent, BINARY_PATH } from './binary.js';
 import {
   MAX_BUNDLE_BYTES,
   MAX_BUNDLE_VALUES,
+  MAX_CONTENT_BYTES,
   MAX_FORM_BYTES,
   MAX_RESOURCE_BYTES,
   MAX_RESOURCE_VALUES,
+  readBytes,
   readText,
 } from './body.js';
 import type { FhirRequest, FhirResponse } from './exchange.js';
@@ -84,7 +87,7 @@ export function createFhirEndpoint(options: FhirEndpointOptions): FhirEndpoint {
     try {
       context = {
         ...context,
-        contentType: GIVES_TABLES.test(path)
+        contentType: choosesFormat(request, path, params)
           ? context.contentType
           : responseType(request.headers, params, /^\/\$(ex|im)port/.test(path)),
         pretty: params.some(([name, value]) => name === '_pretty' && value === 'true'),
@@ -115,6 +118,12 @@ export function createFhirEndpoint(options: FhirEndpointOptions): FhirEndpoint {
     }
     return { requestId: id, interaction, type, status, error: failed };
   };
+}
+
+/** Whether what answers has a format of its own: then `Accept` may name another than JSON. */
+function choosesFormat({ method, headers }: IncomingMessage, path: string, params: readonly Pair[]): boolean {
+  const reads = method === 'GET' || method === 'HEAD';
+  return GIVES_TABLES.test(path) || (reads && BINARY_PATH.test(path) && asksForContent(headers, params));
 }
 
 export function nameOf({ route: { claim } }: Matched): string {
@@ -297,6 +306,8 @@ function bodyReader(
 async function readBody(request: IncomingMessage, matched: Matched, kinds: readonly BodyKind[]) {
   const kind = bodyKind(request.headers, kinds);
   if (kind === 'form') return { kind, text: await readText(request, MAX_FORM_BYTES), json: undefined };
+  if (kind === 'bytes')
+    return { kind, text: '', json: undefined, bytes: await readBytes(request, MAX_CONTENT_BYTES) };
   const whole = matched.route.path === '';
   const text = await readText(request, whole ? MAX_BUNDLE_BYTES : MAX_RESOURCE_BYTES);
   return { kind, text, json: parseJson(text, whole ? MAX_BUNDLE_VALUES : MAX_RESOURCE_VALUES) };

@@ -11,6 +11,7 @@ import type { BundlePart } from '../tasks/bundle-options.js';
 import type { FhirResponse, Handler } from './exchange.js';
 import { HttpFault } from './outcome.js';
 
+const BYTES = ['bytes'] as const;
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
 /** Makes the interaction over stores given to it; of a bundle a part of it alone, where one is named. */
@@ -35,13 +36,13 @@ export function idempotentHandler(deps: BundleDeps, clock: Clock, make: Make): H
         remedy: 'Send a fresh random value, such as a UUID, for each request that is meant anew.',
       });
     }
-    const { tenant, actor } = request;
-    const { text, json } = await request.body(['json']);
+    const { tenant, actor, at } = request;
+    const { text, json, bytes } = await request.body(['json', ...(at.type === 'Binary' ? BYTES : [])]);
     const name = idempotencyName(actor.id, key);
     const requestDigest = tenant.keys.digest(
-      `${request.at.type ?? ''}\n${request.headers['if-none-exist'] ?? ''}\n${text}`,
+      `${at.type ?? ''}\n${request.headers['if-none-exist'] ?? ''}\n${bytes?.toString('base64') ?? text}`,
     );
-    const shape = shapeOf(request.at.type === undefined ? json : undefined);
+    const shape = shapeOf(at.type === undefined ? json : undefined);
     const completed = async ({ response, replayed }: Answered): Promise<FhirResponse> => {
       const headers = replayed ? { headers: { 'Idempotency-Replayed': 'true' } } : {};
       if (!response.readsOpen) return { ...response, ...headers };

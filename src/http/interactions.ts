@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.js';
 import type { BundleDeps } from '../tasks/bundle.js';
+import { withContent } from './binary.js';
 import { COMPARTMENTS } from './capabilities.js';
 import type { Handler } from './exchange.js';
 import { idempotentHandler } from './idempotency.js';
@@ -52,7 +53,7 @@ export function interactionRoutes(deps: InteractionDeps): Route[] {
       path: ':type/:id',
       claim: type('read'),
       needs: 'r',
-      handle: readHandler(store, decorate),
+      handle: withContent(readHandler(store, decorate)),
     },
     {
       method: 'PUT',
@@ -81,7 +82,7 @@ export function interactionRoutes(deps: InteractionDeps): Route[] {
       path: ':type/:id/_history/:vid',
       claim: type('vread'),
       needs: 'r',
-      handle: vreadHandler(store),
+      handle: withContent(vreadHandler(store)),
     },
     {
       method: 'GET',

@@ -110,7 +110,18 @@ export const ACCEPT_PATCH = { 'Accept-Patch': 'application/json-patch+json, appl
 /** Operations that answer with tables choose their format themselves: `_format=csv` is no mistake there. */
 export const GIVES_TABLES = /\/\$(viewdefinition-run|run|cohort-features|features)$/;
 
-export type BodyKind = 'json' | 'form' | 'json-patch' | 'amz-json';
+/** The media types that `Accept` takes, those with q=0 left out; none without the header. */
+export function acceptedTypes({ accept }: IncomingHttpHeaders): readonly string[] {
+  return accept === undefined ? [] : parseAccept(accept).flatMap(({ type, q }) => (q > 0 ? [type] : []));
+}
+
+/** Whether a media type is one of a resource, and not of the content of a Binary. */
+export function isFhirFormat(type: string): boolean {
+  return JSON_TYPES.has(type) || type === 'application/fhir+xml' || type === 'application/fhir+turtle';
+}
+
+/** `bytes`: content of any type that is none of the others, for a Binary. */
+export type BodyKind = 'json' | 'form' | 'json-patch' | 'amz-json' | 'bytes';
 
 /**
  * What the body is, by `Content-Type`. A body without one is taken for JSON.
@@ -128,8 +139,10 @@ export function bodyKind(headers: IncomingHttpHeaders, allowed: readonly BodyKin
   else if (type === 'application/x-www-form-urlencoded') kind = 'form';
   else if (type === 'application/json-patch+json') kind = 'json-patch';
   else if (type === 'application/x-amz-json-1.0') kind = 'amz-json';
+  if ((kind === undefined || !allowed.includes(kind)) && allowed.includes('bytes')) return 'bytes';
   if (kind === undefined || !allowed.includes(kind)) {
     const names = {
+      bytes: 'of what it holds',
       json: 'application/fhir+json',
       form: 'application/x-www-form-urlencoded',
       'json-patch': 'application/json-patch+json',

@@ -61,6 +61,12 @@ export async function respond(
     } else await pipeline(answer.stream, to);
     return;
   }
+  if (answer.bytes) {
+    headers.Vary = 'Accept, Origin';
+    headers['Content-Length'] = String(answer.bytes.length);
+    to.writeHead(answer.status, headers).end(context.head ? undefined : answer.bytes);
+    return;
+  }
   const content = answer.json ?? bodyOf(answer, context.prefer);
   if (content === undefined) {
     if (answer.status !== 204 && answer.status !== 304) headers['Content-Length'] = '0';

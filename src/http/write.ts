@@ -16,6 +16,7 @@ import {
 } from '../tasks/bundle-interactions.js';
 import { oneMatch } from '../tasks/bundle-match.js';
 import { fhirPathPatch, jsonPatch } from '../tasks/bundle-patch.js';
+import { binaryOf } from './binary.js';
 import {
   type FhirRequest,
   type FhirResponse,
@@ -25,7 +26,7 @@ import {
   parseEntityTags,
   segment,
 } from './exchange.js';
-import { ACCEPT_PATCH } from './negotiate.js';
+import { ACCEPT_PATCH, type BodyKind } from './negotiate.js';
 import { HttpFault } from './outcome.js';
 import { requireSearchable } from './search-access.js';
 
@@ -37,7 +38,7 @@ export function createHandler(deps: WriteDeps): Handler {
     const criteria =
       header === undefined ? undefined : parseCriteria(type, ofType(String(header), type), 'If-None-Exist');
     if (criteria) requireSearch(request, criteria);
-    const resource = request.check(await jsonBody(request), type);
+    const resource = request.check(await resourceBody(request, type), type);
     const result = await createResource(deps, request, resource, criteria);
     return written(request, result, result.outcome === 'created' ? 201 : 200);
   };
@@ -54,7 +55,7 @@ export function updateHandler(deps: WriteDeps): Handler {
     const type = segment(request, 'type');
     const id = segment(request, 'id');
     const ifMatch = expectedVersion(request);
-    const body = await jsonBody(request);
+    const body = await resourceBody(request, type);
     requireSameId(body, id);
     const result = await updateResource(deps, request, id, request.check(body, type), ifMatch);
     return written(request, result, result.outcome === 'created' ? 201 : 200);
@@ -68,7 +69,7 @@ export function conditionalUpdateHandler(deps: WriteDeps): Handler {
     const criteria = criteriaOf(request, type);
     requireSearch(request, criteria);
     const ifMatch = expectedVersion(request);
-    const resource = request.check(await jsonBody(request), type);
+    const resource = request.check(await resourceBody(request, type), type);
     const result = await updateWhere(deps, request, criteria, resource, ifMatch);
     return written(request, result, result.outcome === 'created' ? 201 : 200);
   };
@@ -125,9 +126,13 @@ export function conditionalDeleteHandler(deps: WriteDeps, multiple: boolean): Ha
   };
 }
 
-async function jsonBody(request: FhirRequest): Promise<unknown> {
-  return (await request.body(['json'])).json;
+/** The resource sent; for a Binary any other content stands for itself. */
+async function resourceBody(request: FhirRequest, type: string): Promise<unknown> {
+  const { bytes, json } = await request.body(BODIES[type] ?? ['json']);
+  return bytes ? binaryOf(request, bytes) : json;
 }
+
+const BODIES: Readonly<Record<string, readonly BodyKind[]>> = { Binary: ['json', 'bytes'] };
 
 async function patchBody(request: FhirRequest): Promise<Patch> {
   const { kind, json } = await request.body(['json-patch', 'json']);
