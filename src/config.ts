@@ -202,6 +202,20 @@ export const SETTINGS = [
       'File with the secret that signs and checks local access tokens; made at the first use, mode 0600.',
   },
   {
+    name: 'CENOTE_ID_TOKEN_KEYS',
+    example: '/etc/cenote/id-token-keys.json',
+    default: '<data dir>/id-token-keys.json',
+    meaning:
+      'JWKS of private RSA keys that sign identity tokens, the same for all servers: the first signs, all are published. Made at the first use, mode 0600.',
+  },
+  {
+    name: 'CENOTE_CONTROL_AUDIT_KEY',
+    example: '/etc/cenote/control-audit.key',
+    default: '<data dir>/control-audit.key',
+    meaning:
+      'File with the key of the audit chain of administration, the same for all servers; made at the first use, mode 0600.',
+  },
+  {
     name: 'CENOTE_JWKS_ORIGINS',
     example: 'https://keys.hospital.internal',
     default: 'none',
@@ -282,6 +296,8 @@ export interface Config {
   readonly anchorDir: string;
   readonly keyProvider: KeyProviderSettings;
   readonly tokenSecretFile: string;
+  readonly idTokenKeyFile: string;
+  readonly controlAuditKeyFile: string;
   /** The S3-compatible store that exports may go to. */
   readonly s3: {
     readonly endpoint: string | undefined;
@@ -345,6 +361,8 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
     anchorDir: resolve(read('CENOTE_AUDIT_ANCHORS') ?? `${dataDir}/audit-anchors`),
     keyProvider: keyProviderOf(read, env, keyDir),
     tokenSecretFile: resolve(read('CENOTE_TOKEN_SECRET_FILE') ?? `${dataDir}/token.secret`),
+    idTokenKeyFile: resolve(read('CENOTE_ID_TOKEN_KEYS') ?? `${dataDir}/id-token-keys.json`),
+    controlAuditKeyFile: resolve(read('CENOTE_CONTROL_AUDIT_KEY') ?? `${dataDir}/control-audit.key`),
     s3: {
       endpoint: read('CENOTE_S3_ENDPOINT'),
       region: read('CENOTE_S3_REGION') ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1',

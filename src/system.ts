@@ -234,7 +234,7 @@ export async function checkServe(config: Config, dev: boolean): Promise<void> {
 
 /** Tokens and clients, with this data folder's secret; it is made at the first use. */
 export function authorizationOf(
-  config: Pick<Config, 'tokenSecretFile' | 'jwksOrigins' | 'oidcFile'>,
+  config: Pick<Config, 'tokenSecretFile' | 'idTokenKeyFile' | 'jwksOrigins' | 'oidcFile'>,
   { tenants, clock }: Pick<Rooms, 'tenants' | 'clock'>,
 ): Authorization {
   const trustedOrigins = new Set(config.jwksOrigins);
@@ -242,6 +242,7 @@ export function authorizationOf(
     control: tenants.control,
     clock,
     secret: openTokenSecret(config.tokenSecretFile),
+    idTokenKeys: config.idTokenKeyFile,
     trustedOrigins,
     ...(config.oidcFile === undefined
       ? {}

@@ -9,6 +9,7 @@ interface TokenOptions extends SharedOptions {
   scope: string;
   patient?: string;
   subject: string;
+  fhirUser?: string;
   expires: string;
 }
 
@@ -25,6 +26,7 @@ export function register(program: Command): void {
     )
     .option('--patient <id>', 'id of the Patient that patient/ scopes are about')
     .option('--subject <name>', 'who holds it, for the audit trail', 'local')
+    .option('--fhir-user <reference>', 'the record that stands for its holder: Practitioner/id')
     .option('--expires <time>', 'how long it counts: 90s, 30m, 8h, 7d', '1h')
     .addHelpText(
       'after',
@@ -33,7 +35,7 @@ export function register(program: Command): void {
     .action((options: TokenOptions) =>
       withSystem(options, async ({ tenants }) => {
         const { issueAdminToken, issueToken, openTokenSecret } = await import('../tenancy/tokens.js');
-        const { tenant: name, scope, patient, subject, expires } = options;
+        const { tenant: name, scope, patient, subject, fhirUser, expires } = options;
         const lifeS = secondsOf(expires);
         if ((name === undefined) !== (options.admin === true) || (options.admin && patient !== undefined))
           throw new Fault('invalid', 'A token is for a tenant (--tenant) or for /admin (--admin).', {
@@ -50,7 +52,7 @@ export function register(program: Command): void {
             remedy: 'See: cenote tenant list',
           });
         const secret = openTokenSecret(configOf(options).tokenSecretFile);
-        print(issueToken(secret, systemClock, { tenant, scope, patient, subject, lifeS }));
+        print(issueToken(secret, systemClock, { tenant, scope, patient, subject, fhirUser, lifeS }));
       }),
     );
 }

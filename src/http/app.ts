@@ -47,7 +47,8 @@ import { jobRoutes } from './jobs.js';
 import { lastnRoutes } from './lastn.js';
 import { metaRoutes } from './meta.js';
 import { createMetrics, type Metrics } from './metrics.js';
-import { createOAuth, oauthTenant } from './oauth.js';
+import { createOAuth, isDiscovery, oauthTenant } from './oauth.js';
+import type { ReadAs } from './oauth-authorize.js';
 import { asFault, failure, HttpFault, logText } from './outcome.js';
 import { createReadiness } from './readiness.js';
 import { requestId } from './request-id.js';
@@ -158,6 +159,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
           authorization: options.authorization,
           tenants: system.tenants,
           audit: system.audit,
+          readAs: readAs(system),
           origin: (request) => ownOrigin(options.baseUrl, request.headers.host),
         })
       : undefined;
@@ -166,6 +168,12 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
       ? createAdmin(options.admin, options.dev ? undefined : options.authorization?.verifyAdmin)
       : undefined;
   const origins = new Set(options.corsOrigins);
+  const registered = options.dev ? undefined : options.authorization?.clients;
+  const crossing = (url: string, tenant: string) => ({
+    open: !options.dev && isDiscovery(url),
+    mayCall: async (origin: string) =>
+      origins.has(origin) || (await registered?.hasOrigin(tenant, origin)) === true,
+  });
   const admission = createAdmission(options.maxPerTenant, options.maxTotal);
   const app = express();
   app.disable('x-powered-by');
@@ -179,7 +187,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     const administers = admin !== undefined && ADMIN_PATH.test(url);
     const issuing = oauth && oauthTenant(url);
     if (!place && !issuing && !administers) return next();
-    if (!administers && cors(request, response, origins)) return;
+    if (!administers && (await cors(request, response, crossing(url, issuing ?? place?.[1] ?? '')))) return;
     const start = performance.now();
     let leave: () => void;
     try {
@@ -320,6 +328,16 @@ function narrowFor({ clock, baseOf }: HttpSystem): Narrow {
     if (grants === undefined) return tenant;
     const context = { blind: tenant.keys.blind, base: baseOf(tenant), now: clock.now() };
     return narrow(tenant, visibilityOf(grants, tenant.keys, context), route.needs === 'r' ? 'r' : 's');
+  };
+}
+
+/** Reads a record with the rights of a token that is shown to the authorisation server. */
+function readAs(system: HttpSystem): ReadAs {
+  return async (tenant, { grants }, type, id) => {
+    const context = { blind: tenant.keys.blind, base: system.baseOf(tenant), now: system.clock.now() };
+    const seen =
+      grants === undefined ? tenant : narrow(tenant, visibilityOf(grants, tenant.keys, context), 'r');
+    return (await system.store.read(seen, type, id))?.resource;
   };
 }
 

@@ -68,7 +68,7 @@ export async function authenticate(verify: VerifyToken, token: string, tenant: T
   }
   return {
     emergency: checked.emergency,
-    access: accessOf(checked.scopes.join(' '), checked.patient),
+    access: accessOf(checked.scopes.join(' '), checked.patient, checked.fhirUser),
     actor: {
       id: checked.subject,
       kind: checked.scopes.some((s) => s.startsWith('user/')) ? 'user' : 'client',

@@ -15,22 +15,25 @@ const REQUEST_HEADERS = [
 ].join(', ');
 const EXPOSED_HEADERS = 'Content-Location, ETag, Last-Modified, Location, X-Request-Id';
 const PREFLIGHT_AGE_S = '600';
+const MAX_ORIGIN_CHARS = 300;
 
 /**
- * Lets browser apps of the configured origins call the API (Fetch standard, CORS). No wildcard and no credentials:
- * the token is the app's own to send.
+ * Lets browser apps call the API (Fetch standard, CORS; SMART App Launch 2.2, "Considerations for cross-origin resource
+ * sharing"): what tells them where to go, from every origin; the rest from those that may. No credentials: the token is
+ * the app's own to send.
  * @returns true when the request was a preflight and is answered.
  */
-export function cors(
+export async function cors(
   request: IncomingMessage,
   response: ServerResponse,
-  origins: ReadonlySet<string>,
-): boolean {
+  { open, mayCall }: { open: boolean; mayCall(origin: string): Promise<boolean> },
+): Promise<boolean> {
   const { origin } = request.headers;
+  if (origin === undefined || origin.length > MAX_ORIGIN_CHARS) return false;
   const preflight =
     request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined;
-  if (origin === undefined || !origins.has(origin)) return false;
-  response.setHeader('Access-Control-Allow-Origin', origin);
+  if (!open && !(await mayCall(origin))) return false;
+  response.setHeader('Access-Control-Allow-Origin', open ? '*' : origin);
   response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS);
   if (!preflight) return false;
   response

@@ -1,9 +1,8 @@
-import { Fault } from '../core/fault.js';
 import { isFhirId } from '../core/ids.js';
 import type { AccessLog } from '../store/access-log.js';
 import type { Authorization } from '../tenancy/clients-authorization.js';
 import { type AccessToken, BREAK_GLASS } from '../tenancy/tokens.js';
-import { bearerToken } from './auth.js';
+import { callerOf } from './oauth-caller.js';
 import { type Form, formOf, OAuthFault, type OAuthHandler } from './oauth-exchange.js';
 
 /** How long an emergency lasts; whoever needs longer says why once more. */
@@ -19,9 +18,10 @@ const EMERGENCY_SCOPE = 'patient/*.rs';
  * the token is given, and so does each use of it, with the reason; the operator's log has an alert.
  */
 export function emergencyHandler(authorization: Authorization, audit: AccessLog): OAuthHandler {
-  return async ({ tenant, http, query }) => {
-    const caller = await callerOf(authorization, bearerToken(http, [...query]), tenant.record);
-    const form = await formOf(http);
+  return async (request) => {
+    const { tenant } = request;
+    const caller = await callerOf(authorization, request);
+    const form = await formOf(request.http);
     const asked = { actor: { id: caller.subject, kind: 'user' as const }, at: authorization.clock.now() };
     const seen = { ...asked, interaction: 'break-glass', type: 'Patient' };
     let wanted: { reason: string; patient: string };
@@ -60,20 +60,6 @@ export function emergencyHandler(authorization: Authorization, audit: AccessLog)
       alert: 'break-glass',
     };
   };
-}
-
-async function callerOf(
-  { verify }: Authorization,
-  token: string,
-  tenant: { id: string; name: string },
-): Promise<AccessToken> {
-  try {
-    return await verify(token, tenant);
-  } catch (error) {
-    if (error instanceof Fault && error.category === 'unauthenticated')
-      throw new OAuthFault('invalid_token', 'The access token is not valid here.', error.log);
-    throw error;
-  }
 }
 
 /** @throws OAuthFault `access_denied` */

@@ -3,7 +3,7 @@ import type { Tenant } from '../tenancy/tenant.js';
 import { readText } from './body.js';
 import { HttpFault } from './outcome.js';
 
-/** Error codes of RFC 6749 (4.1.2.1, 5.2), RFC 6750 and RFC 7009. */
+/** Error codes of RFC 6749 (4.1.2.1, 5.2), RFC 6750, RFC 7009 and OpenID Connect Core (3.1.2.6). */
 export type OAuthError =
   | 'invalid_request'
   | 'invalid_client'
@@ -15,6 +15,9 @@ export type OAuthError =
   | 'unsupported_token_type'
   | 'invalid_scope'
   | 'access_denied'
+  | 'interaction_required'
+  | 'request_not_supported'
+  | 'request_uri_not_supported'
   | 'server_error'
   | 'temporarily_unavailable';
 

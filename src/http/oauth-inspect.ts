@@ -4,6 +4,7 @@ import type { AccessToken } from '../tenancy/tokens.js';
 import { clientOf } from './oauth-client.js';
 import { formOf, need, OAuthFault, type OAuthHandler } from './oauth-exchange.js';
 import { openContent, type RefreshContent } from './oauth-sealed.js';
+import { issuerOf } from './smart.js';
 
 const NO_STORE = { 'Cache-Control': 'no-store' };
 
@@ -19,20 +20,24 @@ export function introspectHandler(authorization: Authorization): OAuthHandler {
       throw new OAuthFault('invalid_client', 'Only a client that proves itself may introspect.');
     const token = await known(authorization, request.tenant.record, need(form, 'token'));
     if (!token) return { status: 200, json: { active: false }, headers: NO_STORE };
-    const { id, subject, scopes, patient, client: of, expiresAt } = token;
+    const { id, subject, scopes, patient, encounter, fhirUser, client: of, expiresAt } = token;
+    const { origin, tenant } = request;
     return {
       status: 200,
       headers: NO_STORE,
       json: {
         active: true,
         scope: scopes.join(' '),
+        iss: issuerOf(origin, tenant.record.name),
         sub: subject,
         exp: Math.floor(expiresAt / 1000),
         jti: id,
         token_type: 'Bearer',
-        aud: `${request.origin}/fhir/${request.tenant.record.name}`,
+        aud: `${origin}/fhir/${tenant.record.name}`,
         ...(of === undefined ? {} : { client_id: of }),
         ...(patient === undefined ? {} : { patient }),
+        ...(encounter === undefined ? {} : { encounter }),
+        ...(fhirUser === undefined ? {} : { fhirUser: `${origin}/fhir/${tenant.record.name}/${fhirUser}` }),
       },
     };
   };

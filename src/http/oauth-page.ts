@@ -7,7 +7,11 @@ export interface SignIn {
   readonly tenant: string;
   readonly client: string;
   readonly scopes: readonly string[];
-  readonly ofPatient: boolean;
+  /** Whether the patient, and the encounter, are still to be chosen. */
+  readonly asksPatient: boolean;
+  readonly asksEncounter: boolean;
+  /** Whether the patient is the one that is open in the record system. */
+  readonly opened: boolean;
   readonly redirectUri: string;
   /** The request, sent along again with the answer. */
   readonly form: Form;
@@ -20,13 +24,15 @@ button{font:inherit;padding:.4rem 1.2rem;margin:1rem .5rem 0 0}code{background:#
 .trouble{border-left:4px solid #b3261e;padding-left:.75rem}`;
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 /** What the form sends besides the request itself. */
-const OWN_FIELDS = new Set(['token', 'patient', 'decision']);
+const OWN_FIELDS = new Set(['token', 'patient', 'encounter', 'decision']);
 
 export function signInPage({
   tenant,
   client,
   scopes,
-  ofPatient,
+  asksPatient,
+  asksEncounter,
+  opened,
   redirectUri,
   form,
   message,
@@ -43,10 +49,14 @@ ${message === undefined ? '' : `<p class="trouble" role="alert">${escapeHtml(mes
 <label for="token">Your access token for this tenant</label>
 <input id="token" name="token" type="password" spellcheck="false">
 ${
-  ofPatient
+  asksPatient
     ? '<label for="patient">Patient (id), unless your token is for one</label><input id="patient" name="patient" spellcheck="false">'
     : ''
-}
+}${
+  asksEncounter
+    ? '<label for="encounter">Encounter (id)</label><input id="encounter" name="encounter" spellcheck="false">'
+    : ''
+}${opened ? '<p>It is about the patient who is open in your record system.</p>' : ''}
 <button name="decision" value="allow">Allow</button><button name="decision" value="deny">Refuse</button>
 </form><p>The app gets what your token permits of this and no more. You return to <code>${escapeHtml(placeOf(redirectUri))}</code>.</p>`;
   return page(200, `${client} asks for access`, body, redirectUri);

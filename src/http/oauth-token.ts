@@ -20,6 +20,7 @@ import {
   sealContent,
 } from './oauth-sealed.js';
 import { namesType } from './scopes.js';
+import { issuerOf } from './smart.js';
 
 /** SMART Backend Services: SHOULD NOT exceed five minutes. */
 export const BACKEND_TOKEN_LIFE_S = 300;
@@ -84,7 +85,7 @@ async function byCredentials(
 /** RFC 6749, 4.1.3, with the proof of RFC 7636. */
 async function byCode(
   authorization: Authorization,
-  { tenant }: OAuthRequest,
+  { tenant, origin }: OAuthRequest,
   form: Form,
   client: Client,
 ): Promise<Answer> {
@@ -102,25 +103,42 @@ async function byCode(
     await clients.endFamily(tenant.record, client.id, code.id);
     throw new OAuthFault('invalid_grant', 'The code does not count.');
   }
+  const idToken = code.scopes.includes('openid')
+    ? await authorization.idTokens.issue({
+        issuer: issuerOf(origin, tenant.record.name),
+        subject: code.subject,
+        client: client.id,
+        nonce: code.nonce,
+        ...(code.fhirUser !== undefined && code.scopes.some((s) => s === 'fhirUser' || s === 'profile')
+          ? { fhirUser: `${origin}/fhir/${tenant.record.name}/${code.fhirUser}` }
+          : {}),
+        profile: code.scopes.includes('profile'),
+      })
+    : undefined;
   const life = code.scopes.includes('offline_access')
     ? OFFLINE_LIFE_MS
     : code.scopes.includes('online_access')
       ? ONLINE_LIFE_MS
       : undefined;
-  if (life === undefined) return answer(authorization, tenant.record, code);
+  if (life === undefined) return answer(authorization, tenant.record, code, { idToken });
   const expiresAt = clock.now() + life;
   await clients.openFamily(tenant.record, client.id, expiresAt, code.id);
-  const { scopes, subject, patient } = code;
+  const { scopes, subject, fhirUser, patient, context } = code;
   const refresh: RefreshContent = {
     client: client.id,
     scopes,
     subject,
+    fhirUser,
     patient,
+    context,
     family: code.id,
     generation: 1,
     expiresAt,
   };
-  return answer(authorization, tenant.record, code, sealContent(tenant, 'refresh', refresh));
+  return answer(authorization, tenant.record, code, {
+    idToken,
+    refreshToken: sealContent(tenant, 'refresh', refresh),
+  });
 }
 
 /** RFC 6749, 6; each refresh token counts once (RFC 9700, 4.14). */
@@ -139,24 +157,27 @@ async function byRefreshToken(
   const scopes = asked === undefined ? old.scopes : grantedScopes(asked, old.scopes.join(' '));
   // What the client is registered for may have become less since.
   const granted = grantedScopes(scopes.join(' '), client.scopes);
-  if (!granted.some((s) => parseScope(s)))
+  if (!granted.some((s) => s === 'openid' || parseScope(s)))
     throw new OAuthFault('invalid_scope', 'None of these scopes was granted.');
   if (!(await clients.turnFamily(tenant.record, client.id, old.family, old.generation))) throw refused();
   const next = sealContent(tenant, 'refresh', { ...old, generation: old.generation + 1 });
-  return answer(authorization, tenant.record, { ...old, scopes: granted }, next);
+  return answer(authorization, tenant.record, { ...old, scopes: granted }, { refreshToken: next });
 }
 
 function answer(
   authorization: Authorization,
   tenant: { id: string; name: string },
-  { client, scopes, subject, patient }: Grant,
-  refreshToken?: string,
+  { client, scopes, subject, fhirUser, patient, context = {} }: Grant,
+  { idToken, refreshToken }: { idToken?: string | undefined; refreshToken?: string | undefined },
 ): Answer {
+  const { encounter, needPatientBanner, smartStyleUrl, intent, fhirContext } = context;
   const access_token = authorization.issue({
     tenant,
-    scope: scopes.filter((s) => parseScope(s)).join(' '),
+    scope: scopes.join(' '),
     subject,
     client,
+    encounter,
+    ...(scopes.includes('fhirUser') ? { fhirUser } : {}),
     lifeS: APP_TOKEN_LIFE_S,
     ...(patient === undefined ? {} : { patient }),
   });
@@ -166,6 +187,12 @@ function answer(
     expires_in: APP_TOKEN_LIFE_S,
     scope: scopes.join(' '),
     ...(patient === undefined ? {} : { patient }),
+    ...(encounter === undefined ? {} : { encounter }),
+    ...(needPatientBanner === undefined ? {} : { need_patient_banner: needPatientBanner }),
+    ...(smartStyleUrl === undefined ? {} : { smart_style_url: smartStyleUrl }),
+    ...(intent === undefined ? {} : { intent }),
+    ...(fhirContext === undefined ? {} : { fhirContext }),
+    ...(idToken === undefined ? {} : { id_token: idToken }),
     ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
   };
 }

@@ -3,30 +3,51 @@ import { isFault } from '../core/fault.js';
 import type { AccessLog } from '../store/access-log.js';
 import type { Authorization } from '../tenancy/clients-authorization.js';
 import type { Tenants } from '../tenancy/tenant.js';
-import { authorizeHandler, decideHandler } from './oauth-authorize.js';
+import { authorizeHandler, decideHandler, type ReadAs } from './oauth-authorize.js';
 import { emergencyHandler } from './oauth-emergency.js';
 import { type OAuthAnswer, OAuthFault, type OAuthHandler } from './oauth-exchange.js';
 import { introspectHandler, revokeHandler } from './oauth-inspect.js';
+import { launchHandler } from './oauth-launch.js';
 import { tokenHandler } from './oauth-token.js';
 import { asFault, logText, statusOf } from './outcome.js';
 import { SECURITY_HEADERS } from './respond.js';
-import { smartConfiguration } from './smart.js';
+import { openIdConfiguration, smartConfiguration } from './smart.js';
 
 export interface OAuthDeps {
   readonly authorization: Authorization;
   readonly tenants: Tenants;
   readonly audit: AccessLog;
+  readonly readAs: ReadAs;
   /** `http://host:port` as the caller may name us. */
   readonly origin: (request: IncomingMessage) => string;
 }
 
 /** Tenant, endpoint, query. */
 const OAUTH_PATH = /^\/oauth\/([a-z][a-z0-9-]{0,39})\/([a-z]{1,20})(?:\?(.*))?$/;
-const CONFIGURATION_PATH = /^\/fhir\/([a-z][a-z0-9-]{0,39})\/\.well-known\/smart-configuration(?:\?.*)?$/;
+/** What everybody may read, of any name. */
+const PUBLIC_PATHS: readonly (readonly [name: string, path: RegExp])[] = [
+  ['smart-configuration', /^\/fhir\/([a-z][a-z0-9-]{0,39})\/\.well-known\/smart-configuration(?:\?.*)?$/],
+  ['openid-configuration', /^\/oauth\/([a-z][a-z0-9-]{0,39})\/\.well-known\/openid-configuration(?:\?.*)?$/],
+  ['jwks', /^\/oauth\/([a-z][a-z0-9-]{0,39})\/jwks(?:\?.*)?$/],
+];
+/** Keys are kept for this long by who fetched them; a new one is published as much before it signs. */
+const JWKS_AGE_S = 300;
+
+function publicAt(url: string): { name: string; tenant: string } | undefined {
+  for (const [name, path] of PUBLIC_PATHS) {
+    const tenant = path.exec(url)?.[1];
+    if (tenant !== undefined) return { name, tenant };
+  }
+  return undefined;
+}
+
+/** Whether the address is one that apps of any origin may read (SMART App Launch 2.2, "CORS"). */
+export const isDiscovery = (url: string): boolean =>
+  publicAt(url) !== undefined || /^\/fhir\/[a-z][a-z0-9-]{0,39}\/metadata(?:\?.*)?$/.test(url);
 
 /** The tenant whose authorisation server the address is of. */
 export function oauthTenant(url: string): string | undefined {
-  return (OAUTH_PATH.exec(url) ?? CONFIGURATION_PATH.exec(url))?.[1];
+  return OAUTH_PATH.exec(url)?.[1] ?? publicAt(url)?.tenant;
 }
 
 /**
@@ -48,27 +69,46 @@ export interface OAuthSeen {
 export type OAuthEndpoint = (request: IncomingMessage, response: ServerResponse) => Promise<OAuthSeen>;
 
 /** Serves the authorisation server of each tenant below `/oauth/{tenant}`, and its SMART configuration. */
-export function createOAuth({ authorization, tenants, audit, origin }: OAuthDeps): OAuthEndpoint {
+export function createOAuth({ authorization, tenants, audit, readAs, origin }: OAuthDeps): OAuthEndpoint {
   const handlers: Readonly<Record<string, OAuthHandler>> = {
     'POST token': tokenHandler(authorization),
     'POST introspect': introspectHandler(authorization),
     'POST revoke': revokeHandler(authorization),
     'POST emergency': emergencyHandler(authorization, audit),
+    'POST launch': launchHandler(authorization, audit),
     'GET authorize': authorizeHandler(authorization),
-    'POST authorize': decideHandler(authorization),
+    'POST authorize': decideHandler(authorization, readAs),
   };
   const refusals = createRefusals(() => authorization.clock.now());
 
+  async function published(
+    { name, tenant }: { name: string; tenant: string },
+    at: string,
+  ): Promise<OAuthAnswer> {
+    switch (name) {
+      case 'smart-configuration':
+        return { status: 200, json: smartConfiguration(at, tenant) };
+      case 'openid-configuration':
+        return { status: 200, json: openIdConfiguration(at, tenant) };
+      default:
+        return {
+          status: 200,
+          json: await authorization.idTokens.jwks(),
+          headers: { 'Cache-Control': `public, max-age=${JWKS_AGE_S}` },
+        };
+    }
+  }
+
   return async (request, response) => {
     const url = request.url ?? '/';
-    const configuration = CONFIGURATION_PATH.exec(url);
-    if (configuration) {
+    const open = publicAt(url);
+    if (open) {
       const answer =
         request.method === 'GET' || request.method === 'HEAD'
-          ? { status: 200, json: smartConfiguration(origin(request), configuration[1]!) }
+          ? await published(open, origin(request))
           : failed(405, 'invalid_request', 'Use GET.', { Allow: 'GET, HEAD' });
       send(request, response, answer);
-      return { endpoint: 'smart-configuration', status: answer.status };
+      return { endpoint: open.name, status: answer.status };
     }
     const [, name = '', endpoint = '', query = ''] = OAUTH_PATH.exec(url) ?? [];
     const caller = `${name} ${request.socket.remoteAddress ?? ''}`;

@@ -37,7 +37,7 @@ const MAX_SCOPES = 500;
  * Reads a token's scopes. Deny by default: a scope that is not understood grants nothing, nor does a `patient/` scope
  * without a patient.
  */
-export function accessOf(scope: string, patient?: string): Access {
+export function accessOf(scope: string, patient?: string, fhirUser?: string): Access {
   const grants: AccessGrant[] = [];
   for (const text of scope.split(' ').slice(0, MAX_SCOPES)) {
     const found = parseScope(text);
@@ -50,6 +50,9 @@ export function accessOf(scope: string, patient?: string): Access {
       ...(query === undefined ? {} : { query }),
     });
   }
+  // SMART App Launch 2.2, "Scopes for requesting identity data": fhirUser lets an app read who its user is.
+  const [type, id] = scope.split(' ').includes('fhirUser') ? (fhirUser?.split('/') ?? []) : [];
+  if (type !== undefined && id !== undefined) grants.push({ type, letters: 'r', query: `_id=${id}` });
   const whole = (g: AccessGrant) => g.type === '*' && g.patient === undefined && g.query === undefined;
   const allowsAll = (letter: string) => grants.some((g) => whole(g) && g.letters.includes(letter));
   return {

@@ -5,6 +5,7 @@ import { type Client, type Clients, createClients } from './clients.js';
 import { authenticateByAssertion } from './clients-assertion.js';
 import { createJwksCache, type FetchedJwks } from './clients-jwks.js';
 import { type OidcProvider, providerOf, verifyOidcToken } from './clients-oidc.js';
+import { createIdTokens, type IdTokens } from './id-tokens.js';
 import {
   type AccessToken,
   type AdminToken,
@@ -23,6 +24,8 @@ export interface Authorization {
   issue(request: TokenRequest): string;
   /** @throws Fault `unauthenticated`, for a token that was taken back too. */
   verify(token: string, tenant: TokenTenant): Promise<AccessToken>;
+  /** Says to apps who signed in. */
+  readonly idTokens: IdTokens;
   /** Checks an administrator's token. @throws Fault `unauthenticated` */
   verifyAdmin(token: string): AdminToken;
   /** Who signed the assertion. @throws Fault `unauthenticated` */
@@ -34,6 +37,8 @@ export interface AuthorizationOptions {
   readonly clock: Clock;
   /** Of `openTokenSecret`. */
   readonly secret: Buffer;
+  /** File of the keys that sign identity tokens; keys of this process alone where not given. */
+  readonly idTokenKeys?: string;
   /** Origins whose key sets may be fetched though they are on a private network or speak plain HTTP. */
   readonly trustedOrigins?: ReadonlySet<string>;
   /** Outside providers whose tokens count too. */
@@ -48,6 +53,7 @@ export function createAuthorization(options: AuthorizationOptions): Authorizatio
   return {
     clients,
     clock,
+    idTokens: createIdTokens(options.idTokenKeys, clock),
     issue: (request) => issueToken(secret, clock, request),
     async verify(token, tenant) {
       const provider = providerOf(providers, token);

@@ -12,7 +12,7 @@ import {
   readJwks,
 } from './clients-jwks.js';
 import { decodeToken } from './decode-token.js';
-import { grantedScopes, isScope, parseScope } from './scope.js';
+import { grantedScopes, isScope, isUserReference, parseScope } from './scope.js';
 import type { AccessToken, TokenTenant } from './tokens.js';
 
 /** An outside OpenID provider whose access tokens (JWTs, RFC 9068) are taken, as the operator configured it. */
@@ -31,6 +31,8 @@ export interface OidcProvider {
     readonly scope: string;
     readonly patient: string;
     readonly subject: string;
+    /** Holds `Practitioner/id` or the like: a record of ours that stands for the user. */
+    readonly fhirUser: string;
     readonly tenant: string | undefined;
   };
   /** The most that its tokens permit. */
@@ -119,6 +121,7 @@ function readProvider(value: unknown, at: string, trusted: ReadonlySet<string>):
       scope: claim('scope', 'scope'),
       patient: claim('patient', 'patient'),
       subject: claim('subject', 'sub'),
+      fhirUser: claim('fhirUser', 'fhirUser'),
       tenant: claims.tenant === undefined ? undefined : text('tenant', claims),
     },
     scopes,
@@ -186,6 +189,8 @@ export async function verifyOidcToken(
     tenant,
     scopes,
     patient: patient as string | undefined,
+    // An absolute address may be of another server: the same id there is somebody else.
+    ...(isUserReference(payload[claims.fhirUser]) ? { fhirUser: payload[claims.fhirUser] } : {}),
     expiresAt: exp * 1000,
   };
 }

@@ -52,6 +52,8 @@ const CLIENT_ID = /^[A-Za-z0-9._~-]{1,100}$/;
 /** Between looks at what was taken back; how long a token may go on in another process. */
 const REVOKED_CACHE_MS = 1_000;
 const SWEEP_MS = 60_000;
+const ORIGINS_CACHE_MS = 5_000;
+const MAX_CACHED_ORIGINS = 1_000;
 const MAX_REVOKED = 200_000;
 
 interface Row {
@@ -79,6 +81,8 @@ export interface Clients {
   revoke(tenant: TokenTenant, id: string): Promise<Client>;
   /** Whether the secret is the client's own; compared in constant time. */
   hasSecret(tenant: TokenTenant, id: string, secret: string): Promise<boolean>;
+  /** Whether an app that is registered with the tenant of this name stands at the origin; known some seconds late. */
+  hasOrigin(tenant: string, origin: string): Promise<boolean>;
   /** True the first time only, for every process, until `expiresAt` (ms). */
   useOnce(issuer: string, token: string, expiresAt: number): Promise<boolean>;
   /** Takes an access token back. @param expiresAt ms; after it the token does not count anyway */
@@ -109,6 +113,7 @@ export function createClients({ control, clock, trustedOrigins = new Set() }: Cl
   let revoked: { at: number; tokens: Set<string>; clients: Set<string> } | undefined;
   let looking: Promise<void> | undefined;
   let sweptAt = 0;
+  const origins = new Map<string, { at: number; of: ReadonlySet<string> }>();
 
   async function row(tenant: TokenTenant, id: string): Promise<Row | undefined> {
     if (!CLIENT_ID.test(id)) return undefined;
@@ -217,6 +222,23 @@ export function createClients({ control, clock, trustedOrigins = new Set() }: Cl
       const given = hashOf(secret);
       // Something is compared either way, so that the time tells nothing.
       return timingSafeEqual(given, hash ?? randomBytes(given.length)) && hash != null;
+    },
+
+    async hasOrigin(tenant, origin) {
+      const known = origins.get(tenant);
+      if (known && clock.now() - known.at < ORIGINS_CACHE_MS) return known.of.has(origin);
+      const { rows } = await control.query<{ uris: string[] }>(
+        `select c.redirect_uris as uris from client c join tenant t on t.id = c.tenant_id
+         where t.name = $1 and t.state = 'active' and c.kind = 'app' and c.revoked_at is null`,
+        [tenant],
+      );
+      const of = new Set(rows.flatMap((r) => r.uris.map((uri) => new URL(uri).origin)));
+      // An app with a scheme of its own has no origin, nor has a page in a sandbox.
+      of.delete('null');
+      if (origins.size >= MAX_CACHED_ORIGINS) origins.delete(origins.keys().next().value!);
+      origins.delete(tenant);
+      origins.set(tenant, { at: clock.now(), of });
+      return of.has(origin);
     },
 
     async useOnce(issuer, token, expiresAt) {

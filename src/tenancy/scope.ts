@@ -27,12 +27,19 @@ const ALL_LETTERS = 'cruds';
 export const OTHER_SCOPES: ReadonlySet<string> = new Set([
   'launch',
   'launch/patient',
+  'launch/encounter',
   'openid',
   'fhirUser',
   'profile',
   'offline_access',
   'online_access',
 ]);
+
+/** Types that stand for a user (SMART App Launch 2.2, "fhirUser"). */
+const USER = /^(?:Patient|Practitioner|PractitionerRole|RelatedPerson|Person)\/[A-Za-z0-9\-.]{1,64}$/;
+
+/** Whether the text is a relative reference to what can stand for a user. */
+export const isUserReference = (text: unknown): text is string => typeof text === 'string' && USER.test(text);
 
 /** @returns undefined for what is no resource scope: it grants nothing. */
 export function parseScope(text: string): ResourceScope | undefined {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import jwt from 'jsonwebtoken';
 import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
-import { parseScope } from './scope.js';
+import { isUserReference, OTHER_SCOPES, parseScope } from './scope.js';
 import { createSecretFile, readSecretFile } from './secret-file.js';
 
 /** Longest life of a token we issue. */
@@ -39,6 +39,10 @@ export interface AccessToken {
   readonly scopes: readonly string[];
   /** Id of the patient that `patient/` scopes are about. */
   readonly patient: string | undefined;
+  /** Id of the encounter that is open in the session. */
+  readonly encounter?: string | undefined;
+  /** The resource that stands for its user, as `Practitioner/id`; its holder may read it. */
+  readonly fhirUser?: string | undefined;
   /** The registered client it was issued to; absent for one made on the command line. */
   readonly client?: string | undefined;
   /** Why its holder sees more than usual: a token of an emergency. */
@@ -52,6 +56,9 @@ export interface TokenRequest {
   /** Separated by spaces. */
   readonly scope: string;
   readonly patient?: string;
+  readonly encounter?: string | undefined;
+  /** `Practitioner/id`, or of another type that stands for a user. */
+  readonly fhirUser?: string | undefined;
   /** Who holds it, for the audit; `local` where not given. */
   readonly subject?: string;
   /** The registered client that asked for it. */
@@ -78,15 +85,17 @@ export const BREAK_GLASS = 'break-glass';
 /** Resource scopes of SMART App Launch, v2 and v1; `admin` and `break-glass` are ours. */
 const isTokenScope = (text: string): boolean =>
   text === 'admin' || text === BREAK_GLASS || parseScope(text) !== undefined;
+/** What says nothing of records, and stands in the token of an app so that its introspection tells all that was granted. */
+const isGranted = (text: string): boolean => isTokenScope(text) || OTHER_SCOPES.has(text);
 
 /** Splits and checks a scope text. @throws Fault `invalid`. */
-export function parseScopes(scope: string): string[] {
+export function parseScopes(scope: string, known = isTokenScope): string[] {
   const scopes = [...new Set(scope.split(' ').filter((s) => s !== ''))];
   if (scopes.length === 0)
     throw new Fault('invalid', 'A token needs a scope.', { at: 'scope', remedy: EXAMPLE });
   if (scopes.length > MAX_SCOPES)
     throw new Fault('too-large', `More than ${MAX_SCOPES} scopes.`, { at: 'scope' });
-  if (scopes.some((s) => !isTokenScope(s)))
+  if (scopes.some((s) => !known(s)))
     throw new Fault('invalid', 'One of the scopes is none of SMART App Launch 2.x.', {
       at: 'scope',
       remedy: EXAMPLE,
@@ -98,7 +107,7 @@ const EXAMPLE = 'Examples: system/*.cruds, user/Observation.rs, patient/*.read';
 
 /** Makes an access token for local use. @throws Fault `invalid` for a scope, patient or life that cannot be. */
 export function issueToken(secret: Buffer, clock: Clock, request: TokenRequest): string {
-  const scopes = parseScopes(request.scope);
+  const scopes = parseScopes(request.scope, request.client === undefined ? isTokenScope : isGranted);
   const life = request.lifeS ?? DEFAULT_TOKEN_LIFE_S;
   if (!Number.isInteger(life) || life < 1 || life > MAX_TOKEN_LIFE_S)
     throw new Fault('invalid', `A token lives from 1 second to ${MAX_TOKEN_LIFE_S / 86_400} days.`, {
@@ -111,6 +120,15 @@ export function issueToken(secret: Buffer, clock: Clock, request: TokenRequest):
       at: 'patient',
       remedy: 'Name one with --patient.',
     });
+  if (request.fhirUser !== undefined && !isUserReference(request.fhirUser))
+    throw new Fault(
+      'invalid',
+      'A user is a Practitioner, Patient, RelatedPerson, Person or PractitionerRole.',
+      {
+        at: 'fhirUser',
+        remedy: 'Write it as Practitioner/id.',
+      },
+    );
   const now = Math.floor(clock.now() / 1000);
   const claims = {
     iss: ISSUER,
@@ -121,6 +139,8 @@ export function issueToken(secret: Buffer, clock: Clock, request: TokenRequest):
     jti: randomUUID(),
     scope: scopes.join(' '),
     ...(request.patient === undefined ? {} : { patient: request.patient }),
+    ...(request.encounter === undefined ? {} : { encounter: request.encounter }),
+    ...(request.fhirUser === undefined ? {} : { fhirUser: request.fhirUser }),
     ...(request.client === undefined ? {} : { client_id: request.client }),
     ...(request.emergency === undefined ? {} : { emergency: request.emergency }),
   };
@@ -137,12 +157,25 @@ export function verifyToken(secret: Buffer, clock: Clock, token: string, tenant:
   if (patient !== undefined && (typeof patient !== 'string' || !FHIR_ID.test(patient)))
     throw refused('patient');
   const scopes = payload.scope.split(' ');
-  if (scopes.length > MAX_SCOPES || scopes.some((s) => !isTokenScope(s))) throw refused('scope');
+  if (scopes.length > MAX_SCOPES || scopes.some((s) => !isGranted(s))) throw refused('scope');
   if (patient === undefined && scopes.some((s) => PATIENT_SCOPE.test(s))) throw refused('patient');
   const client = optionalText(payload.client_id);
   const emergency = optionalText(payload.emergency);
-  const expiresAt = payload.exp * 1000;
-  return { id: payload.jti, subject: payload.sub, tenant, scopes, patient, client, emergency, expiresAt };
+  const encounter = optionalText(payload.encounter);
+  const fhirUser = optionalText(payload.fhirUser);
+  if (fhirUser !== undefined && !isUserReference(fhirUser)) throw refused('user');
+  return {
+    id: payload.jti,
+    subject: payload.sub,
+    tenant,
+    scopes,
+    patient,
+    encounter,
+    fhirUser,
+    client,
+    emergency,
+    expiresAt: payload.exp * 1000,
+  };
 }
 
 interface Payload extends jwt.JwtPayload {
