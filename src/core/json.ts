@@ -179,7 +179,11 @@ function scan(text: string, maxValues: number): LossyNumber[] {
     }
     if (c === MINUS || (c >= ZERO && c <= NINE)) {
       const after = endOfNumber(text, i);
-      if (isLossy(text, i, after)) lossy.push({ path: pathTo(text, depth), raw: text.slice(i, after) });
+      if (isLossy(text, i, after)) {
+        const path = pathTo(text, depth);
+        if (!path) return lossy; // its name is no string: the parser will say so
+        lossy.push({ path, raw: text.slice(i, after) });
+      }
       i = after;
       continue;
     }
@@ -226,11 +230,16 @@ function levelAt(depth: number): Level {
   return level;
 }
 
-function pathTo(text: string, depth: number): (string | number)[] {
-  return levels.slice(0, depth).map(({ isObject, keyStart, keyEnd, index }) =>
-    // Through JSON.parse, since a name may hold escapes.
-    isObject ? (JSON.parse(text.slice(keyStart - 1, keyEnd + 1)) as string) : index,
-  );
+/** Undefined where a name on the way is none, as in `{1.10}`: then nothing of the text is JSON. */
+function pathTo(text: string, depth: number): (string | number)[] | undefined {
+  try {
+    return levels.slice(0, depth).map(({ isObject, keyStart, keyEnd, index }) =>
+      // Through JSON.parse, since a name may hold escapes.
+      isObject ? (JSON.parse(text.slice(keyStart - 1, keyEnd + 1)) as string) : index,
+    );
+  } catch {
+    return undefined;
+  }
 }
 
 /** From the first backslash of a string to its closing quote, refusing escapes that name NUL or half a pair. */

@@ -75,6 +75,9 @@ describe('JSON', () => {
     ['hexadecimal', '[0x10]', 'not valid JSON'],
     ['NaN', '[NaN]', 'not valid JSON'],
     ['nothing', '', 'not valid JSON'],
+    ['a decimal without a name', '{1.10}', 'not valid JSON'],
+    ['a decimal under a name with an escape that is none', '{"a\\x":1.10}', 'not valid JSON'],
+    ['a decimal under a name with a line end', '{"a\nb":1.10}', 'not valid JSON'],
   ])('refuses %s', (_what, text, part) => {
     expect(messageOf(text)).toContain(part);
   });
