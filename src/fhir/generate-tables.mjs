@@ -38,6 +38,12 @@ const NEEDS_PATTERNS = new Set(['eld-16', 'eld-19', 'sdf-19', 'sdf-8a']);
 
 /** HL7's own code systems, without those that stand in the package as examples of what others own. */
 const OWN_SYSTEM = /^http:\/\/(hl7\.org\/fhir|terminology\.hl7\.org\/CodeSystem)\/(?!.*\bex(ample\b|-))/;
+/** HL7's own value sets, likewise. */
+const OWN_SET = /^http:\/\/(hl7\.org\/fhir|terminology\.hl7\.org)\/ValueSet\/(?!.*\bex(ample\b|-))/;
+/** Systems that are not HL7's whose codes a value set of R4's lists one by one; the codes alone are taken. */
+const LISTED_SYSTEMS = new Set(['http://loinc.org', 'http://unitsofmeasure.org', 'urn:ietf:bcp:47']);
+/** The codes of `compose.filter` that a hierarchy answers. */
+const BY_HIERARCHY = new Set(['concept', 'code']);
 /** Words of a note on what a code system took from others' standards: left out. */
 const OTHERS = /DICOM|SNOMED|LOINC|IHE|AHA|ASTM|ISO /;
 
@@ -48,6 +54,7 @@ const types = writeResourceTypes();
 writeElements();
 writeCodes();
 writeCodeSystems();
+writeValueSets();
 writeInvariants();
 writeSearchParameters();
 writeCompartments();
@@ -211,6 +218,55 @@ function writeCodeSystems() {
   }
   save(
     'code-systems.json',
+    out.sort((a, b) => compare(a[0], b[0])),
+    1,
+  );
+}
+
+/**
+ * [["http://hl7.org/fhir/ValueSet/marital-status", "MaritalStatusCodes", "4.0.1", [[system, codes, filters, sets], …], […]], …]:
+ * the value sets of which every code is known by the tables here, with what they include and exclude. A code is a string,
+ * or [code, display] where the set has a display of its own.
+ */
+function writeValueSets() {
+  const sets = new Map();
+  const systems = new Set(
+    JSON.parse(readFileSync(join(tables, 'code-systems.json'), 'utf8')).map(([url]) => url),
+  );
+  for (const file of readdirSync(folder).filter((name) => name.startsWith('ValueSet-'))) {
+    const set = read(file);
+    if (OWN_SET.test(set.url)) sets.set(set.url, set);
+  }
+  const known = (set, depth = 0) =>
+    set?.compose !== undefined &&
+    depth < 8 &&
+    [...set.compose.include, ...(set.compose.exclude ?? [])].every(
+      ({ system, concept, filter = [], valueSet = [] }) =>
+        (system === undefined ||
+          systems.has(system) ||
+          (concept !== undefined && LISTED_SYSTEMS.has(system))) &&
+        filter.every((f) => BY_HIERARCHY.has(f.property)) &&
+        valueSet.every((url) => known(sets.get(url.split('|')[0]), depth + 1)),
+    );
+  const compact = ({ system, concept, filter, valueSet }) => {
+    const plain = LISTED_SYSTEMS.has(system);
+    const row = [
+      system ?? 0,
+      concept?.map(({ code, display }) => (display === undefined || plain ? code : [code, display])) ?? 0,
+      filter?.map((f) => [f.property, f.op, f.value]) ?? 0,
+      valueSet ?? 0,
+    ];
+    while (row.at(-1) === 0) row.pop();
+    return row;
+  };
+  const out = [...sets.values()]
+    .filter((set) => known(set))
+    .map(({ url, name, version, compose: { include, exclude } }) => {
+      const row = [url, name, version, include.map(compact)];
+      return exclude ? [...row, exclude.map(compact)] : row;
+    });
+  save(
+    'value-sets.json',
     out.sort((a, b) => compare(a[0], b[0])),
     1,
   );

@@ -2,8 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../core/package-root.js';
 import type { Resource } from '../core/resource.js';
+import { codeSystemOfR4 } from '../fhir/code-systems.js';
 import { searchParametersOf } from '../fhir/registry.js';
 import { RESOURCE_TYPES } from '../fhir/resource-types.js';
+import { valueSetOfR4 } from '../fhir/value-sets.js';
 
 /** Folders of `fhir-profiles` that hold definitions; what lies beside them is examples. */
 const FOLDERS = ['operations', 'profiles', 'extensions', 'code-systems', 'views'];
@@ -13,8 +15,8 @@ let parameters: Map<string, Resource> | undefined;
 
 /**
  * A definition that the CapabilityStatement names and that every tenant can read without having stored it: our
- * operations, profiles, extensions, code systems and views from `fhir-profiles`, R4's search parameters from the table that
- * serves them.
+ * operations, profiles, extensions, code systems and views from `fhir-profiles`, R4's search parameters, code systems and
+ * value sets from the tables that serve them.
  */
 export function builtInDefinition(type: string, id: string): Resource | undefined {
   if (type === 'SearchParameter') {
@@ -22,8 +24,23 @@ export function builtInDefinition(type: string, id: string): Resource | undefine
     return parameters.get(id);
   }
   own ??= ownDefinitions();
-  return own.get(`${type}/${id}`);
+  return own.get(`${type}/${id}`) ?? terminologyOfR4(type, id);
 }
+
+/** R4's code systems and value sets are named by the last part of their addresses. */
+function terminologyOfR4(type: string, id: string): Resource | undefined {
+  const find = type === 'ValueSet' ? valueSetOfR4 : type === 'CodeSystem' ? codeSystemOfR4 : undefined;
+  for (const base of PLACES[type] ?? []) {
+    const found = find?.(`${base}${id}`);
+    if (found) return { ...found, id };
+  }
+  return undefined;
+}
+
+const PLACES: Readonly<Record<string, readonly string[]>> = {
+  ValueSet: ['http://hl7.org/fhir/ValueSet/', 'http://terminology.hl7.org/ValueSet/'],
+  CodeSystem: ['http://hl7.org/fhir/', 'http://terminology.hl7.org/CodeSystem/'],
+};
 
 function ownDefinitions(): Map<string, Resource> {
   const found = new Map<string, Resource>();

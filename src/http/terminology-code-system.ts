@@ -1,5 +1,6 @@
 import { Fault, invalid } from '../core/fault.js';
-import { isUnder } from './concepts.js';
+import { codeTree } from '../fhir/code-tree.js';
+import { type Concept, inLanguage, isUnder } from '../fhir/concepts.js';
 import type { Handler } from './exchange.js';
 import {
   askedCodings,
@@ -26,40 +27,56 @@ export function lookup(deps: TerminologyDeps): Handler {
       throw invalid('$lookup needs system and code, or a coding.', 'code');
     const known = await systemOf(deps, request, system, input.text('version'));
     const concept = await conceptIn(known, code, 'code');
+    const asked = new Set(input.texts('property'));
+    const tells = (property: string) => asked.size === 0 || asked.has(property);
+    const display =
+      inLanguage(concept.designations, input.text('displayLanguage')) ?? concept.display ?? code;
     return {
       status: 200,
       resource: parameters([
         { name: 'name', valueString: known.name },
         known.version === undefined ? undefined : { name: 'version', valueString: known.version },
-        { name: 'display', valueString: concept.display ?? code },
-        concept.definition === undefined
+        { name: 'display', valueString: display },
+        concept.definition === undefined || !tells('definition')
           ? undefined
           : { name: 'definition', valueString: concept.definition },
-        ...concept.designations.map((designation) => ({
-          name: 'designation',
-          part: [
-            ...(designation.language ? [{ name: 'language', valueCode: designation.language }] : []),
-            ...(designation.use ? [{ name: 'use', valueCoding: designation.use }] : []),
-            { name: 'value', valueString: designation.value },
-          ],
-        })),
-        ...concept.properties.map(({ code: name, ...value }) => ({
-          name: 'property',
-          part: [
-            { name: 'code', valueCode: name },
-            { name: 'value', ...value },
-          ],
-        })),
-        ...concept.parents.map((parent) => ({
-          name: 'property',
-          part: [
-            { name: 'code', valueCode: 'parent' },
-            { name: 'value', valueCode: parent },
-          ],
-        })),
+        ...concept.designations
+          .filter(({ language }) => tells('designation') || asked.has(`lang.${language}`))
+          .map(designationPart),
+        ...[...concept.properties, ...relatives(known, concept)]
+          .filter((property) => tells(property.code))
+          .map(({ code: name, ...value }) => ({
+            name: 'property',
+            part: [
+              { name: 'code', valueCode: name },
+              { name: 'value', ...value },
+            ],
+          })),
       ]),
     };
   };
+}
+
+function designationPart({ language, use, value }: Concept['designations'][number]): Record<string, unknown> {
+  return {
+    name: 'designation',
+    part: [
+      ...(language ? [{ name: 'language', valueCode: language }] : []),
+      ...(use ? [{ name: 'use', valueCoding: use }] : []),
+      { name: 'value', valueString: value },
+    ],
+  };
+}
+
+/** The codes directly over and under a concept, as far as they are not among its properties already. */
+function relatives({ resource }: KnownSystem, { code, properties }: Concept): Concept['properties'] {
+  if (!resource) return [];
+  const { parents, children } = codeTree(resource);
+  const told = new Set(properties.map((p) => `${p.code}|${p.valueCode}`));
+  return [
+    ...(parents.get(code) ?? []).map((valueCode) => ({ code: 'parent', valueCode })),
+    ...(children.get(code) ?? []).map((valueCode) => ({ code: 'child', valueCode })),
+  ].filter((p) => !told.has(`${p.code}|${p.valueCode}`));
 }
 
 /** R4 codesystem-operation-validate-code.html. */

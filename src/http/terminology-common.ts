@@ -1,13 +1,14 @@
 import { Fault, invalid } from '../core/fault.js';
-import type { CodeableConcept, Coding, Resource, StoredResource } from '../core/resource.js';
+import type { CodeableConcept, Coding, Resource } from '../core/resource.js';
 import { codeSystemOfR4 } from '../fhir/code-systems.js';
+import { type Concept, findConcept } from '../fhir/concepts.js';
 import { poolReader } from '../search/reader.js';
 import type { Search } from '../search/search.js';
 import { type CodeKnowledge, codeKnowledge } from '../search/value-sets.js';
 import type { Store } from '../store/contract.js';
 import { isObject } from '../tasks/bundle-entry.js';
 import type { Tenant } from '../tenancy/tenant.js';
-import { type Concept, findConcept } from './concepts.js';
+import { builtInDefinition } from './definitions.js';
 import { type FhirRequest, oneParam } from './exchange.js';
 import { parametersBody } from './operation-input.js';
 import type { LexiconNames } from './terminology-lexicon.js';
@@ -42,6 +43,8 @@ const MAX_VERSIONS = 20;
 /** The input of an operation: by address or body, each parameter by name. */
 export interface Input {
   text(name: string): string | undefined;
+  /** All values of a parameter that may come several times. */
+  texts(name: string): readonly string[];
   coding(name: string): Coding | undefined;
   concept(name: string): CodeableConcept | undefined;
   resource(name: string): Resource | undefined;
@@ -54,19 +57,13 @@ export async function inputOf(request: FhirRequest): Promise<Input> {
     const value = named(name)?.[key];
     return isObject(value) ? value : undefined;
   };
+  const texts = (name: string) => [
+    ...request.params.flatMap(([key, value]) => (key === name ? [value] : [])),
+    ...list.filter((parameter) => parameter.name === name).flatMap(primitive),
+  ];
   return {
-    text: (name) => {
-      const given = oneParam(request, name);
-      if (given !== undefined) return given;
-      const parameter = named(name) ?? {};
-      const key = Object.keys(parameter).find((k) => k.startsWith('value'));
-      const value = key === undefined ? undefined : parameter[key];
-      return typeof value === 'string'
-        ? value
-        : typeof value === 'number' || typeof value === 'boolean'
-          ? String(value)
-          : undefined;
-    },
+    text: (name) => texts(name)[0],
+    texts,
     coding: (name) => {
       const value = object(name, 'valueCoding');
       if (value) return value as Coding;
@@ -82,6 +79,12 @@ export async function inputOf(request: FhirRequest): Promise<Input> {
   };
 }
 
+function primitive(parameter: Record<string, unknown>): string[] {
+  const key = Object.keys(parameter).find((name) => name.startsWith('value'));
+  const value = key === undefined ? undefined : parameter[key];
+  return ['string', 'number', 'boolean'].includes(typeof value) ? [String(value)] : [];
+}
+
 export function knowledgeOf({ store, baseOf }: TerminologyDeps, tenant: Tenant): CodeKnowledge {
   return codeKnowledge(poolReader(store, tenant), { blind: tenant.keys.blind, base: baseOf(tenant) });
 }
@@ -93,9 +96,11 @@ export async function byCanonical(
   type: string,
   canonical: string | undefined,
   version: string | undefined,
-): Promise<StoredResource | undefined> {
+): Promise<Resource | undefined> {
   if (at.id !== undefined) {
     const found = await deps.store.read(tenant, type, at.id);
+    const ofR4 = found ? undefined : builtInDefinition(type, at.id);
+    if (ofR4) return ofR4;
     if (!found?.resource) throw new Fault(found ? 'gone' : 'not-found', `There is no such ${type}.`);
     return found.resource;
   }

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Fault, invalid, isFault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
+import { isAbstract, isInactive } from '../fhir/code-tree.js';
+import { type Concept, conceptsOf, inLanguage } from '../fhir/concepts.js';
+import { valueSetOfR4 } from '../fhir/value-sets.js';
 import type { Code } from '../search/value-sets.js';
-import { type Concept, conceptsOf } from './concepts.js';
 import type { FhirRequest, Handler } from './exchange.js';
 import {
   askedCodings,
@@ -17,6 +19,8 @@ import {
 } from './terminology-common.js';
 
 const MAX_EXPANSION = 1_000;
+/** Codes of a system of which only names are here that are looked up one by one. */
+const MAX_LOOKED_UP = 500;
 
 interface FoundSet {
   readonly resource: Resource | undefined;
@@ -29,7 +33,8 @@ async function valueSetOf(deps: TerminologyDeps, request: FhirRequest, input: In
   const url = input.text('url');
   const given =
     input.resource('valueSet') ??
-    (await byCanonical(deps, request, 'ValueSet', url, input.text('valueSetVersion')));
+    (await byCanonical(deps, request, 'ValueSet', url, input.text('valueSetVersion'))) ??
+    shippedSet(url, input.text('valueSetVersion'));
   if (given)
     return {
       resource: given,
@@ -39,6 +44,12 @@ async function valueSetOf(deps: TerminologyDeps, request: FhirRequest, input: In
   if (url === undefined)
     throw invalid('There is no value set.', 'url', 'Send url, or the ValueSet as parameter valueSet.');
   return { resource: undefined, codes: await ofR4(knowledge.valueSet(url)), url };
+}
+
+function shippedSet(canonical: string | undefined, version: string | undefined): Resource | undefined {
+  const [url = '', tail] = canonical?.split('|') ?? [];
+  const { id: _ours, ...found } = valueSetOfR4(url, version ?? tail) ?? {};
+  return 'url' in found ? (found as Resource) : undefined;
 }
 
 /** What is asked for by its address and is not here is not found. */
@@ -60,9 +71,13 @@ export function expand(deps: TerminologyDeps): Handler {
     const language = input.text('displayLanguage');
     const withDesignations = input.text('includeDesignations') === 'true';
     const filter = input.text('filter')?.toLowerCase();
-    const named = codes.map((code) => {
-      const { display, designations = [] } = names.get(keyOf(code)) ?? {};
-      return { ...code, display: inLanguage(designations, language) ?? display, designations };
+    const activeOnly =
+      input.text('activeOnly') === 'true' ||
+      (resource?.compose as { inactive?: boolean } | undefined)?.inactive === false;
+    const named = codes.flatMap((code) => {
+      const { display, designations, ...flags } = names.get(keyOf(code)) ?? UNNAMED;
+      if (activeOnly && flags.inactive) return [];
+      return [{ ...code, display: inLanguage(designations, language) ?? display, designations, flags }];
     });
     const wanted =
       filter === undefined
@@ -97,12 +112,14 @@ export function expand(deps: TerminologyDeps): Handler {
             ...(filter === undefined ? [] : [{ name: 'filter', valueString: input.text('filter') }]),
             { name: 'count', valueInteger: count },
             ...(withDesignations ? [{ name: 'includeDesignations', valueBoolean: true }] : []),
+            ...(activeOnly ? [{ name: 'activeOnly', valueBoolean: true }] : []),
             ...(language === undefined ? [] : [{ name: 'displayLanguage', valueCode: language }]),
           ],
           ...(contains.length > 0
             ? {
-                contains: contains.map(({ system, code, display, designations }) => ({
+                contains: contains.map(({ system, code, display, designations, flags }) => ({
                   system,
+                  ...flags,
                   code,
                   ...(display === undefined ? {} : { display }),
                   ...(withDesignations && designations.length > 0 ? { designation: designations } : {}),
@@ -129,17 +146,12 @@ function whole(text: string | undefined, at: string, otherwise: number): number 
 
 const keyOf = ({ system, code }: Code) => `${system}|${code}`;
 
-type Names = Pick<Concept, 'display' | 'designations'>;
-
-/** The name in a language (BCP 47), a regional form of it too; undefined where there is none: the display stays. */
-function inLanguage(designations: Names['designations'], wanted: string | undefined): string | undefined {
-  if (wanted === undefined) return undefined;
-  const tag = wanted.toLowerCase();
-  const found =
-    designations.find(({ language }) => language?.toLowerCase() === tag) ??
-    designations.find(({ language }) => language?.toLowerCase().split('-')[0] === tag.split('-')[0]);
-  return found?.value;
+interface Names extends Pick<Concept, 'display' | 'designations'> {
+  readonly inactive?: boolean;
+  readonly abstract?: boolean;
 }
+
+const UNNAMED: Names = { display: undefined, designations: [] };
 
 /** Names as the value set itself lists them, else those of the code systems that are here. */
 async function namesOf(
@@ -151,9 +163,23 @@ async function namesOf(
   const names = new Map<string, Names>();
   for (const system of new Set(codes.map((code) => code.system))) {
     const known = await findSystem(deps, { ...request, at: {} }, system);
-    if (!known?.resource) continue;
-    for (const { code, display, designations } of conceptsOf(known.resource))
-      names.set(`${system}|${code}`, { display, designations });
+    if (!known) continue;
+    if (!known.resource) {
+      for (const { code } of codes.filter((c) => c.system === system).slice(0, MAX_LOOKED_UP)) {
+        const found = await known.find(code);
+        if (found) names.set(`${system}|${code}`, { display: found.display, designations: [] });
+      }
+      continue;
+    }
+    for (const concept of conceptsOf(known.resource)) {
+      const { code, display, designations } = concept;
+      names.set(`${system}|${code}`, {
+        display,
+        designations,
+        ...(isInactive(concept) ? { inactive: true } : {}),
+        ...(isAbstract(concept) ? { abstract: true } : {}),
+      });
+    }
   }
   const compose = valueSet?.compose as
     | {
@@ -168,6 +194,7 @@ async function namesOf(
       const key = `${system}|${code}`;
       const known = names.get(key);
       names.set(key, {
+        ...known,
         display: display ?? known?.display,
         designations: [...(designation ?? []), ...(known?.designations ?? [])],
       });

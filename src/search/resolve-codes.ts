@@ -1,8 +1,9 @@
 import { invalid } from '../core/fault.js';
+import { MAX_CODES } from '../fhir/code-tree.js';
 import type { ParameterQuery, SearchValue } from '../indexing/parameter-type.js';
 import { escapeText, splitUnescaped, unescapeText } from './syntax.js';
 import type { Node } from './tree.js';
-import { type Code, type CodeKnowledge, MAX_CODES } from './value-sets.js';
+import type { Code, CodeKnowledge } from './value-sets.js';
 
 /**
  * Rewrites token parameters with `:in`, `:not-in`, `:below` and `:above` to the codes they stand for (R4

@@ -1,8 +1,11 @@
 import { Fault } from '../core/fault.js';
 import type { Resource, StoredResource } from '../core/resource.js';
+import { codeSystemOfR4 } from '../fhir/code-systems.js';
+import { type CodeFilter, type CodeTree, codeTree, filtered, MAX_CODES, reach } from '../fhir/code-tree.js';
 import { findSearchParameter } from '../fhir/registry.js';
 import { requiredCodes } from '../fhir/required-codes.js';
 import { typeNumber } from '../fhir/resource-types.js';
+import { valueSetOfR4 } from '../fhir/value-sets.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import { compileNode } from './compile.js';
 import { optimize } from './condition.js';
@@ -28,22 +31,16 @@ export interface Code {
   readonly code: string;
 }
 
-/** Codes one modifier stands for; each becomes a term of the search. */
-export const MAX_CODES = 10_000;
 /** Value sets that a value set is made of, one within the other. */
 const MAX_NESTING = 8;
 const HL7 = 'http://hl7.org/fhir/ValueSet/';
-
-interface ConceptNode {
-  readonly code?: string;
-  readonly concept?: readonly ConceptNode[];
-  readonly property?: readonly { readonly code?: string; readonly valueCode?: string }[];
-}
+/** R4 has no other name for the set of all codes of a system than what SNOMED CT and LOINC begun. */
+const ALL_CODES = '?fhir_vs';
 
 interface Include {
   readonly system?: string;
   readonly concept?: readonly { readonly code?: string }[];
-  readonly filter?: readonly { readonly property?: string; readonly op?: string; readonly value?: string }[];
+  readonly filter?: readonly CodeFilter[];
   readonly valueSet?: readonly string[];
 }
 
@@ -55,19 +52,40 @@ interface Contained {
 }
 
 export function codeKnowledge(reader: Reader, context: IndexContext): CodeKnowledge {
-  const hierarchies = new Map<string, Promise<Hierarchy | undefined>>();
+  const trees = new Map<string, Promise<CodeTree | undefined>>();
 
-  function hierarchyOf(system: string): Promise<Hierarchy | undefined> {
-    const known =
-      hierarchies.get(system) ?? byUrl(reader, context, 'CodeSystem', system).then((r) => r && hierarchy(r));
-    hierarchies.set(system, known);
+  function treeOf(system: string): Promise<CodeTree | undefined> {
+    const known = trees.get(system) ?? codeSystem(system).then((found) => found && codeTree(found));
+    trees.set(system, known);
     return known;
+  }
+
+  /** As the tenant stored it with its concepts, else as R4 has it. */
+  async function codeSystem(canonical: string): Promise<Resource | undefined> {
+    const stored = await byUrl(reader, context, 'CodeSystem', canonical);
+    if (stored?.concept) return stored;
+    const [url = '', version] = canonical.split('|');
+    return codeSystemOfR4(url, version) ?? stored;
   }
 
   async function expand(canonical: string, depth: number): Promise<Map<string, Code>> {
     if (depth > MAX_NESTING) throw unknown(canonical, 'it is made of too many others');
     const stored = await byUrl(reader, context, 'ValueSet', canonical);
-    return stored ? expandResource(stored, depth) : boundByR4(canonical);
+    if (stored) return expandResource(stored, depth);
+    const [url = '', version] = canonical.split('|');
+    const shipped = valueSetOfR4(url, version);
+    if (shipped) return expandResource(shipped, depth);
+    const bound = boundByR4(url);
+    if (bound) return bound;
+    const all = await allOf(url);
+    if (all) return all;
+    throw unknown(url, 'it is not known here');
+  }
+
+  /** The set of all codes of a system, by the system's address and `?fhir_vs`. */
+  async function allOf(url: string): Promise<Map<string, Code> | undefined> {
+    const system = url.endsWith(ALL_CODES) ? url.slice(0, -ALL_CODES.length) : undefined;
+    return system === undefined ? undefined : keyed(await ofSystem(system, {}));
   }
 
   async function expandResource(stored: Resource, depth: number): Promise<Map<string, Code>> {
@@ -94,14 +112,14 @@ export function codeKnowledge(reader: Reader, context: IndexContext): CodeKnowle
 
   async function ofSystem(system: string, { concept, filter }: Include): Promise<Code[]> {
     if (concept) return concept.flatMap((c) => (c.code === undefined ? [] : [{ system, code: c.code }]));
-    const tree = await hierarchyOf(system);
+    const tree = await treeOf(system);
     if (!tree) throw unknown(system, 'the codes of its code system are not here');
-    let codes = [...tree.codes];
+    let codes = [...tree.concepts.keys()];
     for (const f of filter ?? []) {
-      const wanted = filtered(tree, f);
+      const wanted = new Set(filtered(tree, f));
       codes = codes.filter((code) => wanted.has(code));
     }
-    return codes.map((code) => ({ system, code }));
+    return codes.map((code) => ({ system: system.split('|')[0]!, code }));
   }
 
   return {
@@ -112,7 +130,7 @@ export function codeKnowledge(reader: Reader, context: IndexContext): CodeKnowle
       return [...(await expandResource(valueSet, 0)).values()];
     },
     async related({ system, code }, way) {
-      const tree = await hierarchyOf(system);
+      const tree = await treeOf(system);
       // A system without a hierarchy here: a code is below and above itself.
       const codes = tree ? reach(way === 'below' ? tree.children : tree.parents, code) : new Set([code]);
       return [...codes].map((c) => ({ system, code: c }));
@@ -139,14 +157,12 @@ function unknown(url: string, why: string): Fault {
   });
 }
 
-/** The sets R4 binds elements to as required. */
-function boundByR4(canonical: string): Map<string, Code> {
-  const url = canonical.split('|')[0]!;
+/** The sets R4 binds elements to as required; undefined for another. */
+function boundByR4(url: string): Map<string, Code> | undefined {
   const systems = url.startsWith(HL7) ? requiredCodes(url.slice(HL7.length)) : undefined;
   const codes: Code[] = [];
   for (const [system, list] of systems ?? []) for (const code of list ?? []) codes.push({ system, code });
-  if (codes.length === 0) throw unknown(url, 'it is not known here');
-  return keyed(codes);
+  return codes.length === 0 ? undefined : keyed(codes);
 }
 
 function flatten(contains: readonly Contained[]): Code[] {
@@ -156,78 +172,6 @@ function flatten(contains: readonly Contained[]): Code[] {
       : []),
     ...flatten(c.contains ?? []),
   ]);
-}
-
-/** Which code is directly under which. */
-interface Hierarchy {
-  readonly codes: ReadonlySet<string>;
-  readonly children: ReadonlyMap<string, readonly string[]>;
-  readonly parents: ReadonlyMap<string, readonly string[]>;
-}
-
-/** Nested concepts, and the properties `parent` and `child` (R4 codesystem.html#hierarchy). */
-function hierarchy(codeSystem: Resource): Hierarchy {
-  const codes = new Set<string>();
-  const children = new Map<string, string[]>();
-  const parents = new Map<string, string[]>();
-  const link = (parent: string, child: string) => {
-    children.set(parent, [...(children.get(parent) ?? []), child]);
-    parents.set(child, [...(parents.get(child) ?? []), parent]);
-  };
-  const walk = (concepts: readonly ConceptNode[], parent: string | undefined) => {
-    for (const { code, concept, property } of concepts) {
-      if (code === undefined) continue;
-      codes.add(code);
-      if (parent !== undefined) link(parent, code);
-      for (const p of property ?? []) {
-        if (p.valueCode === undefined) continue;
-        if (p.code === 'parent') link(p.valueCode, code);
-        if (p.code === 'child') link(code, p.valueCode);
-      }
-      walk(concept ?? [], code);
-    }
-  };
-  walk((codeSystem.concept as ConceptNode[] | undefined) ?? [], undefined);
-  return { codes, children, parents };
-}
-
-function reach(links: ReadonlyMap<string, readonly string[]>, from: string): Set<string> {
-  const found = new Set([from]);
-  const open = [from];
-  for (let code = open.pop(); code !== undefined; code = open.pop()) {
-    for (const next of links.get(code) ?? []) {
-      if (found.has(next)) continue;
-      if (found.size >= MAX_CODES)
-        throw new Fault('too-large', `More than ${MAX_CODES} codes are related to this one.`, {
-          remedy: 'Use a more specific code.',
-        });
-      found.add(next);
-      open.push(next);
-    }
-  }
-  return found;
-}
-
-function filtered(
-  tree: Hierarchy,
-  { property, op, value = '' }: NonNullable<Include['filter']>[number],
-): Set<string> {
-  if (property === 'concept' || property === 'code' || property === undefined) {
-    if (op === 'is-a') return reach(tree.children, value);
-    if (op === 'generalizes') return reach(tree.parents, value);
-    if (op === 'in') return new Set(value.split(','));
-    if (op === '=') return new Set([value]);
-    const under = reach(tree.children, value);
-    if (op === 'is-not-a') return new Set([...tree.codes].filter((c) => !under.has(c)));
-    if (op === 'descendent-of') {
-      under.delete(value);
-      return under;
-    }
-  }
-  throw new Fault('unsupported', 'A rule of the value set is not served.', {
-    remedy: 'Store the value set with its codes listed.',
-    log: `value set filter ${property} ${op}`,
-  });
 }
 
 /** The newest ValueSet or CodeSystem with this canonical URL (`|version` where given). */

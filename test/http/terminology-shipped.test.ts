@@ -4,7 +4,7 @@ import { decodeConceptNames, encodeLexicon } from '../../nlp/2-mention/lexicon-f
 import { codeSystemOfR4 } from '../../src/fhir/code-systems.js';
 import { requiredCodes } from '../../src/fhir/required-codes.js';
 import { readTable } from '../../src/fhir/tables.js';
-import { conceptsOf } from '../../src/http/concepts.js';
+import { conceptsOf } from '../../src/fhir/concepts.js';
 import { BASE, type Served, serve } from './served.js';
 
 /** Terminology operations over the code systems that are here without anyone having stored them. */

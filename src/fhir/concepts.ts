@@ -83,3 +83,16 @@ export function isUnder(codeSystem: Resource, code: string, ancestor: string): b
   }
   return false;
 }
+
+/** The name in a language (BCP 47), a regional form of it too; undefined where there is none: the display stays. */
+export function inLanguage(
+  designations: Concept['designations'],
+  wanted: string | undefined,
+): string | undefined {
+  if (wanted === undefined) return undefined;
+  const tag = wanted.toLowerCase();
+  const found =
+    designations.find(({ language }) => language?.toLowerCase() === tag) ??
+    designations.find(({ language }) => language?.toLowerCase().split('-')[0] === tag.split('-')[0]);
+  return found?.value;
+}
