@@ -1,3 +1,4 @@
+import { coarseLevel } from '../core/blind.js';
 import { Fault } from '../core/fault.js';
 import type { StoredResource } from '../core/resource.js';
 import { clinicalTime, sortInstant } from '../fhir/clinical-time.js';
@@ -134,7 +135,7 @@ class SetMaker {
     });
     const find = this.#withOrigin(type, planned.find);
     if (this.asOf !== undefined) return this.#asOf(type, query, planned, find, this.asOf);
-    return planned.exact ? this.#inSql(type, find) : this.#opened(planned, find);
+    return this.#indexTells(planned) ? this.#inSql(type, find) : this.#opened(planned, find);
   }
 
   /**
@@ -161,10 +162,15 @@ class SetMaker {
     }
     const then = gathered.inSql(this.bind);
     const unchanged = every([...conjuncts(find.condition), { kind: 'updated', min: undefined, max: moment }]);
-    const still = planned.exact
+    const still = this.#indexTells(planned)
       ? this.#inSql(type, { ...find, condition: unchanged })
       : await this.#opened(planned, find, moment);
     return `(select * from ${still} u union all select * from ${then} v)`;
+  }
+
+  /** Whether the index says which resources match, and when they happened. */
+  #indexTells({ exact }: PlannedSearch): boolean {
+    return exact && !coarseLevel(this.tenant.keys.blind);
   }
 
   #hasOrigin(type: string, resource: StoredResource): boolean {

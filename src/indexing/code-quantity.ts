@@ -1,3 +1,4 @@
+import { coarseLevel } from '../core/blind.js';
 import { findSearchParameter } from '../fhir/registry.js';
 import { anyOf } from './clauses.js';
 import { isCodeQuantity } from './composite.js';
@@ -15,6 +16,8 @@ export function codeQuantityTerms(
   quantity: ParameterQuery,
   context: IndexContext,
 ): CompiledParameter | undefined {
+  // Only the exact index has such rows.
+  if (coarseLevel(context.blind)) return undefined;
   if (code.modifier !== undefined || quantity.modifier !== undefined) return undefined;
   const composite = findSearchParameter(
     code.parameter.base,

@@ -1,7 +1,9 @@
+import { coarseLevel } from '../core/blind.js';
 import { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
 import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
 import { allOf, anyOf, orClause } from './clauses.js';
+import { coarseClause } from './coarse.js';
 import { componentsOf } from './composite.js';
 import { rangesOf } from './date.js';
 import type { Clause, CompiledParameter, IndexContext, ParameterQuery } from './parameter-type.js';
@@ -33,7 +35,9 @@ export function compileParameter(query: ParameterQuery, context: IndexContext): 
     const parts = partsOf(parameter).map((p) => compileParameter({ ...query, parameter: p }, context));
     return modifier === 'not' ? allOf(parts) : anyOf(parts);
   }
-  return type.compile(query, context);
+  const exact = type.compile(query, context);
+  if (!coarseLevel(context.blind)) return exact;
+  return coarseClause(query, exact, (p) => presence(p, context), context);
 }
 
 /** Whether the resource itself satisfies the query; what search rechecks opened bodies with. */
@@ -65,9 +69,11 @@ function wantsMissing(query: ParameterQuery): boolean {
 }
 
 function compileMissing(query: ParameterQuery, context: IndexContext): CompiledParameter {
+  const wanted = wantsMissing(query);
+  if (coarseLevel(context.blind) === 'none') return { clause: { kind: 'everything' }, exact: false };
   const present = presence(query.parameter, context);
   const exact = query.parameter.type !== 'composite';
-  if (wantsMissing(query)) {
+  if (wanted) {
     // A composite's presence is a superset, whose complement would lose rows.
     return exact
       ? { clause: { kind: 'not', of: present }, exact }

@@ -100,7 +100,11 @@ export function compositeParameter(typeOf: (parameter: SearchParameter) => Param
   };
 }
 
-function partsOf(query: ParameterQuery, value: SearchValue, components: readonly Component[]): SearchValue[] {
+export function partsOf(
+  query: ParameterQuery,
+  value: SearchValue,
+  components: readonly Component[],
+): SearchValue[] {
   const texts = splitEscaped(value.text, '$');
   if (texts.length !== components.length || texts.some((t) => t === '')) {
     const shape = components.map((c) => c.parameter.code).join('$');

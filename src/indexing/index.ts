@@ -2,12 +2,14 @@
  * Turns a resource into blind index rows, and a search into a condition on them. What is written, what is searched
  * and what is rechecked stand together, one file per parameter type.
  */
+import { coarseLevel } from '../core/blind.js';
 import type { Resource } from '../core/resource.js';
 import { clinicalTime, sortInstant } from '../fhir/clinical-time.js';
 import { patientsOf } from '../fhir/compartment.js';
 import type { PathFunction } from '../fhir/paths.js';
 import { type ParameterRegistry, type SearchParameter, standardRegistry } from '../fhir/registry.js';
 import { CANONICAL_TYPE, canonicalNames, canonicalParam } from './canonical.js';
+import { addCoarseTerms, CoarseSink } from './coarse.js';
 import { sharedCompartmentTerm } from './compartment.js';
 import { ROW_COLUMNS } from './compile.js';
 import { derivedFrom, derivedFromTerm, derivedTerm, isDerived } from './derived.js';
@@ -141,17 +143,25 @@ function sameRow(a: object, b: object): boolean {
 
 /** Everything the index keeps of a resource. `context.blind` is best memoised by the caller for a batch. */
 export function indexResource(resource: Resource, context: IndexContext): IndexRows {
+  const { also } = context.blind;
+  const rows = indexUnder(resource, context);
+  if (!also) return rows;
+  const more = indexUnder(resource, { ...context, blind: also });
+  return {
+    ...rows,
+    terms: [...new Set([...rows.terms, ...more.terms])],
+    dates: [...rows.dates, ...more.dates],
+    quantities: [...rows.quantities, ...more.quantities],
+    references: [...rows.references, ...more.references],
+    sorted: [...rows.sorted, ...more.sorted],
+  };
+}
+
+function indexUnder(resource: Resource, context: IndexContext): IndexRows {
   const rows = new Rows();
-  const values: unknown[] = [];
-  for (const { parameter, type, path, always, unwraps } of planOf(
-    resource.resourceType,
-    context.registry ?? standardRegistry,
-  )) {
-    values.length = 0;
-    path.into(resource, values);
-    if (values.length === 0 && !always) continue;
-    type.extract(parameter, unwraps ? unwrapped(values) : values, resource, rows, context);
-  }
+  const coarse = coarseLevel(context.blind);
+  if (coarse) addCoarseRows(resource, rows, context);
+  else addExactRows(resource, rows, context);
   if (isDerived(resource)) rows.term(derivedTerm(context));
   const document = derivedFrom(resource, context.base);
   if (document !== undefined) rows.term(derivedFromTerm(context, document));
@@ -160,7 +170,8 @@ export function indexResource(resource: Resource, context: IndexContext): IndexR
   const patients = patientsOf(resource, context.base);
   const patient = patients.length === 1 ? patients[0] : undefined;
   if (patients.length > 1) for (const id of patients) rows.term(sharedCompartmentTerm(context, id));
-  const time = clinicalTime(resource);
+  // What is not exact has no clinical order: the rows that would give it tell when what happened.
+  const time = coarse ? undefined : clinicalTime(resource);
   return {
     terms: [...rows.terms],
     dates: rows.dates.rows,
@@ -171,3 +182,39 @@ export function indexResource(resource: Resource, context: IndexContext): IndexR
     at: time ? sortInstant(time) : undefined,
   };
 }
+
+function addExactRows(resource: Resource, rows: Rows, context: IndexContext): void {
+  const values: unknown[] = [];
+  for (const { parameter, type, path, always, unwraps } of planOf(
+    resource.resourceType,
+    context.registry ?? standardRegistry,
+  )) {
+    values.length = 0;
+    path.into(resource, values);
+    if (values.length === 0 && !always) continue;
+    type.extract(parameter, unwraps ? unwrapped(values) : values, resource, rows, context);
+  }
+}
+
+/** Of values only what the tenant's level permits; references and what they put a resource into are as ever. */
+function addCoarseRows(resource: Resource, rows: Rows, context: IndexContext): void {
+  const sink = new CoarseSink(rows, context);
+  for (const { parameter, type, path, always, unwraps } of planOf(
+    resource.resourceType,
+    context.registry ?? standardRegistry,
+  )) {
+    if (always) continue;
+    const found = path(resource);
+    if (found.length === 0) continue;
+    const values = unwraps ? unwrapped(found) : found;
+    if (parameter.type === 'reference' && coarseLevel(context.blind) === 'bucketed')
+      type.extract(parameter, values, resource, rows, context);
+    else if (EXTRACTED.has(parameter.type)) {
+      sink.parameter = parameter;
+      type.extract(parameter, values, resource, sink, context);
+    } else addCoarseTerms(parameter, values, rows, context);
+  }
+}
+
+/** Types of parameters whose rows, rather than terms, are made coarse. */
+const EXTRACTED = new Set(['date', 'number', 'quantity', 'reference']);

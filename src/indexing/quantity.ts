@@ -18,7 +18,7 @@ import { splitEscaped } from './values.js';
 
 /** Ends of ranges that are open; a finite double, since infinities do not survive every format. */
 const LOWEST = -Number.MAX_VALUE;
-const HIGHEST = Number.MAX_VALUE;
+export const HIGHEST = Number.MAX_VALUE;
 
 /** SampledData with more points than this is indexed by its first ones. */
 const MAX_SAMPLED_POINTS = 10_000;

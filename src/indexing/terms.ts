@@ -60,6 +60,8 @@ export const KINDS = {
   compartment: 'P',
   /** Rows of what a resource is called by canonical references. */
   canonical: 'C',
+  /** What many values share, at the level `bucketed`. */
+  bucket: 'B',
   /** Rows in clinical order. */
   sorted: 'S',
 } as const;

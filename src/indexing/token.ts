@@ -49,7 +49,8 @@ function shapeOf(parameter: SearchParameter): Shape {
   return shape;
 }
 
-function isNaming(parameter: SearchParameter): boolean {
+/** Whether its values name somebody or something: identifiers, telephone numbers, ids. */
+export function isNaming(parameter: SearchParameter): boolean {
   return shapeOf(parameter).naming;
 }
 
@@ -205,7 +206,7 @@ function addTyped(terms: ParameterTerms, value: unknown, to: RowSink): void {
 }
 
 /** The types of an Identifier that has a value. */
-function typesOf(value: unknown): { system: string; code: string; value: string }[] {
+export function typesOf(value: unknown): { system: string; code: string; value: string }[] {
   const identifier = value as { value?: unknown; type?: { coding?: unknown } } | null;
   if (typeof identifier !== 'object' || typeof identifier?.value !== 'string') return [];
   const codings = identifier.type?.coding;
@@ -227,6 +228,12 @@ function wantedToken(query: ParameterQuery, value: string): Token {
     return { system: undefined, code: shape.contact ? contactKey(parts[0]!) : parts[0] };
   const [system, code] = parts as [string, string];
   return { system, code: code === '' ? undefined : shape.contact ? contactKey(code) : code };
+}
+
+/** The code, identifier or the like that a value of the search asks for; undefined where it asks for none. */
+export function wantedCode(query: ParameterQuery, text: string): string | undefined {
+  if (query.modifier === 'text' || query.modifier === 'code-text') return undefined;
+  return query.modifier === 'of-type' ? ofTypeParts(query, text)[2] : wantedToken(query, text).code;
 }
 
 function compileToken(query: ParameterQuery, value: string, context: IndexContext): CompiledParameter {

@@ -12,7 +12,7 @@ export function uriOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-function withoutVersion(canonical: string): string {
+export function withoutVersion(canonical: string): string {
   const bar = canonical.indexOf('|');
   return bar > 0 ? canonical.slice(0, bar) : canonical;
 }

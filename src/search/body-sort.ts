@@ -1,8 +1,7 @@
 import type { StoredResource } from '../core/resource.js';
-import { parsePartialDate } from '../fhir/dates.js';
 import { type ParameterRegistry, standardRegistry } from '../fhir/registry.js';
 import { typeNumber } from '../fhir/resource-types.js';
-import { valuesOf } from '../indexing/index.js';
+import { rangesOf, valuesOf } from '../indexing/index.js';
 import type { RowKey } from '../store/contract.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import type { Position } from './cursor.js';
@@ -207,7 +206,7 @@ function sortValue(resource: StoredResource, sort: BodyKey, registry: ParameterR
   for (const value of valuesOf(parameter, resource)) {
     const key =
       parameter.type === 'date'
-        ? dateKey(value)
+        ? dateKey(value, sort.descending)
         : parameter.type === 'number' || parameter.type === 'quantity'
           ? numberKey(value)
           : textKey(value);
@@ -217,12 +216,11 @@ function sortValue(resource: StoredResource, sort: BodyKey, registry: ParameterR
   return best ?? MISSING;
 }
 
-function dateKey(value: unknown): number | undefined {
-  const text =
-    typeof value === 'string'
-      ? value
-      : ((value as { start?: unknown; end?: unknown })?.start ?? (value as { end?: unknown })?.end);
-  return typeof text === 'string' ? parsePartialDate(text)?.lo : undefined;
+/** As the index has it: where what the date says begins. */
+function dateKey(value: unknown, descending: boolean): number | undefined {
+  const begins = rangesOf(value).map((r) => r.lo);
+  if (begins.length === 0) return undefined;
+  return begins.reduce((x, y) => (descending ? Math.max(x, y) : Math.min(x, y)));
 }
 
 function numberKey(value: unknown): number | undefined {

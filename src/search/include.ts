@@ -8,11 +8,12 @@ import type { IndexContext } from '../indexing/parameter-type.js';
 import { compileNode } from './compile.js';
 import { optimize } from './condition.js';
 import type { IncludeRule } from './control.js';
+import { streamRows } from './fill.js';
 import { parameterHash } from './index-terms.js';
 import type { Reader } from './reader.js';
 import { Binder } from './render.js';
 import { MAX_INCLUDED, MAX_ITERATE_ROUNDS } from './request.js';
-import { foundRow, rowsStatement } from './statement.js';
+import { foundRow } from './statement.js';
 import { anyOf, type Node } from './tree.js';
 
 /**
@@ -140,11 +141,14 @@ async function byCanonical(
     condition: optimize(compiled.condition),
     order: { kind: 'row' as const },
   };
-  const rows = (await reader.query(rowsStatement(find, { phase: 0, keys: [] }, MAX_INCLUDED))).map((r) =>
-    foundRow(r, find.order),
-  );
-  const resources = await reader.open(rows.map((r) => r.row));
-  return resources.filter((r) => urls.some((u) => isCanonicalOf(u, r)));
+  const found: StoredResource[] = [];
+  for await (const rows of streamRows(reader, find)) {
+    reader.checkTime();
+    for (const resource of await reader.open(rows.map((r) => r.row)))
+      if (urls.some((u) => isCanonicalOf(u, resource))) found.push(resource);
+    if (found.length >= MAX_INCLUDED) break;
+  }
+  return found;
 }
 
 function isCanonicalOf(canonical: string, resource: StoredResource): boolean {

@@ -1,3 +1,4 @@
+import { coarseLevel } from '../core/blind.js';
 import { compartmentParameters } from '../fhir/compartment.js';
 import { parseReference } from '../fhir/references.js';
 import { type SearchParameter, standardRegistry } from '../fhir/registry.js';
@@ -55,6 +56,8 @@ function orderOf(sort: readonly SortKey[], types: readonly string[], context: In
   const [first] = sort;
   if (sort.length === 1 && first!.code === '_lastUpdated')
     return { kind: 'updated', descending: first!.descending };
+  // Only the exact index has values in their order.
+  if (coarseLevel(context.blind)) return { kind: 'bodies', keys: sort };
   const type = types.length === 1 ? types[0] : undefined;
   if (type !== undefined && sort.length === 1 && clinicalDateParameter(type) === first!.code)
     return { kind: 'clinical', descending: first!.descending };
@@ -109,6 +112,7 @@ function inClinicalOrder(
 /** Where one coding of the type's code or category is all that is asked for, its sorted term. */
 function countTermOf(parsed: ParsedSearch, context: IndexContext): bigint | undefined {
   const [type] = parsed.types;
+  if (coarseLevel(context.blind)) return undefined;
   if (parsed.types.length !== 1 || type === undefined) return undefined;
   const tree = parsed.trees.get(type)!;
   if (tree.kind !== 'parameter') return undefined;

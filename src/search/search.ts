@@ -1,3 +1,4 @@
+import { coarseLevel } from '../core/blind.js';
 import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
 import type { Resource, StoredResource } from '../core/resource.js';
@@ -244,7 +245,9 @@ async function countMatches(reader: Reader, find: Find, exact: boolean, recheck:
 
 async function estimateTotal(reader: Reader, find: Find, exact: boolean, recheck: Recheck): Promise<number> {
   // The statistics are of all rows: to a caller who sees some of them they would tell of the others.
-  if (narrowedOf(reader.tenant)) return countMatches(reader, find, exact, recheck);
+  // At other levels than `exact` a term is many values': its frequency says little of any.
+  if (narrowedOf(reader.tenant) || (!exact && coarseLevel(reader.tenant.keys.blind)))
+    return countMatches(reader, find, exact, recheck);
   return Math.round((await guess(reader, find.condition, find.types)).matches);
 }
 

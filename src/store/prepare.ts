@@ -1,3 +1,4 @@
+import type { Blind } from '../core/blind.js';
 import { Fault } from '../core/fault.js';
 import { isFhirId } from '../core/ids.js';
 import type { Resource } from '../core/resource.js';
@@ -105,18 +106,21 @@ const MAX_REMEMBERED_TERMS = 50_000;
  * hash. Lives as long as the batch only, since its keys are words of records.
  */
 function remembering(context: IndexContext): IndexContext {
+  return { ...context, blind: rememberingBlind(context.blind) };
+}
+
+function rememberingBlind(blind: Blind): Blind {
   const seen = new Map<string, bigint>();
-  return {
-    ...context,
-    blind(text) {
-      let term = seen.get(text);
-      if (term === undefined) {
-        term = context.blind(text);
-        if (seen.size < MAX_REMEMBERED_TERMS) seen.set(text, term);
-      }
-      return term;
-    },
+  const { privacy, also } = blind;
+  const remembered = (text: string): bigint => {
+    let term = seen.get(text);
+    if (term === undefined) {
+      term = blind(text);
+      if (seen.size < MAX_REMEMBERED_TERMS) seen.set(text, term);
+    }
+    return term;
   };
+  return Object.assign(remembered, { privacy, also: also && rememberingBlind(also) });
 }
 
 /** Preparing takes some 50 µs a write; other work of the process gets its turn after this many. */

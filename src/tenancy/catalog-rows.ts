@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { IndexPrivacy } from '../core/blind.js';
 import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
 import type { ServerAddress } from './postgres/embedded.js';
@@ -27,10 +28,11 @@ export interface CatalogRow {
   readonly role_secret: Buffer | null;
   readonly validation: TenantDefaults['validation'] | null;
   readonly integrity: boolean;
+  readonly index_privacy: IndexPrivacy;
 }
 
 export const COLUMNS =
-  'id, name, database, state, epoch, created_at, key_provider, key_ref, role, role_secret, validation, integrity';
+  'id, name, database, state, epoch, created_at, key_provider, key_ref, role, role_secret, validation, integrity, index_privacy';
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
@@ -86,6 +88,7 @@ export function recordOf(row: CatalogRow): TenantRecord {
     state: row.state,
     epoch: row.epoch,
     createdAt: Number(row.created_at),
+    indexPrivacy: row.index_privacy,
     ...(row.validation ? { validation: row.validation } : {}),
     ...(row.integrity ? { integrity: true } : {}),
   };

@@ -109,7 +109,12 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       throw new Fault('unavailable', 'This tenant has no database role.', {
         remedy: 'Restore the tenant table of the control database from a backup.',
       });
-    const tenant = { id: found.id, keyRef: found.key_ref, roleSecret: found.role_secret };
+    const tenant = {
+      id: found.id,
+      keyRef: found.key_ref,
+      roleSecret: found.role_secret,
+      indexPrivacy: found.index_privacy,
+    };
     return { ...(await openTenantKeys(control, keys, tenant, clock.now())), role: found.role };
   }
 

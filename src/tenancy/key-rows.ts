@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
+import type { IndexPrivacy } from '../core/blind.js';
 import { Fault } from '../core/fault.js';
 import type { TenantKeyMaterial } from './keys.js';
 import type { KeyProvider } from './tenant.js';
@@ -85,7 +86,7 @@ export interface OpenedKeys {
 export async function openTenantKeys(
   control: pg.Pool,
   provider: KeyProvider,
-  tenant: { id: string; keyRef: string; roleSecret: Buffer },
+  tenant: { id: string; keyRef: string; roleSecret: Buffer; indexPrivacy: IndexPrivacy },
   now: number,
 ): Promise<OpenedKeys> {
   const { rows } = await control.query<KeyRow & { created_at: bigint }>(
@@ -114,6 +115,7 @@ export async function openTenantKeys(
     patient: all('patient'),
     wrapVersion: versionInUse(rows, 'patient', now),
     index: newest('index'),
+    privacy: tenant.indexPrivacy,
     audit: newest('audit'),
     export: newest('export'),
   };

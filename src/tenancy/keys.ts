@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
+import type { Blind, IndexPrivacy } from '../core/blind.js';
 import { Fault } from '../core/fault.js';
 import { PatientKey } from './patient-key.js';
 import { dataKey, MAX_KEY_VERSION, openBytes, sealBytes, sealedKeyVersion } from './seal.js';
@@ -20,6 +21,8 @@ export interface TenantKeyMaterial {
   readonly wrapVersion?: number | undefined;
   /** Root of everything that must stay equal over time: rid, terms, digests. Not versioned. */
   readonly index: Buffer;
+  /** How much the terms tell; `exact` where absent. */
+  readonly privacy?: IndexPrivacy | undefined;
   readonly audit: Buffer;
   readonly export: Buffer;
 }
@@ -31,6 +34,11 @@ const UNVERSIONED = 1;
 function derive(root: Buffer, tenantId: string, use: string, bytes: number): Buffer {
   if (root.length !== 32) throw new Fault('internal', 'A data key must have 32 bytes.');
   return Buffer.from(hkdfSync('sha256', root, tenantId, `cenote ${use} 1`, bytes));
+}
+
+function blindUnder(root: Buffer, { tenantId, privacy }: TenantKeyMaterial): Blind {
+  const terms = createSipHash(derive(root, tenantId, 'term', 16));
+  return Object.assign((text: string) => terms.text(text), { privacy });
 }
 
 /** Associated data: every part preceded by its length, so that no two contexts give the same bytes. */
@@ -67,7 +75,7 @@ export function createTenantKeys(
 ): LiveKeys {
   const { tenantId } = given;
   const index = Buffer.from(given.index);
-  const terms = createSipHash(derive(index, tenantId, 'term', 16));
+  const blind = blindUnder(index, given);
   const rids = createSipHash(derive(index, tenantId, 'rid', 16));
   const digests = createSipHash(derive(index, tenantId, 'digest', 16));
 
@@ -150,7 +158,7 @@ export function createTenantKeys(
       patients.clear();
     },
     reload,
-    blind: terms.text,
+    blind,
     rid: (type, id) => rids.text(`${type}/${id}`),
     digest: (bytes) => (typeof bytes === 'string' ? digests.text(bytes) : digests.bytes(bytes)),
     auditMac: (version, bytes) => createHmac('sha256', keyFor('audit-chain', version)).update(bytes).digest(),

@@ -9,7 +9,7 @@ import {
   noSuchTenant,
 } from './catalog-rows.js';
 import { insertKeyRows, makeTenantKeys } from './key-rows.js';
-import type { TenantDefaults } from './tenant.js';
+import type { NewTenant } from './tenant.js';
 import { createTenantDatabase, dropTenantDatabase, newTenantPlace } from './tenant-database.js';
 
 /**
@@ -19,7 +19,7 @@ import { createTenantDatabase, dropTenantDatabase, newTenantPlace } from './tena
 export async function createTenant(
   context: CatalogContext,
   name: string,
-  defaults: TenantDefaults = {},
+  defaults: NewTenant = {},
 ): Promise<CatalogRow> {
   checkTenantName(name);
   const { control, keys, server, clock } = context;
@@ -42,8 +42,8 @@ export async function createTenant(
     const now = clock.now();
     const { rows } = await client.query<CatalogRow>(
       `insert into tenant (id, name, database, state, key_provider, key_ref, role, role_secret, created_at,
-         validation, integrity)
-       values ($1, $2, $3, 'active', $4, $5, $6, $7, $8, $9, $10) returning ${COLUMNS}`,
+         validation, integrity, index_privacy)
+       values ($1, $2, $3, 'active', $4, $5, $6, $7, $8, $9, $10, $11) returning ${COLUMNS}`,
       [
         id,
         name,
@@ -55,6 +55,7 @@ export async function createTenant(
         now,
         defaults.validation ?? null,
         defaults.integrity ?? false,
+        defaults.indexPrivacy ?? 'exact',
       ],
     );
     await insertKeyRows(client, id, made.rows, now);

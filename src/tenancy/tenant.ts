@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Blind } from '../core/blind.js';
+import type { Blind, IndexPrivacy } from '../core/blind.js';
 import type { PatientKey } from './patient-key.js';
 
 export type TenantState = 'active' | 'suspended' | 'shredded';
@@ -15,6 +15,12 @@ export interface TenantDefaults {
   readonly integrity?: boolean;
 }
 
+/** What is chosen when a tenant is made. */
+export interface NewTenant extends TenantDefaults {
+  /** How much the index tells; it stays as it is chosen here. `exact` where absent. */
+  readonly indexPrivacy?: IndexPrivacy | undefined;
+}
+
 /** A row of the catalog. */
 export interface TenantRecord extends TenantDefaults {
   /** UUID, never reused; bound into every sealed body. */
@@ -26,6 +32,8 @@ export interface TenantRecord extends TenantDefaults {
   readonly epoch: number;
   /** ms since the epoch. */
   readonly createdAt: number;
+  /** How much the index tells; as it was made. */
+  readonly indexPrivacy: IndexPrivacy;
 }
 
 /** What a sealed piece is bound to. A piece opened under any other context fails. */
@@ -85,7 +93,7 @@ export interface Tenant {
 
 /** The catalog of tenants: opens them, bounded and cached, and closes them. */
 export interface Tenants {
-  create(name: string, defaults?: TenantDefaults): Promise<TenantRecord>;
+  create(name: string, defaults?: NewTenant): Promise<TenantRecord>;
   list(): Promise<TenantRecord[]>;
   find(name: string): Promise<TenantRecord | undefined>;
   /**

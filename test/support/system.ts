@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { inject } from 'vitest';
+import type { IndexPrivacy } from '../../src/core/blind.js';
 import { type Clock, systemClock } from '../../src/core/clock.js';
 import type { Rooms } from '../../src/system.js';
 import { type Catalog, openTenants } from '../../src/tenancy/catalog.js';
@@ -20,6 +21,8 @@ export const TEST_BASE_URL = 'http://cenote.test';
 export interface TestSystemOptions {
   /** Tenants to make, by name; `['a', 'b']` where not given. */
   readonly tenants?: readonly string[];
+  /** How much their index tells; as the product has it where not given. */
+  readonly indexPrivacy?: IndexPrivacy;
   /** The system's clock where not given. */
   readonly clock?: Clock;
 }
@@ -69,7 +72,11 @@ export async function testSystem(options: TestSystemOptions = {}): Promise<TestS
   await asAdmin(server.address, (admin) => admin.query(`create database ${database} template template0`));
   const address = { ...server.address, database };
   const tenants = await openTenants({ server: address, keys: openKeyFiles(join(dir, 'keys')), clock });
-  await Promise.all((options.tenants ?? ['a', 'b']).map((name) => tenants.create(name)));
+  await Promise.all(
+    (options.tenants ?? ['a', 'b']).map((name) =>
+      tenants.create(name, { indexPrivacy: options.indexPrivacy }),
+    ),
+  );
   let rooms: Promise<Rooms> | undefined;
   return {
     clock,
