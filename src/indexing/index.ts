@@ -42,7 +42,7 @@ export { dateBounds, rangesOf } from './date.js';
 export * from './derived.js';
 export { fold } from './fold.js';
 export type * from './parameter-type.js';
-export { measuredOf } from './quantity.js';
+export { comparableNumber, convertedUnitTerms, measuredOf } from './quantity.js';
 export { rowParameter } from './reference.js';
 export {
   primaryCodeParameter,

@@ -1,4 +1,4 @@
-import { termText } from '../core/blind.js';
+import { type Blind, termText } from '../core/blind.js';
 import { digitsOf, numberOf } from '../core/json.js';
 import { anyOf } from './clauses.js';
 import { type ExactDecimal, impliedRange, nextDown, nextUp, parseDecimal, toNumber } from './decimals.js';
@@ -13,7 +13,7 @@ import type {
 } from './parameter-type.js';
 import { badValue, unsupportedModifier } from './refusal.js';
 import { KINDS, parameterTerms, term } from './terms.js';
-import { canonicalUnit, plainUnit, toCanonical, UCUM } from './units.js';
+import { CONVERTED_UNITS, canonicalUnit, plainUnit, toCanonical, UCUM } from './units.js';
 import { splitEscaped } from './values.js';
 
 /** Ends of ranges that are open; a finite double, since infinities do not survive every format. */
@@ -108,6 +108,18 @@ function unitTerm(context: IndexContext, system: string, code: string): bigint {
   return context.blind(termText(KINDS.unit, system, system === UCUM ? plainUnit(code) : code));
 }
 
+const convertedUnits = new WeakMap<Blind, readonly bigint[]>();
+
+/** The units of rows as written that have a converted row beside them (`addQuantityRows`); made once for a tenant. */
+export function convertedUnitTerms(context: IndexContext): readonly bigint[] {
+  let terms = convertedUnits.get(context.blind);
+  if (!terms) {
+    terms = CONVERTED_UNITS.map((unit) => unitTerm(context, UCUM, unit));
+    convertedUnits.set(context.blind, terms);
+  }
+  return terms;
+}
+
 /**
  * Adds the rows of one value under `raw` (the value as written) and, where its unit has a canonical other than
  * itself, under `canonical` (the converted value).
@@ -144,6 +156,14 @@ function inCanonical(m: Measured): { unit: string; lo: number; hi: number } | un
     return exact ? toCanonical(exact, unit) : x;
   };
   return { unit: wanted, lo: end(m.lo), hi: end(m.hi) };
+}
+
+/** The number results are sorted by: in its kind's canonical unit, where it begins, or ends where it has no beginning. */
+export function comparableNumber(value: unknown): number | undefined {
+  const m = measuredOf(value);
+  if (!m) return undefined;
+  const { lo, hi } = inCanonical(m) ?? m;
+  return lo === LOWEST ? hi : lo;
 }
 
 /** A searched number, with its ends still exact. */

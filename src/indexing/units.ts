@@ -150,6 +150,11 @@ for (const { canonical, rows } of UNIT_KINDS) {
   }
 }
 
+/** Known units whose values are converted: all but the canonical ones. */
+export const CONVERTED_UNITS: readonly string[] = [...conversions]
+  .filter(([unit, { canonical }]) => unit !== canonical)
+  .map(([unit]) => unit);
+
 /** UCUM's annotations in braces say nothing about the size of a unit: `{beats}/min` is `/min`. */
 export function plainUnit(code: string): string {
   let unit = code.replaceAll('^', '*');

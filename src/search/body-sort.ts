@@ -1,15 +1,16 @@
 import type { StoredResource } from '../core/resource.js';
 import { type ParameterRegistry, standardRegistry } from '../fhir/registry.js';
 import { typeNumber } from '../fhir/resource-types.js';
-import { rangesOf, valuesOf } from '../indexing/index.js';
+import { comparableNumber, rangesOf, valuesOf } from '../indexing/index.js';
 import type { RowKey } from '../store/contract.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import type { Position } from './cursor.js';
 import { type Recheck, streamRows } from './fill.js';
+import { momentNow } from './moment.js';
+import { movedSince } from './moved.js';
 import type { BodyKey } from './order.js';
 import type { Reader } from './reader.js';
-import { Binder } from './render.js';
-import { type Find, formerVersion, whereOf } from './statement.js';
+import type { Find } from './statement.js';
 
 /**
  * Sorting by what only the bodies hold (names, codes, ids): the index has keyed hashes of them, which have no order, and
@@ -52,39 +53,57 @@ export async function sortedPage(
   const directions = [...sort.map((s) => s.descending), false, false];
   const compare = (a: readonly Key[], b: readonly Key[]) => compareKeys(a, b, directions);
   const paged = from.keys.length > 0;
-  const after = from.keys.slice(0, directions.length);
-  // As for `_lastUpdated`: a place in the order is that of the moment the first page was made, which goes along.
-  const then = paged ? String(from.keys[directions.length]) : await newestUpdate(reader);
-  const changed = paged ? await changedSince(reader, find, then) : new Map<string, RowKey | undefined>();
-  const kept: Ranked[] = [];
+  const moment = from.moment ?? (await momentNow(reader));
+  const now: Find = { ...find, order: { kind: 'row' } };
+  const kept = new Map<string, Ranked>();
+  const rank = (row: RowKey, place: StoredResource) => {
+    const keys = rankOf(place, sort, reader.tenant.keys, registry);
+    if (!paged || compare(keys, from.keys) > 0) kept.set(nameOf(row), { row, keys });
+  };
+  const cut = () => {
+    if (kept.size <= count + 1) return;
+    const best = [...kept].sort(([, a], [, b]) => compare(a.keys, b.keys)).slice(0, count + 1);
+    kept.clear();
+    for (const [name, ranked] of best) kept.set(name, ranked);
+  };
   let total = 0;
-  for await (const { rows, resources } of openedMatches(reader, find)) {
+  for await (const { rows, resources } of openedMatches(reader, { ...now, asOf: moment })) {
     const verdicts = await recheck(resources);
-    const placed = await placesOf(reader, rows, resources, changed);
-    for (let i = 0; i < rows.length; i++) {
-      const place = placed[i];
-      if (!verdicts[i] || !place) continue;
+    rows.forEach((row, i) => {
+      if (!verdicts[i]) return;
       total++;
-      const keys = rankOf(place, sort, reader.tenant.keys, registry);
-      if (!paged || compare(keys, after) > 0) kept.push({ row: rows[i]!, keys });
-    }
-    kept.sort((a, b) => compare(a.keys, b.keys));
-    kept.length = Math.min(kept.length, count + 1);
+      rank(row, resources[i]!);
+    });
+    cut();
   }
-  const page = kept.slice(0, count);
+  // After the others: what is written between the two is found by the second.
+  for await (const batch of movedSince(reader, now, moment)) {
+    const verdicts = await recheck(await reader.open(batch.map((m) => m.row)));
+    const former = await reader.openFormer(batch.map((m) => m.former));
+    batch.forEach((m, i) => {
+      if (!verdicts[i] || !former[i]) return;
+      total++;
+      rank(m.row, former[i]);
+    });
+    cut();
+  }
+  const ranked = [...kept.values()].sort((a, b) => compare(a.keys, b.keys));
+  const page = ranked.slice(0, count);
   return {
     matches: await reader.open(page.map((r) => r.row)),
-    next: kept.length > count ? { phase: 0, keys: [...page.at(-1)!.keys, then] } : undefined,
+    next: ranked.length > count ? { phase: 0, keys: page.at(-1)!.keys, moment } : undefined,
     total,
   };
 }
+
+const nameOf = ({ rtype, rid }: RowKey) => `${rtype} ${rid}`;
 
 /** All rows found, with their bodies: in the order of their segments within each list. */
 async function* openedMatches(
   reader: Reader,
   find: Find,
 ): AsyncGenerator<{ rows: RowKey[]; resources: StoredResource[] }> {
-  for await (const listed of streamRows(reader, { ...find, order: { kind: 'row' } }, LISTED)) {
+  for await (const listed of streamRows(reader, find, LISTED)) {
     const rows = listed
       .map((r) => r.row)
       .sort((a, b) => a.part - b.part || Number(a.sid - b.sid) || a.slot - b.slot);
@@ -105,70 +124,6 @@ function open(reader: Reader, rows: readonly RowKey[] | undefined): Promise<Stor
   // Waited for in the next round; where that is never reached its failure is nobody's.
   opened.catch(() => undefined);
   return opened;
-}
-
-async function newestUpdate(reader: Reader): Promise<string> {
-  const [row] = await reader.query({ text: 'select max(lu) as lu from resource', values: [] });
-  return String(row?.lu ?? 0);
-}
-
-/** Matches written since: the row of the version of then, undefined where there was none. */
-async function changedSince(
-  reader: Reader,
-  find: Find,
-  then: string,
-): Promise<Map<string, RowKey | undefined>> {
-  const bind = new Binder();
-  const instant = bind.bigint(BigInt(then));
-  const rows = await reader.query({
-    text:
-      `select r.rtype, r.rid, o.part, o.ver, o.sid, o.slot from resource r left join lateral ${formerVersion('r', instant)} o on true` +
-      ` where ${whereOf(find, bind)} and r.lu > ${instant}`,
-    values: bind.values,
-  });
-  return new Map(
-    rows.map((row) => {
-      const rid = BigInt(String(row.rid));
-      const key = `${row.rtype} ${rid}`;
-      if (row.ver === null) return [key, undefined];
-      const former = {
-        part: Number(row.part),
-        rtype: Number(row.rtype),
-        rid,
-        ver: Number(row.ver),
-        sid: BigInt(String(row.sid)),
-        slot: Number(row.slot),
-      };
-      return [key, former];
-    }),
-  );
-}
-
-/** What each resource's place is taken from: its version of then. Undefined for one that was made since. */
-async function placesOf(
-  reader: Reader,
-  rows: readonly RowKey[],
-  resources: readonly StoredResource[],
-  changed: ReadonlyMap<string, RowKey | undefined>,
-): Promise<(StoredResource | undefined)[]> {
-  const places: (StoredResource | undefined)[] = [...resources];
-  if (changed.size === 0) return places;
-  const at: number[] = [];
-  const former: RowKey[] = [];
-  rows.forEach((row, i) => {
-    const key = `${row.rtype} ${row.rid}`;
-    if (!changed.has(key)) return;
-    places[i] = undefined;
-    const before = changed.get(key);
-    if (!before) return;
-    at.push(i);
-    former.push(before);
-  });
-  const opened = await reader.open(former);
-  at.forEach((i, k) => {
-    places[i] = opened[k];
-  });
-  return places;
 }
 
 function rankOf(
@@ -208,7 +163,7 @@ function sortValue(resource: StoredResource, sort: BodyKey, registry: ParameterR
       parameter.type === 'date'
         ? dateKey(value, sort.descending)
         : parameter.type === 'number' || parameter.type === 'quantity'
-          ? numberKey(value)
+          ? comparableNumber(value)
           : textKey(value);
     if (key === undefined) continue;
     if (best === undefined || compareKeys([key], [best], [sort.descending]) < 0) best = key;
@@ -221,11 +176,6 @@ function dateKey(value: unknown, descending: boolean): number | undefined {
   const begins = rangesOf(value).map((r) => r.lo);
   if (begins.length === 0) return undefined;
   return begins.reduce((x, y) => (descending ? Math.max(x, y) : Math.min(x, y)));
-}
-
-function numberKey(value: unknown): number | undefined {
-  const n = Number(typeof value === 'object' && value !== null && 'value' in value ? value.value : value);
-  return Number.isFinite(n) ? n : undefined;
 }
 
 /** The parts people sort by, family name first; case and accents do not count. */

@@ -46,6 +46,14 @@ const CONTROL_NAMES: ReadonlySet<string> = new Set([
   '_containedType',
 ]);
 
+/** Types of parameters whose values have no order, and why. */
+const UNSORTABLE: Readonly<Record<string, string>> = {
+  composite: 'it is a composite of several values, none of which comes first',
+  special: 'it is a condition such as a distance from a point, and has no values',
+};
+const SORT_BY_ONE =
+  'Sort by a date, number, quantity, string, token, reference or uri; several keys with commas.';
+
 export function isControl(name: string): boolean {
   const colon = name.indexOf(':');
   return CONTROL_NAMES.has(colon < 0 ? name : name.slice(0, colon));
@@ -119,12 +127,8 @@ export class ControlReader {
       for (const type of this.types) {
         const parameter = known ? undefined : this.registry.find(type, code);
         if (!known && !parameter) throw new UnknownParameter(type, code, this.registry);
-        if (parameter && (parameter.type === 'composite' || parameter.type === 'special'))
-          throw invalid(
-            `Results cannot be sorted by ${code}.`,
-            '_sort',
-            'Sort by a parameter with one value.',
-          );
+        const reason = parameter && UNSORTABLE[parameter.type];
+        if (reason) throw invalid(`Results cannot be sorted by ${code}: ${reason}.`, '_sort', SORT_BY_ONE);
       }
       this.#sort.push({ code, descending });
     }

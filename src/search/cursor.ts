@@ -1,10 +1,13 @@
 import { Fault, isFault } from '../core/fault.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
+import type { Moment } from './moment.js';
 
 /** Where a page ended: phase of the order and the keys of the last row given out. Bigints as text. */
 export interface Position {
   readonly phase: number;
   readonly keys: readonly (string | number)[];
+  /** Of the first page, in an order that writers can change. */
+  readonly moment?: Moment;
 }
 
 /** What a page link carries, sealed: the query itself, so that the link shows nothing of it, and where to go on. */
@@ -23,7 +26,7 @@ export interface CursorScope {
   readonly caller?: string;
 }
 
-const FORMAT = 2;
+const FORMAT = 3;
 const MAX_CURSOR_CHARS = 128 * 1024;
 
 function sealContext(scope: CursorScope) {

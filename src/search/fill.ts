@@ -1,5 +1,6 @@
 import type { StoredResource } from '../core/resource.js';
 import type { Position } from './cursor.js';
+import type { Moment } from './moment.js';
 import { phasesOf } from './order.js';
 import type { Reader } from './reader.js';
 import type { Find, FoundRow } from './statement.js';
@@ -19,10 +20,11 @@ export interface Filled {
   readonly next: Position | undefined;
 }
 
-/** A row and the phase of the order it was found in. */
+/** A row with the phase of the order it was found in, and the moment whose order it is. */
 export interface Placed {
   readonly row: FoundRow;
   readonly phase: number;
+  readonly moment: Moment | undefined;
 }
 
 /** Fetches up to `limit` rows from a position on, over the phases of the order. */
@@ -36,14 +38,18 @@ export async function fetchRows(
   let position = from;
   for (;;) {
     const wanted = limit - placed.length;
-    for (const row of await nextRows(reader, find, position, wanted))
-      placed.push({ row, phase: position.phase });
+    const { rows, moment } = await nextRows(reader, find, position, wanted);
+    for (const row of rows) placed.push({ row, phase: position.phase, moment });
     if (placed.length >= limit || position.phase + 1 >= phasesOf(find.order).length) return placed;
-    position = { phase: position.phase + 1, keys: [] };
+    position = { phase: position.phase + 1, keys: [], ...(moment ? { moment } : {}) };
   }
 }
 
-export const positionOf = (p: Placed): Position => ({ phase: p.phase, keys: p.row.keys });
+export const positionOf = ({ phase, row, moment }: Placed): Position => ({
+  phase,
+  keys: row.keys,
+  ...(moment ? { moment } : {}),
+});
 
 /**
  * One page: up to `count` matches from a position on. A row that turns out not to match does not shorten the page;

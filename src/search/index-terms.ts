@@ -2,6 +2,7 @@ import { CLINICAL_TIME_RULES } from '../fhir/clinical-time-rules.js';
 import { typeDefinition } from '../fhir/elements.js';
 import { findSearchParameter, type SearchParameter } from '../fhir/registry.js';
 import {
+  convertedUnitTerms,
   primaryCodeParameter,
   rowParameter,
   sortedCategoryTerm,
@@ -21,9 +22,19 @@ export function parameterHash(parameter: SearchParameter, context: IndexContext)
   return term(context, 'parameter', rowParameter(parameter).rows);
 }
 
-/** The `term` of a number or quantity parameter's rows with values as written. */
-export function quantityTerm(parameter: SearchParameter, context: IndexContext): bigint {
-  return term(context, 'quantity', parameter);
+/**
+ * The rows by which results are sorted by a number or quantity, in the canonical unit of each kind: those of values that
+ * were `converted`, and of values as written (`term`) in whatever unit is not among `units`, which are converted ones.
+ */
+export function quantityOrder(
+  parameter: SearchParameter,
+  context: IndexContext,
+): { term: bigint; converted: bigint; units: readonly bigint[] } {
+  return {
+    term: term(context, 'quantity', parameter),
+    converted: term(context, 'canonicalQuantity', parameter),
+    units: convertedUnitTerms(context),
+  };
 }
 
 /**

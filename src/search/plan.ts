@@ -3,13 +3,13 @@ import { compartmentParameters } from '../fhir/compartment.js';
 import { parseReference } from '../fhir/references.js';
 import { type SearchParameter, standardRegistry } from '../fhir/registry.js';
 import { typeNumber } from '../fhir/resource-types.js';
-import { sharedCompartmentTerm } from '../indexing/index.js';
+import { indexResource, sharedCompartmentTerm } from '../indexing/index.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import { compartmentCondition, compileNode } from './compile.js';
 import { type Condition, conjuncts, every, isDeep, optimize, printCondition } from './condition.js';
 import type { SortKey } from './control.js';
-import { clinicalDateParameter, parameterHash, quantityTerm, sortedTermOf } from './index-terms.js';
+import { clinicalDateParameter, parameterHash, quantityOrder, sortedTermOf } from './index-terms.js';
 import type { Order, SqlKey } from './order.js';
 import type { ParsedSearch } from './parse-search.js';
 import type { Find } from './statement.js';
@@ -62,7 +62,8 @@ function orderOf(sort: readonly SortKey[], types: readonly string[], context: In
   if (type !== undefined && sort.length === 1 && clinicalDateParameter(type) === first!.code)
     return { kind: 'clinical', descending: first!.descending };
   const keys = sort.map((s) => sqlKey(s, type, context));
-  return keys.every((k) => k !== undefined) ? { kind: 'keys', keys } : { kind: 'bodies', keys: sort };
+  if (!keys.every((k) => k !== undefined)) return { kind: 'bodies', keys: sort };
+  return { kind: 'keys', keys, rowsOf: (resource) => indexResource(resource, context) };
 }
 
 function sqlKey(
@@ -78,7 +79,7 @@ function sqlKey(
     case 'number':
     case 'quantity':
       if (parameter.unionOf) return undefined;
-      return { from: 'quantity', term: quantityTerm(parameter, context), descending };
+      return { from: 'quantity', ...quantityOrder(parameter, context), descending };
     default:
       return undefined;
   }

@@ -3,6 +3,7 @@ import type { StoredResource } from '../core/resource.js';
 import type { RowKey, Store, StoreTransaction } from '../store/contract.js';
 import { faultOf } from '../store/database.js';
 import type { Snapshot } from '../store/snapshot.js';
+import { narrowedOf, rawOf } from '../store/visible.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import type { Statement } from './statement.js';
 
@@ -12,6 +13,11 @@ export interface Reader {
   query(statement: Statement): Promise<Record<string, unknown>[]>;
   /** Opens bodies, in the order of the rows. */
   open(rows: readonly RowKey[]): Promise<StoredResource[]>;
+  /**
+   * Opens versions of before, to tell where they stood and not to be given out: undefined for what the caller could not
+   * have seen.
+   */
+  openFormer(rows: readonly RowKey[]): Promise<(StoredResource | undefined)[]>;
   /** Current resources by id, in the order asked; undefined where absent or deleted. */
   resolve(keys: readonly { type: string; id: string }[]): Promise<(StoredResource | undefined)[]>;
   /** @throws Fault `timeout` when the time for the whole search is used up; asked before each batch. */
@@ -45,8 +51,19 @@ export function poolReader(store: Store, tenant: Tenant, limitMs = Number.POSITI
       }
     },
     open: (rows) => (rows.length === 0 ? Promise.resolve([]) : store.readRows(tenant, rows)),
+    async openFormer(rows) {
+      if (rows.length === 0) return [];
+      const seen = narrowedOf(tenant);
+      const opened = await store.readRows(rawOf(tenant), rows);
+      return opened.map((r) => (!seen || seen.visibility.allows(seen.letter, r) ? r : undefined));
+    },
     resolve: (keys) => (keys.length === 0 ? Promise.resolve([]) : store.readMany(tenant, keys)),
   };
+}
+
+/** Inside a transaction and of one snapshot everything is read in the order of rows. */
+function neverPaged(): never {
+  throw new Fault('internal', 'Pages are read on the pool.');
 }
 
 export function transactionReader(tenant: Tenant, tx: StoreTransaction): Reader {
@@ -55,6 +72,7 @@ export function transactionReader(tenant: Tenant, tx: StoreTransaction): Reader 
     tenant,
     query: async ({ text, values }) => (await tx.query(text, values)).rows,
     open: (rows) => (rows.length === 0 ? Promise.resolve([]) : tx.readRows(rows)),
+    openFormer: neverPaged,
     resolve: async (keys) => {
       const found: (StoredResource | undefined)[] = [];
       for (const { type, id } of keys) found.push((await tx.read(type, id))?.resource);
@@ -70,6 +88,7 @@ export function snapshotReader(snapshot: Snapshot): Reader {
     tenant: snapshot.tenant,
     query: ({ text, values }) => snapshot.query(text, values),
     open: (rows) => (rows.length === 0 ? Promise.resolve([]) : snapshot.readRows(rows)),
+    openFormer: neverPaged,
     resolve: (keys) => (keys.length === 0 ? Promise.resolve([]) : snapshot.readMany(keys)),
   };
 }

@@ -2,7 +2,8 @@ import { RESOURCE_TYPES } from '../fhir/resource-types.js';
 import type { RowKey } from '../store/contract.js';
 import { type Condition, conjuncts, every, impliesType } from './condition.js';
 import type { Position } from './cursor.js';
-import { type Order, phasesOf, type SqlKey } from './order.js';
+import { type Moment, unchangedSince } from './moment.js';
+import { NO_BIGINT, OPEN_BELOW, type Order, phasesOf, type SqlKey } from './order.js';
 import { Binder, Renderer, type RenderStyle } from './render.js';
 
 /** What to find: rows of the types that meet the condition, in an order. */
@@ -17,6 +18,8 @@ export interface Find {
   readonly countTerm?: bigint;
   /** Matches without such a row: those in several compartments, which have this term instead. */
   readonly sharedTerm?: bigint;
+  /** Only rows that are as they were then: what was written since is placed by `moved.ts`. */
+  readonly asOf?: Moment;
 }
 
 export interface Statement {
@@ -32,8 +35,6 @@ export interface FoundRow {
 
 export const COLUMNS = 'r.part, r.rtype, r.rid, r.ver, r.sid, r.slot';
 
-/** The largest bigint and the largest double stand for "no value", so that such rows come last. */
-const NO_BIGINT = '9223372036854775807';
 const NO_DOUBLE = `'Infinity'::float8`;
 
 /** The next `limit` rows after `after` within one phase of the order. */
@@ -88,6 +89,7 @@ export function where(
   const parts = conjuncts(condition).map((c) => renderer.predicate(c, 'r', find.types));
   if (!typed && !impliesType(condition) && find.types.length < RESOURCE_TYPES.length)
     parts.unshift(renderer.predicate({ kind: 'types', types: find.types }, 'r', find.types));
+  if (find.asOf) parts.push(unchangedSince('r', find.asOf, bind));
   return ['not r.deleted', ...parts].join(' and ');
 }
 
@@ -152,11 +154,6 @@ export function afterKeyed(
   return ` and ${key} ${descending ? '<=' : '>='} ${k} and (${key} ${descending ? '<' : '>'} ${k} or ${tie})`;
 }
 
-/**
- * By last update as it was when the first page was made: the newest update seen then goes along as a fourth key, and
- * what was updated since stands where its version of that time puts it. Else a resource updated between two pages
- * would come twice or never.
- */
 function byUpdate(
   find: Find,
   bind: Binder,
@@ -165,37 +162,15 @@ function byUpdate(
   descending: boolean,
 ): string {
   const way = descending ? 'desc' : 'asc';
-  const max = bind.int(limit);
-  const select = (lu: string, newest: string, from: string, more: string) =>
-    `select ${COLUMNS}, ${lu} as k0, r.rtype as k1, r.rid as k2, ${newest} as k3 from ${from} where ${more}` +
-    ` order by ${lu} ${way}, r.rtype ${way}, r.rid ${way} limit ${max}`;
-  const matches = where(find, bind);
-  if (keys.length === 0) return select('r.lu', '(select max(n.lu) from resource n)', 'resource r', matches);
-  const [lu, rtype, rid, newest] = keys as [string, number, string, string];
-  const then = bind.bigint(BigInt(newest));
-  const after = (key: string) =>
-    `(${key}, r.rtype, r.rid) ${descending ? '<' : '>'} (${bind.bigint(BigInt(lu))}, ${bind.smallint(rtype)}, ${bind.bigint(BigInt(rid))})`;
-  const unchanged = select('r.lu', then, 'resource r', `${matches} and r.lu <= ${then} and ${after('r.lu')}`);
-  const former = `lateral ${formerVersion('r', then)} o`;
-  const changed = select(
-    'o.lu',
-    then,
-    `resource r cross join ${former}`,
-    `${matches} and r.lu > ${then} and ${after('o.lu')}`,
-  );
+  const [lu, rtype, rid] = keys as [string, number, string];
+  const after =
+    keys.length === 0
+      ? ''
+      : ` and (r.lu, r.rtype, r.rid) ${descending ? '<' : '>'}` +
+        ` (${bind.bigint(BigInt(lu))}, ${bind.smallint(rtype)}, ${bind.bigint(BigInt(rid))})`;
   return (
-    `select * from ((${unchanged}) union all (${changed})) u` +
-    ` order by k0 ${way}, k1 ${way}, k2 ${way} limit ${max}`
-  );
-}
-
-/** Of a row that was written since an instant: the version of then, if it was not deleted then. */
-export function formerVersion(r: string, then: string): string {
-  return (
-    '(select w.* from (select v.part, v.ver, v.lu, v.op, v.sid, v.slot from locator l join version v' +
-    " on v.part = any(l.part || coalesce(l.former, '{}')) and v.rtype = l.rtype and v.rid = l.rid" +
-    ` where l.rtype = ${r}.rtype and l.rid = ${r}.rid and v.lu <= ${then}` +
-    ' order by v.ver desc limit 1) w where w.op <> 2)'
+    `select ${COLUMNS}, r.lu as k0, r.rtype as k1, r.rid as k2 from resource r where ${where(find, bind)}${after}` +
+    ` order by r.lu ${way}, r.rtype ${way}, r.rid ${way} limit ${bind.int(limit)}`
   );
 }
 
@@ -282,10 +257,14 @@ function byKeys(
 function keyExpression(key: SqlKey, bind: Binder): string {
   if (key.from === 'updated') return key.descending ? '-r.lu' : 'r.lu';
   const same = 'k.part = r.part and k.rtype = r.rtype and k.rid = r.rid';
-  const value = key.descending ? '-max(k.lo)' : 'min(k.lo)';
-  return key.from === 'date'
-    ? `coalesce((select ${value} from idx_date k where ${same} and k.param = ${bind.bigint(key.param)}), ${NO_BIGINT})`
-    : `coalesce((select ${value} from idx_quantity k where ${same} and k.term = ${bind.bigint(key.term)}), ${NO_DOUBLE})`;
+  const first = (value: string) => (key.descending ? `-max(${value})` : `min(${value})`);
+  if (key.from === 'date')
+    return `coalesce((select ${first('k.lo')} from idx_date k where ${same} and k.param = ${bind.bigint(key.param)}), ${NO_BIGINT})`;
+  const value = `case when k.lo = ${bind.double(OPEN_BELOW)} then k.hi else k.lo end`;
+  const comparable =
+    `(k.term = ${bind.bigint(key.converted)}` +
+    ` or k.term = ${bind.bigint(key.term)} and k.unit <> all(${bind.bigints(key.units)}))`;
+  return `coalesce((select ${first(value)} from idx_quantity k where ${same} and ${comparable}), ${NO_DOUBLE})`;
 }
 
 /**
@@ -342,7 +321,6 @@ function keyCount(order: Order): number {
     case 'keys':
       return order.keys.length + 2;
     case 'updated':
-      return 4;
     case 'clinical':
       return 3;
     default:

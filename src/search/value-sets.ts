@@ -34,8 +34,10 @@ export interface Code {
 /** Value sets that a value set is made of, one within the other. */
 const MAX_NESTING = 8;
 const HL7 = 'http://hl7.org/fhir/ValueSet/';
-/** R4 has no other name for the set of all codes of a system than what SNOMED CT and LOINC begun. */
+/** The set of all codes of a system, as R4 names it for SNOMED CT (snomedct.html#implicit). */
 const ALL_CODES = '?fhir_vs';
+
+const VALUE_SET_ADDRESS = /^ValueSet\/([A-Za-z0-9\-.]{1,64})$/;
 
 interface Include {
   readonly system?: string;
@@ -70,7 +72,7 @@ export function codeKnowledge(reader: Reader, context: IndexContext): CodeKnowle
 
   async function expand(canonical: string, depth: number): Promise<Map<string, Code>> {
     if (depth > MAX_NESTING) throw unknown(canonical, 'it is made of too many others');
-    const stored = await byUrl(reader, context, 'ValueSet', canonical);
+    const stored = (await atAddress(canonical)) ?? (await byUrl(reader, context, 'ValueSet', canonical));
     if (stored) return expandResource(stored, depth);
     const [url = '', version] = canonical.split('|');
     const shipped = valueSetOfR4(url, version);
@@ -80,6 +82,17 @@ export function codeKnowledge(reader: Reader, context: IndexContext): CodeKnowle
     const all = await allOf(url);
     if (all) return all;
     throw unknown(url, 'it is not known here');
+  }
+
+  /** The ValueSet that an address on this server is one of: an address goes before a name (R4 search.html#in). */
+  async function atAddress(canonical: string): Promise<Resource | undefined> {
+    const local = canonical.startsWith(`${context.base}/`)
+      ? canonical.slice(context.base.length + 1)
+      : canonical;
+    const id = VALUE_SET_ADDRESS.exec(local)?.[1];
+    if (id === undefined) return undefined;
+    const [found] = await reader.resolve([{ type: 'ValueSet', id }]);
+    return found;
   }
 
   /** The set of all codes of a system, by the system's address and `?fhir_vs`. */

@@ -129,7 +129,8 @@ export async function narrowedStatement(
   const named = (await tablesOf(raw)).filter((table) => new RegExp(`\\b${table}\\b`).test(body));
   const bind: Binds = { values: [...values] };
   const shadows = [
-    `resource as not materialized (select r.* from public.resource r where not r.deleted and (${visibility.rows(letter, bind)}))`,
+    // With the transaction that wrote each row: pages of one moment ask for it (`search/moment.ts`).
+    `resource as not materialized (select r.*, r.xmin from public.resource r where not r.deleted and (${visibility.rows(letter, bind)}))`,
     ...named
       .filter((table) => table !== 'resource' && !OPEN.has(table))
       .map((table) => `${table} as not materialized (${shadow(table)})`),
@@ -145,7 +146,7 @@ export async function narrowedStatement(
 
 function shadow(table: string): string {
   const seen = (on: string) =>
-    `select x.* from public.${table} x where exists (select 1 from resource v where ${on})`;
+    `select x.*${table === 'version' ? ', x.xmin' : ''} from public.${table} x where exists (select 1 from resource v where ${on})`;
   if (OF_A_ROW.has(table)) return seen('v.part = x.part and v.rtype = x.rtype and v.rid = x.rid');
   if (table === 'annotation')
     return seen(`v.part = x.part and v.rid = x.rid and v.rtype = ${typeNumber('DocumentReference')}`);

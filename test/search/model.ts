@@ -112,9 +112,15 @@ function firstValue(code: string, descending: boolean, resource: Resource): stri
   const parameter = findSearchParameter(resource.resourceType, code)!;
   const values = valuesOf(parameter, resource).flatMap((value): (string | number)[] => {
     if (parameter.type === 'date') return rangesOf(value).map((r) => r.lo);
-    if (parameter.type === 'quantity') return [(value as { value: number }).value];
+    if (parameter.type === 'quantity') return [inGrams(value as { value: number; code: string })];
     return typeof value === 'string' ? [value.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()] : [];
   });
   values.sort((p, q) => (p === q ? 0 : p < q !== descending ? -1 : 1));
   return values[0];
 }
+
+const GRAMS: Readonly<Record<string, number>> = { mg: 1e-3, g: 1, kg: 1e3 };
+
+/** Rounded: a thousandth of 1.5 is not always the double that 0.0015 is. */
+const inGrams = ({ value, code }: { value: number; code: string }) =>
+  Number((value * GRAMS[code]!).toPrecision(12));
