@@ -183,6 +183,8 @@ describe('the value sets of R4', () => {
     expect(await found(`Encounter?class:in=${encounters}&_sort=_id`)).toBe('day ward');
     expect(await found(`Encounter?class:below=${HL7}/v3-ActCode|IMP`)).toBe('ward');
     expect(await found(`Encounter?class:in=${acts}`)).toBe('ward');
+    for (const address of ['ValueSet/stays', `${served.base}/ValueSet/stays`])
+      expect(await found(`Encounter?class:in=${encodeURIComponent(address)}`)).toBe('ward');
     expect(await found(`Encounter?class:not-in=${acts}`)).toBe('day');
   });
 });
