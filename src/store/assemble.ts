@@ -3,11 +3,14 @@ import type { IndexRows } from '../indexing/parameter-type.js';
 import type { PatientKey } from '../tenancy/patient-key.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import { sealAudit } from './audit.js';
+import { BULK_TABLES, type BulkRows } from './bulk-rows.js';
 import type { Actor } from './contract.js';
+import { CopyBytes } from './copy-bytes.js';
 import type { Decision } from './decide.js';
 import { documentState } from './document-state.js';
 import { ownerOf } from './patient-keys.js';
-import { RowSet } from './row-set.js';
+import type { BulkPlace, PreparedBody } from './prepare.js';
+import { RowSet, TABLES } from './row-set.js';
 import { type SegmentMember, sealSegment } from './segment.js';
 import { newSegmentId } from './segment-id.js';
 
@@ -37,10 +40,12 @@ export function assemble(
 ): RowSet {
   const rows = new RowSet();
   const places = sealBodies(keys, decisions, now, rows, own);
+  const sent = new Sent(decisions.length);
   for (let i = 0; i < decisions.length; i++) {
     const decision = decisions[i]!;
-    if (decision.outcome !== 'unchanged') addRows(keys, decision, places[i], now, rows);
+    if (decision.outcome !== 'unchanged') addRows(keys, decision, places[i], now, rows, sent);
   }
+  sent.addTo(rows);
   addAudit(keys, decisions, actor, now, rows);
   return rows;
 }
@@ -106,6 +111,7 @@ function addRows(
   place: Place | undefined,
   now: number,
   rows: RowSet,
+  sent: Sent,
 ): void {
   const { write, version, lastUpdated, current } = decision;
   const { rtype, rid, body } = write;
@@ -120,19 +126,85 @@ function addRows(
     }
   } else rows.claimed.push(rtype, rid, write.chk, part);
   const { sid, slot } = place ?? { sid: 0n, slot: 0 };
-  rows.values.version.push(part, rtype, rid, version, lastUpdated, OPS[write.op], sid, slot);
   if (write.type === 'DocumentReference')
     rows.add('annotation', part, rid, version, documentState(body?.resource), 0, 0, now);
+  if (body?.bulk) {
+    sent.add(decision, body, body.bulk, { sid, slot });
+    return;
+  }
+  rows.values.version.push(part, rtype, rid, version, lastUpdated, OPS[write.op], sid, slot);
   const { resource } = rows.values;
   if (!body) {
     resource.push(part, rtype, rid, version, lastUpdated, true, false, null, null, 0n, sid, slot, []);
     return;
   }
-  const { terms, at } = body.rows;
-  const { derived, pkey, digest } = body;
-  const when = at ?? null;
-  resource.push(part, rtype, rid, version, lastUpdated, false, derived, pkey, when, digest, sid, slot, terms);
-  addIndexRows(keys, part, rtype, rid, body.rows, rows);
+  const { derived, pkey, digest, at, rows: index } = body;
+  const { terms } = index;
+  resource.push(part, rtype, rid, version, lastUpdated, false, derived, pkey, at, digest, sid, slot, terms);
+  addIndexRows(keys, part, rtype, rid, index, rows);
+}
+
+/** Bytes of a row of `version`, and of `resource` without its terms, at most. */
+const VERSION_BYTES = 80;
+const RESOURCE_BYTES = 120;
+
+/** The rows of a bulk write, in the form of COPY from the start. */
+class Sent {
+  private readonly resources: number;
+  private version: CopyBytes | undefined;
+  private resource: CopyBytes | undefined;
+  /** The numbers of the resources that are written, of each set of index rows. */
+  private readonly numbers = new Map<BulkRows, number[]>();
+
+  constructor(resources: number) {
+    this.resources = resources;
+  }
+
+  add(decision: Decision, body: PreparedBody, { rows: bulk, n }: BulkPlace, { sid, slot }: Place): void {
+    const { write, version, lastUpdated } = decision;
+    const { part, pkey, at } = body;
+    const { rtype, rid } = write;
+    this.version ??= new CopyBytes(VERSION_BYTES * this.resources);
+    const v = this.version;
+    v.room(VERSION_BYTES);
+    v.columns(TABLES.version.columns.length);
+    v.key(part, rtype, rid);
+    v.int4(version);
+    v.whole(lastUpdated);
+    v.int2(OPS[write.op]);
+    v.int8(sid);
+    v.int2(slot);
+    const terms = bulk.terms(n);
+    this.resource ??= new CopyBytes((RESOURCE_BYTES + terms.length) * this.resources);
+    const r = this.resource;
+    r.room(RESOURCE_BYTES + terms.length);
+    r.columns(TABLES.resource.columns.length);
+    r.key(part, rtype, rid);
+    r.int4(version);
+    r.whole(lastUpdated);
+    r.bool(false);
+    r.bool(body.derived);
+    if (pkey === null) r.null();
+    else r.int8(pkey);
+    if (at === null) r.null();
+    else r.whole(at);
+    r.int8(body.digest);
+    r.int8(sid);
+    r.int2(slot);
+    r.put(terms);
+    const numbers = this.numbers.get(bulk);
+    if (numbers) numbers.push(n);
+    else this.numbers.set(bulk, [n]);
+  }
+
+  addTo(rows: RowSet): void {
+    if (!this.version || !this.resource) return;
+    rows.bulk.version = [this.version.slice(0, this.version.length)];
+    rows.bulk.resource = [this.resource.slice(0, this.resource.length)];
+    BULK_TABLES.forEach((table, at) => {
+      rows.bulk[table] = [...this.numbers].flatMap(([bulk, numbers]) => bulk.pieces(at, numbers));
+    });
+  }
 }
 
 /** The rows of the index tables for one resource. `cenote verify` recomputes them with the same function. */

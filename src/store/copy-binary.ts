@@ -1,3 +1,4 @@
+import { COPY_END, COPY_HEAD } from './copy-bytes.js';
 import type { ColumnType, ColumnValue, TableShape } from './row-set.js';
 
 /**
@@ -6,7 +7,6 @@ import type { ColumnType, ColumnValue, TableShape } from './row-set.js';
  */
 const CHUNK_BYTES = 256 * 1024;
 
-const SIGNATURE = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);
 const INT8_OID = 20;
 const INT4_OID = 23;
 
@@ -143,8 +143,15 @@ function putArrayHead(w: Writer, oid: number, length: number, bytesEach: number)
   }
 }
 
-/** All rows of one table as the chunks of one COPY ... FROM STDIN (FORMAT binary). */
-export function copyChunks(shape: TableShape, values: readonly ColumnValue[]): Buffer[] {
+/**
+ * All rows of one table as the chunks of one COPY ... FROM STDIN (FORMAT binary).
+ * @param more rows that are in this form already
+ */
+export function copyChunks(
+  shape: TableShape,
+  values: readonly ColumnValue[],
+  more: readonly Buffer[] = [],
+): Buffer[] {
   const w = new Writer();
   const types = shape.columns.map(([, type]) => type);
   const width = types.length;
@@ -153,7 +160,7 @@ export function copyChunks(shape: TableShape, values: readonly ColumnValue[]): B
     type === 'bytea' || type === 'text' || type.endsWith('[]') ? [i] : [],
   );
   const fixedRoom = 2 + width * 20;
-  w.bytes(SIGNATURE);
+  w.bytes(COPY_HEAD);
   for (let row = 0; row < values.length; row += width) {
     let needed = fixedRoom;
     for (const i of open) needed += room(types[i]!, values[row + i]!);
@@ -161,8 +168,6 @@ export function copyChunks(shape: TableShape, values: readonly ColumnValue[]): B
     w.int2(width);
     for (let i = 0; i < width; i++) put(w, types[i]!, values[row + i]!);
   }
-  w.room(2);
-  w.int2(-1);
-  w.chunks.push(w.buffer.subarray(0, w.at));
+  w.chunks.push(w.buffer.subarray(0, w.at), ...more, COPY_END);
   return w.chunks;
 }

@@ -15,7 +15,8 @@ export async function copyWrite(client: pg.PoolClient, rows: RowSet): Promise<vo
   if (rows.replaced.length > 0) await deleteReplaced(client, rows);
   if (rows.relocated.length > 0) await relocate(client, rows);
   for (const table of TABLE_KEYS) {
-    if (table !== 'audit' && rows.values[table].length > 0) await copyTable(client, table, rows);
+    const some = rows.values[table].length > 0 || (rows.bulk[table]?.length ?? 0) > 0;
+    if (table !== 'audit' && some) await copyTable(client, table, rows);
   }
   // Last: it holds the ends of the chains until the commit.
   await insertAudit(client, rows.values.audit);
@@ -25,7 +26,7 @@ async function copyTable(client: pg.PoolClient, table: TableKey, rows: RowSet): 
   const shape = TABLES[table];
   const names = shape.columns.map(([name]) => name).join(', ');
   const stream = client.query(copyFrom(`copy ${shape.name} (${names}) from stdin (format binary)`));
-  await pipeline(Readable.from(copyChunks(shape, rows.values[table])), stream);
+  await pipeline(Readable.from(copyChunks(shape, rows.values[table], rows.bulk[table])), stream);
 }
 
 function keysOf(values: readonly (number | bigint)[]): string[] {

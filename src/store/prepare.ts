@@ -1,4 +1,3 @@
-import type { Blind } from '../core/blind.js';
 import { Fault } from '../core/fault.js';
 import { isFhirId } from '../core/ids.js';
 import type { Resource } from '../core/resource.js';
@@ -6,6 +5,7 @@ import { isResourceType, typeNumber } from '../fhir/resource-types.js';
 import { derivedFrom, indexResource } from '../indexing/index.js';
 import type { IndexContext, IndexRows } from '../indexing/parameter-type.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
+import { BulkRows } from './bulk-rows.js';
 import { contentOf } from './content.js';
 import type { Write, WriteOp } from './contract.js';
 
@@ -29,12 +29,35 @@ export interface PreparedBody {
   readonly resource: Resource;
   readonly content: string;
   readonly digest: bigint;
+  /** Of a write that is one of many in `bulk` instead. */
   readonly rows: IndexRows;
+  readonly bulk: BulkPlace | undefined;
+  /** Clinical time; null where undated. */
+  readonly at: number | null;
   readonly part: number;
   /** rid of the patient; null outside a single patient's compartment. */
   readonly pkey: bigint | null;
   readonly derived: boolean;
 }
+
+/** Where the index rows of one resource stand in those of a bulk write. */
+export interface BulkPlace {
+  readonly rows: BulkRows;
+  readonly n: number;
+}
+
+/** From this many writes on, COPY beats one statement with arrays. */
+export const COPY_FROM_WRITES = 100;
+
+const NO_ROWS: IndexRows = {
+  terms: [],
+  dates: [],
+  quantities: [],
+  references: [],
+  sorted: [],
+  patient: undefined,
+  at: undefined,
+};
 
 /** Parts are the first 14 bits of the keyed hash of the compartment, so a part says nothing about an id. */
 const PART_BITS = 14;
@@ -48,12 +71,16 @@ export function checkOf(keys: TenantKeys, type: string, id: string): number {
   return Number(BigInt.asIntN(32, keys.digest(`check ${type}/${id}`)));
 }
 
-/** @throws Fault `invalid` naming the write's position. */
+/**
+ * @param bulk takes the index rows, where the write is one of many
+ * @throws Fault `invalid` naming the write's position.
+ */
 export function prepareWrite(
   keys: TenantKeys,
   context: IndexContext,
   write: Write,
   position: number,
+  bulk?: BulkRows,
 ): PreparedWrite {
   const at = `writes[${position}]`;
   const { type, id, op } = write;
@@ -84,43 +111,21 @@ export function prepareWrite(
   const rows = indexResource(resource, context);
   const pkey =
     rows.patient === undefined ? null : type === 'Patient' ? rid : keys.rid('Patient', rows.patient);
+  const part = partOf(pkey ?? rid);
   return {
     ...head,
     body: {
       resource,
       content,
       digest: keys.digest(content),
-      rows,
-      part: partOf(pkey ?? rid),
+      rows: bulk ? NO_ROWS : rows,
+      bulk: bulk && { rows: bulk, n: bulk.add(keys, part, head.rtype, rid, rows) },
+      at: rows.at ?? null,
+      part,
       pkey,
       derived: derivedFrom(resource, context.base) !== undefined,
     },
   };
-}
-
-/** Distinct terms remembered within one batch. */
-const MAX_REMEMBERED_TERMS = 50_000;
-
-/**
- * The same context with terms remembered: in a batch nineteen of twenty come again, and a look-up takes a fifth of the
- * hash. Lives as long as the batch only, since its keys are words of records.
- */
-function remembering(context: IndexContext): IndexContext {
-  return { ...context, blind: rememberingBlind(context.blind) };
-}
-
-function rememberingBlind(blind: Blind): Blind {
-  const seen = new Map<string, bigint>();
-  const { privacy, also } = blind;
-  const remembered = (text: string): bigint => {
-    let term = seen.get(text);
-    if (term === undefined) {
-      term = blind(text);
-      if (seen.size < MAX_REMEMBERED_TERMS) seen.set(text, term);
-    }
-    return term;
-  };
-  return Object.assign(remembered, { privacy, also: also && rememberingBlind(also) });
 }
 
 /** Preparing takes some 50 µs a write; other work of the process gets its turn after this many. */
@@ -133,7 +138,7 @@ export async function prepareWrites(
   writes: readonly Write[],
 ): Promise<PreparedWrite[]> {
   const prepared: PreparedWrite[] = [];
-  const shared = writes.length > 1 ? remembering(context) : context;
+  const bulk = writes.length >= COPY_FROM_WRITES ? new BulkRows(writes.length) : undefined;
   const seen = new Set<string>();
   for (let i = 0; i < writes.length; i++) {
     const write = writes[i]!;
@@ -144,7 +149,7 @@ export async function prepareWrites(
         remedy: 'Write each resource once, or in transactions of their own.',
       });
     seen.add(key);
-    prepared.push(prepareWrite(keys, shared, write, i));
+    prepared.push(prepareWrite(keys, context, write, i, bulk));
     if (i % WRITES_PER_TURN === WRITES_PER_TURN - 1) await new Promise(setImmediate);
   }
   return prepared;

@@ -128,6 +128,8 @@ export const INDEX_TABLES: readonly TableKey[] = ['date', 'quantity', 'reference
 export const TABLE_KEYS = Object.keys(TABLES) as TableKey[];
 
 export class RowSet {
+  /** What a bulk write has in the form of COPY already, by table, besides `values`. */
+  readonly bulk: Partial<Record<TableKey, readonly Buffer[]>> = {};
   /** Per table, the values of all rows one after the other. */
   readonly values: Record<TableKey, ColumnValue[]> = {
     resource: [],

@@ -27,13 +27,10 @@ import { isReviewed } from './derived-group.js';
 import { documentState, WITHDRAWN } from './document-state.js';
 import { checkIntegrity } from './integrity.js';
 import { ownerOf, ownKeys } from './patient-keys.js';
-import { type PreparedWrite, prepareWrites } from './prepare.js';
+import { COPY_FROM_WRITES, type PreparedWrite, prepareWrites } from './prepare.js';
 import { readCurrent, readMany, readRows } from './read.js';
 import { smallWrite } from './small-write.js';
 import { Written } from './written.js';
-
-/** From this many versions on, COPY beats one statement with arrays. */
-const COPY_FROM_WRITES = 100;
 
 /** Imports that share practitioners wait for each other's whole batch; the pool's limit is meant for single writes. */
 const BULK_LOCK_TIMEOUT_MS = 30_000;
@@ -104,7 +101,8 @@ export class WriteTransaction implements StoreTransaction {
       const own = await ownKeys(this.tenant.keys, this.client, owners);
       const seal = () => assemble(this.tenant.keys, changes, this.actor, this.now, own);
       const rows = laneOf(this.actor)?.busy('seal', seal) ?? seal();
-      if (changes.length >= COPY_FROM_WRITES) await copyWrite(this.client, rows);
+      // Many were prepared for COPY, however few of them are changes.
+      if (prepared.length >= COPY_FROM_WRITES) await copyWrite(this.client, rows);
       else await smallWrite(this.client, rows);
     }
     const withdrawn = changes
