@@ -18,6 +18,7 @@ import { bundleDeps } from './tasks/bundle-deps.js';
 import type { ImportReach } from './tasks/import-inputs.js';
 import type { NlpPool } from './tasks/nlp-pool.js';
 import { siteLexicon } from './tasks/site-lexicon.js';
+import { type AdminAudit, createAdminAudit } from './tenancy/admin-audit.js';
 import { type Catalog, openTenants } from './tenancy/catalog.js';
 import { type Clients, createClients } from './tenancy/clients.js';
 import { type Authorization, createAuthorization } from './tenancy/clients-authorization.js';
@@ -60,6 +61,8 @@ export interface Rooms {
   readonly search: Search;
   /** Writes down who read what, in the tenant's audit chain. */
   readonly audit: AccessLog;
+  /** Writes down what administrators do, in a chain of its own. */
+  readonly administration: AdminAudit;
   /** Keeps the ends of audit chains outside the database; undefined without a data folder. */
   readonly anchors: AuditAnchors | undefined;
   readonly timeline: Timeline;
@@ -93,6 +96,8 @@ export interface Foundation {
   readonly importReach?: ImportReach | undefined;
   /** Whether an answer waits until what it gives out is written down on the disk; see `AccessLogSettings`. */
   readonly auditDurable?: boolean | undefined;
+  /** Key of the audit chain of administration; a key of this process alone where not given. */
+  readonly controlAuditKeyFile?: string | undefined;
   /** Folder of the anchors of audit chains. */
   readonly anchorDir?: string | undefined;
 }
@@ -107,6 +112,7 @@ export function wireRooms({
   importReach,
   auditDurable,
   anchorDir,
+  controlAuditKeyFile,
 }: Foundation): Rooms {
   const base = `${baseUrl}/fhir`;
   const baseOf = (tenant: Tenant) => `${base}/${tenant.record.name}`;
@@ -123,6 +129,12 @@ export function wireRooms({
     store,
     search,
     audit: createAccessLog({ durable: auditDurable ?? false }),
+    administration: createAdminAudit({
+      control: tenants.control,
+      clock,
+      keyFile: controlAuditKeyFile,
+      anchorDir,
+    }),
     anchors: anchorDir === undefined ? undefined : createAuditAnchors({ directory: anchorDir, clock }),
     timeline: createTimeline({ store, clock }),
     cohorts,
@@ -175,6 +187,7 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
       importReach: config.imports,
       auditDurable: config.auditDurable,
       anchorDir: config.anchorDir,
+      controlAuditKeyFile: config.controlAuditKeyFile,
     });
     let closing: Promise<void> | undefined;
     return {

@@ -92,6 +92,10 @@ export function register(program: Command): void {
       withSystem(options, async (system) => {
         const tenant = await system.tenants.open(options.tenant);
         const cohorts = await system.cohorts.list(tenant, system.baseOf(tenant));
+        await recordRead(system, tenant, 'cohort-list', {
+          resources: cohorts.map(({ id }) => ['Group', id] as const),
+          count: cohorts.length,
+        });
         const rows = cohorts.map((c) => [
           c.name,
           c.size,

@@ -22,7 +22,7 @@ import type { Row } from '../fhir/views/view.js';
 import { atSnapshot, type Snapshot } from '../store/snapshot.js';
 import type { System } from '../system.js';
 import type { Tenant } from '../tenancy/tenant.js';
-import { type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
+import { recordRead, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
 import { viewFormat, viewNamed, withSink } from './view.js';
 
 interface FeatureOptions extends SharedOptions {
@@ -87,6 +87,9 @@ async function write(
   if (options.history) {
     const [feature, ...others] = features;
     if (!feature || others.length > 0) throw invalid('--history is of one feature.', '--history');
+    await recordRead(system, tenant, 'features', {
+      query: JSON.stringify({ features: [feature.name], history: true, format }),
+    });
     await withSink(options.out, format, (sink) =>
       atSnapshot(tenant, system.clock, async (snapshot) => {
         await writeRows(historyColumns(feature), history(snapshot, feature), { format, sink, signal });
@@ -98,6 +101,11 @@ async function write(
     throw invalid('--known is version or column.', '--known');
   const knownBy: KnownBy = options.known;
   const rows = await indexRows(system, tenant, options, base);
+  const { cohort, at, index } = options;
+  await recordRead(system, tenant, 'features', {
+    query: JSON.stringify({ features: features.map(({ name }) => name), cohort, at, index, format }),
+    patients: [...new Set(rows.map(({ patient }) => patient))],
+  });
   await withSink(options.out, format, async (sink) => {
     await writeRows(featureColumns(features), featuresAt(tenant, features, rows, { base, knownBy }), {
       format,

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../core/package-root.js';
 import { EXIT, reportError } from './report.js';
+import { witness } from './witness.js';
 
 /** A command lives in a file of its own, which is loaded only when the command is run or its help asked for. */
 interface CommandEntry {
@@ -74,6 +75,7 @@ export async function main(args: readonly string[]): Promise<number> {
       }
     }
     for (const command of program.commands) overrideExit(command);
+    program.hook('preAction', (_program, command) => witness(command));
     if (args.length === 0) {
       program.outputHelp();
       return EXIT.ok;

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { type Config, readConfig } from '../config.js';
-import type { Access } from '../store/audit.js';
+import { type Access, MAX_NAMED_PATIENTS } from '../store/audit.js';
 import type { System } from '../system.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import { operator, witnessed } from './witness.js';
 
 /** Options that many commands share, worded once. */
 export function withDataDir<C extends Command>(command: C): C {
@@ -55,7 +56,7 @@ export async function withSystem<T>(
   try {
     const system = await openSystem(configOf(options));
     try {
-      return await work(system, interrupted.signal);
+      return await witnessed(system, () => work(system, interrupted.signal));
     } finally {
       await system.close();
     }
@@ -69,8 +70,8 @@ export async function withSystem<T>(
 type Read = Pick<Access, 'query' | 'patients' | 'patientCount' | 'resources' | 'count'>;
 
 /**
- * Writes into the tenant's audit chain that a command reads records, before it shows them: by the operator, whoever of
- * those that hold the keys it is.
+ * Writes into the tenant's audit chain that a command reads records, before it shows them, and which user of the machine
+ * ran it.
  * @throws Fault `unavailable` where it cannot be written
  */
 export async function recordRead(
@@ -79,8 +80,19 @@ export async function recordRead(
   command: string,
   read: Read,
 ): Promise<void> {
-  const actor = { id: 'cli', kind: 'user' } as const;
-  await audit.record(tenant, { actor, at: clock.now(), interaction: `$${command}`, status: 200, ...read });
+  const actor = { id: operator(), kind: 'user' } as const;
+  const { patients } = read;
+  await audit.record(tenant, {
+    actor,
+    at: clock.now(),
+    interaction: `$${command}`,
+    status: 200,
+    ...read,
+    ...(patients && {
+      patients: patients.slice(0, MAX_NAMED_PATIENTS),
+      patientCount: read.patientCount ?? patients.length,
+    }),
+  });
 }
 
 /** Writes to stdout. A reader that went away (`| head`) ends the program quietly. */

@@ -11,7 +11,7 @@ interface Options extends SharedOptions {
 export function register(program: Command): void {
   withTenant(withDataDir(program.command('verify')))
     .description(
-      'recompute every index row of a tenant from its sealed bodies, check versions and the audit chain with its anchors, and compare in both directions',
+      'recompute every index row of a tenant from its sealed bodies, check versions, the audit chains of the tenant and of administration with their anchors, and compare in both directions',
     )
     .option('--json', 'print the report as one line of JSON')
     .addHelpText(
@@ -19,7 +19,7 @@ export function register(program: Command): void {
       '\nStatus 0: all agrees. 1: differences were found; each kind is counted and the first are named by place.',
     )
     .action((options: Options) =>
-      withSystem(options, async ({ tenants, store, anchors }, signal) => {
+      withSystem(options, async ({ tenants, store, anchors, administration }, signal) => {
         const tenant = await tenants.open(options.tenant);
         const shown = process.stderr.isTTY;
         const anchored = await anchors?.read(tenant);
@@ -31,8 +31,9 @@ export function register(program: Command): void {
           },
         });
         if (shown) process.stderr.write('\n');
-        const report = withAnchors(checked, anchored?.broken ?? []);
-        if (options.json) print(JSON.stringify(report));
+        const acts = await administration.verify();
+        const report = withAnchors(checked, [...(anchored?.broken ?? []), ...acts.broken]);
+        if (options.json) print(JSON.stringify({ ...report, administrationRows: acts.rows }));
         else {
           print(`current resources  ${report.resources}`);
           print(`deleted resources  ${report.deleted}`);
@@ -40,6 +41,7 @@ export function register(program: Command): void {
           print(`sealed segments    ${report.segments}`);
           print(`index rows         ${report.indexRows}`);
           print(`audit rows         ${report.auditRows} in ${report.auditStrands} strands of the chain`);
+          print(`administration     ${acts.rows} rows of its own chain`);
           print(`anchored ends      ${anchored?.ends.length ?? 0}`);
           print(`differences        ${report.total}`);
           for (const [kind, n] of Object.entries(report.differences)) print(`  ${kind}: ${n}`);

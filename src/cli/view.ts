@@ -12,7 +12,7 @@ import { compileView } from '../fhir/views/view.js';
 import { atSnapshot } from '../store/snapshot.js';
 import type { System } from '../system.js';
 import type { Tenant } from '../tenancy/tenant.js';
-import { print, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
+import { print, recordRead, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
 import { textTable } from './table.js';
 
 interface ViewOptions extends SharedOptions {
@@ -142,6 +142,11 @@ async function run(system: System, signal: AbortSignal, name: string, options: R
   const choice = { type: view.resource, patients, sinceMs: instantOption(options.since, '--since') };
   requireScope(choice);
   const context = { blind: tenant.keys.blind, base, now: system.clock.now() };
+  const { cohort, since } = options;
+  await recordRead(system, tenant, 'view-run', {
+    query: JSON.stringify({ view: view.name, of: view.resource, cohort, since, limit, format }),
+    ...(patients === undefined ? {} : { patients }),
+  });
   await withSink(options.out, format, async (sink) => {
     await atSnapshot(
       tenant,

@@ -1,6 +1,7 @@
 import { Fault, invalid } from '../core/fault.js';
 import type { Jobs } from '../jobs/jobs.js';
 import { requestReseal } from '../tasks/reseal.js';
+import type { AdminAudit } from '../tenancy/admin-audit.js';
 import type { Catalog } from '../tenancy/catalog.js';
 import type { Client, ClientAuth, ClientKind, Clients } from '../tenancy/clients.js';
 import { ROTATION_LEVELS } from '../tenancy/key-rotation.js';
@@ -12,6 +13,11 @@ export interface AdminDeps {
   readonly tenants: Catalog;
   readonly jobs: Jobs;
   readonly clients: Clients;
+}
+
+/** The same, with what is added to every request. */
+export interface AdminWorld extends AdminDeps {
+  readonly acts: AdminAudit;
 }
 
 export interface AdminRequest {
@@ -30,14 +36,31 @@ export interface AdminRoute {
   readonly path: string;
   readonly needs: AdminScope;
   readonly status?: number;
-  handle(deps: AdminDeps, request: AdminRequest): Promise<unknown>;
+  /** Whether the tenant is closed by it: what is to stand in the tenant's own log is written before. */
+  readonly closes?: boolean;
+  handle(deps: AdminWorld, request: AdminRequest): Promise<unknown>;
 }
 
 const MAX_LISTED_TENANTS = 10_000;
 const MAX_LISTED_JOBS = 200;
+const MAX_LISTED_ACTS = 1_000;
 
 /** The table of everything served under `/admin`. Bodies and answers are JSON; none holds anything of a patient. */
 export const ADMIN_ROUTES: readonly AdminRoute[] = [
+  {
+    method: 'GET',
+    path: 'audit',
+    needs: 'admin.read',
+    handle: async ({ acts }, { query }) => {
+      const number = (name: string) => {
+        const text = query.get(name);
+        if (text !== null && !/^[1-9]\d{0,14}$/.test(text)) throw invalid(`${name} is no number.`, name);
+        return text === null ? undefined : Number(text);
+      };
+      const rows = await acts.list(Math.min(number('count') ?? 100, MAX_LISTED_ACTS), number('before'));
+      return { acts: rows.map(({ at, ...act }) => ({ ...act, at: instant(at) })) };
+    },
+  },
   {
     method: 'GET',
     path: 'tenants',
@@ -82,6 +105,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     method: 'POST',
     path: 'tenants/:tenant/suspend',
     needs: 'admin.write',
+    closes: true,
     handle: async (deps, { at }) => {
       const { name } = await tenantOf(deps, at);
       return shownTenant(await deps.tenants.setState(name, 'suspended'));

@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
 import { parseJson } from '../core/json.js';
+import type { AccessLog } from '../store/access-log.js';
+import type { AdminAct, AdminAudit } from '../tenancy/admin-audit.js';
 import type { AdminToken } from '../tenancy/tokens.js';
 import { ADMIN_ROUTES, type AdminDeps, type AdminRoute } from './admin-routes.js';
 import { bearerToken } from './auth.js';
@@ -22,6 +25,14 @@ export interface AdminSeen {
 
 export type AdminEndpoint = (request: IncomingMessage, response: ServerResponse) => Promise<AdminSeen>;
 
+/** Where what is done here is written down. */
+export interface AdminLogs {
+  readonly acts: AdminAudit;
+  /** Of the tenants: what concerns one that is open stands there too. */
+  readonly audit: AccessLog;
+  readonly clock: Clock;
+}
+
 /**
  * Serves `/admin`. Denied by default: each row needs its scope, and only tokens made for `/admin` have it.
  * @param verify absent in development mode, which asks for no token
@@ -29,7 +40,9 @@ export type AdminEndpoint = (request: IncomingMessage, response: ServerResponse)
 export function createAdmin(
   deps: AdminDeps,
   verify: ((token: string) => AdminToken) | undefined,
+  logs: AdminLogs,
 ): AdminEndpoint {
+  const world = { ...deps, acts: logs.acts };
   return async (request, response) => {
     const [path = '', search = ''] = (request.url ?? '').split('?', 2);
     const query = new URLSearchParams(search);
@@ -37,6 +50,8 @@ export function createAdmin(
     let subject: string | undefined;
     let status: number;
     let error: string | undefined;
+    let act: Omit<AdminAct, 'outcome'> | undefined;
+    let ended = false;
     const context = {
       head: false,
       contentType: 'application/fhir+json; charset=utf-8',
@@ -50,19 +65,32 @@ export function createAdmin(
       subject = caller?.subject ?? 'dev';
       const matched = match(request.method ?? 'GET', path);
       route = matched.route;
+      act = { subject, action: actionOf(route), tenant: matched.at.tenant, target: matched.at.id };
       if (caller && !caller.scopes.includes(route.needs)) {
         throw new Fault('forbidden', 'The token does not permit this.', {
           remedy: `Use a token with the scope ${route.needs}.`,
         });
       }
       const body = request.method === 'POST' ? await bodyOf(request) : {};
-      const json = await route.handle(deps, { at: matched.at, body, query, subject });
+      const changes = route.method !== 'GET';
+      // Before and after: nothing is changed that does not stand here, whatever becomes of it.
+      if (changes) await logs.acts.record({ ...act, outcome: 'begun' });
+      if (route.closes) await tell(deps, logs, act, 202);
+      const json = await route.handle(world, { at: matched.at, body, query, subject });
       status = route.status ?? 200;
+      ended = true;
+      await logs.acts.record({ ...act, outcome: 'done' });
+      if (!route.closes) await tell(deps, logs, act, status);
       await respond(response, { status, json }, context);
     } catch (cause) {
       const { status: code, headers, outcome } = failure(cause);
       status = code;
       if (status >= 500) error = logText(cause);
+      // What was done stays done, and the row of its beginning with it.
+      if (act && !ended)
+        await logs.acts
+          .record({ ...act, outcome: status >= 500 ? 'failed' : 'refused' })
+          .catch(() => undefined);
       const unread = !request.complete && request.method !== 'GET';
       await respond(
         response,
@@ -72,6 +100,27 @@ export function createAdmin(
     }
     return { route: route ? `${route.method} ${route.path}` : 'none', subject, status, error };
   };
+}
+
+/** `POST tenants/:tenant/keys/rotate` → `post-tenants-keys-rotate`. */
+const actionOf = ({ method, path }: AdminRoute): string =>
+  [method.toLowerCase(), ...path.split('/').filter((s) => !s.startsWith(':'))].join('-');
+
+/** Writes into the log of the tenant that it concerns, where there is one that works. */
+async function tell(
+  { tenants }: AdminDeps,
+  { audit, clock }: AdminLogs,
+  { subject, action, tenant }: Omit<AdminAct, 'outcome'>,
+  status: number,
+): Promise<void> {
+  const record = tenant === undefined ? undefined : await tenants.find(tenant);
+  if (record?.state !== 'active') return;
+  await audit.record(await tenants.open(record.name), {
+    actor: { id: subject, kind: 'user' },
+    at: clock.now(),
+    interaction: `$admin-${action}`,
+    status,
+  });
 }
 
 function match(method: string, path: string): { route: AdminRoute; at: Record<string, string> } {

@@ -17,6 +17,7 @@ import type { BulkImports } from '../tasks/bulk-imports.js';
 import type { BundleDeps } from '../tasks/bundle.js';
 import { basicCheck, checkAt } from '../tasks/bundle-entry.js';
 import { createTenantProfiles } from '../tasks/profiles.js';
+import type { AdminAudit } from '../tenancy/admin-audit.js';
 import type { Authorization } from '../tenancy/clients-authorization.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 import type { Timeline } from '../timeline/timeline.js';
@@ -72,6 +73,8 @@ export interface HttpSystem {
   readonly store: Store;
   readonly search: Search;
   readonly audit: AccessLog;
+  /** Writes down what administrators do. */
+  readonly administration: AdminAudit;
   readonly bundles: BundleDeps;
   readonly timeline: Timeline;
   readonly cohorts: Cohorts;
@@ -165,7 +168,11 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
       : undefined;
   const admin =
     options.admin && (options.dev || options.authorization)
-      ? createAdmin(options.admin, options.dev ? undefined : options.authorization?.verifyAdmin)
+      ? createAdmin(options.admin, options.dev ? undefined : options.authorization?.verifyAdmin, {
+          acts: system.administration,
+          audit: system.audit,
+          clock: system.clock,
+        })
       : undefined;
   const origins = new Set(options.corsOrigins);
   const registered = options.dev ? undefined : options.authorization?.clients;

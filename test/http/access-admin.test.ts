@@ -3,6 +3,7 @@ import supertest from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADMIN_ROUTES } from '../../src/http/admin-routes.js';
 import { type App, createApp } from '../../src/http/app.js';
+import { readAuditLog } from '../../src/store/audit-log.js';
 import { wireRooms } from '../../src/system.js';
 import { createAuthorization } from '../../src/tenancy/clients-authorization.js';
 import { issueAdminToken } from '../../src/tenancy/tokens.js';
@@ -114,8 +115,48 @@ describe('an administrator', () => {
     await call('post', 'tenants/lake/clients', both(), { name: 'X', scope: 'system/*.rs' }).expect(400);
   });
 
+  it('leaves what is done, and what is refused, in the log of administration and of the tenant', async () => {
+    await call('post', 'tenants', both(), { name: 'annexe' }).expect(201);
+    await call('post', 'tenants/annexe/clients', both(), { name: 'X', scope: 'system/*.rs' }).expect(400);
+    await call('get', 'tenants/annexe/keys', both()).expect(200);
+    await call('post', 'tenants/annexe/suspend', admin('admin.read')).expect(403);
+    await call('post', 'tenants/annexe/suspend', both()).expect(200);
+    await call('post', 'tenants/annexe/resume', both()).expect(200);
+    const { body } = await call('get', 'audit?count=8', both()).expect(200);
+    const told = body.acts.map((a: Record<string, string>) => [a.subject, a.action, a.tenant, a.outcome]);
+    expect(told.reverse()).toEqual([
+      ['ops', 'post-tenants-clients', 'annexe', 'begun'],
+      ['ops', 'post-tenants-clients', 'annexe', 'refused'],
+      ['ops', 'get-tenants-keys', 'annexe', 'done'],
+      ['ops', 'post-tenants-suspend', 'annexe', 'refused'],
+      ['ops', 'post-tenants-suspend', 'annexe', 'begun'],
+      ['ops', 'post-tenants-suspend', 'annexe', 'done'],
+      ['ops', 'post-tenants-resume', 'annexe', 'begun'],
+      ['ops', 'post-tenants-resume', 'annexe', 'done'],
+    ]);
+    const { facts } = await readAuditLog(await system.tenant('annexe'), { count: 10 });
+    expect(facts.map((f) => [f.actor.id, f.interaction, f.status])).toEqual([
+      ['ops', '$admin-post-tenants-resume', 200],
+      ['ops', '$admin-post-tenants-suspend', 202],
+      ['ops', '$admin-get-tenants-keys', 200],
+    ]);
+  });
+
+  it('does nothing that cannot be written down', async () => {
+    const { control } = system.tenants;
+    await control.query('alter table admin_audit rename to away');
+    try {
+      await call('post', 'tenants/lake/suspend', both()).expect(503);
+      await call('get', 'tenants/lake/keys', both()).expect(503);
+    } finally {
+      await control.query('alter table away rename to admin_audit');
+    }
+    expect((await system.tenants.find('lake'))?.state).toBe('active');
+  });
+
   it.each([
     ['get', 'tenants/nobody', 404],
+    ['get', 'audit?count=x', 400],
     ['get', 'nothing', 404],
     ['delete', 'tenants/lake', 405],
     ['get', 'tenants/..%2Flake', 404],
