@@ -51,6 +51,7 @@ import { createMetrics, type Metrics } from './metrics.js';
 import { createOAuth, isDiscovery, oauthTenant } from './oauth.js';
 import type { ReadAs } from './oauth-authorize.js';
 import { asFault, failure, HttpFault, logText } from './outcome.js';
+import { createPolls } from './polls.js';
 import { createReadiness } from './readiness.js';
 import { requestId } from './request-id.js';
 import { respond, SECURITY_HEADERS, STRICT_TRANSPORT } from './respond.js';
@@ -151,6 +152,7 @@ export function createApp(system: HttpSystem, options: AppOptions): App {
     verify: options.dev ? undefined : options.verify,
     narrow: narrowFor(system),
     publicUrl: (request) => publicUrl(options.baseUrl, request.headers.host),
+    polls: createPolls(() => system.clock.now()),
     admit: rate && ((tenant) => rate.spend(tenant)),
     requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     bundleTimeoutMs: options.bundleTimeoutMs ?? BUNDLE_TIMEOUT_MS,

@@ -63,6 +63,7 @@ export function bulkExportRoutes(deps: BulkExportRoutesDeps): Route[] {
       path: '$export-status/:id',
       claim: claim('export-status'),
       needs: 'each',
+      polled: true,
       handle: status(deps),
     },
     {

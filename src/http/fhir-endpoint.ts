@@ -22,6 +22,7 @@ import {
 import type { FhirRequest, FhirResponse } from './exchange.js';
 import { type BodyKind, bodyKind, GIVES_TABLES, type Pair, parsePrefer, responseType } from './negotiate.js';
 import { failure, HttpFault } from './outcome.js';
+import type { createPolls } from './polls.js';
 import { requestId } from './request-id.js';
 import { acceptsGzip, type RenderContext, respond } from './respond.js';
 import type { Matched, Router } from './router.js';
@@ -42,10 +43,14 @@ export interface FhirEndpointOptions {
   readonly publicUrl: (request: IncomingMessage) => string;
   /** Told of each request once its caller is known. @throws Fault `too-many` */
   readonly admit?: ((tenant: string) => void) | undefined;
+  /** Which polls are new to the log. */
+  readonly polls: Polls;
   readonly requestTimeoutMs: number;
   /** A bundle of thousands of entries takes longer than any other request. */
   readonly bundleTimeoutMs: number;
 }
+
+type Polls = ReturnType<typeof createPolls>;
 
 export type Narrow = (tenant: Tenant, access: Access, matched: Matched) => Tenant;
 
@@ -174,8 +179,11 @@ async function handle(
     throw error;
   }
   const access = accessOfAnswer(seen, answer);
+  const { actor, emergency } = seen;
+  const polled = matched.route.polled === true && emergency === undefined;
+  const poll = [tenant.record.id, actor.id, seen.interaction, matched.at.id ?? '', `${answer.status}`];
   try {
-    if (access) await options.audit.record(tenant, access);
+    if (access && (!polled || options.polls.isNew(poll))) await options.audit.record(tenant, access);
   } catch (error) {
     answer.stream?.destroy();
     throw error;

@@ -50,6 +50,7 @@ export function importRoutes(deps: ImportRoutesDeps): Route[] {
       path: '$import-status/:id',
       claim,
       needs: 'each',
+      polled: true,
       handle: status(deps),
     },
     {

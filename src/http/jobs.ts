@@ -64,9 +64,10 @@ export function jobRoutes(deps: { readonly jobs: Jobs; readonly imports: BulkImp
       path: '$jobs',
       claim,
       needs: 'each',
+      polled: true,
       handle: list,
     },
-    { method: 'GET', path: '$jobs/:id', claim, needs: 'each', handle: show },
+    { method: 'GET', path: '$jobs/:id', claim, needs: 'each', polled: true, handle: show },
     { method: 'POST', path: '$jobs/:id/cancel', claim, needs: 'each', handle: cancel },
     { method: 'POST', path: '$jobs/:id/resume', claim, needs: 'each', handle: resume },
   ];

@@ -34,6 +34,11 @@ export interface Route {
    * what it touches. `open`: no token is asked for.
    */
   readonly needs: Permission | 'each' | 'open' | { readonly all: Permission };
+  /**
+   * Asked again and again by who waits, for an answer that holds nothing of a record: the log has one row of a caller, a
+   * job and an outcome in an hour.
+   */
+  readonly polled?: boolean;
   /** Longer than other requests may take, in ms: what waits for an upload. */
   readonly timeoutMs?: number;
   readonly handle: Handler;

@@ -177,3 +177,22 @@ test('where the log cannot be written, nothing is given out', async () => {
   }
   await as(reader).get(`${BASE}/Patient/p1`).expect(200);
 });
+
+test('who watches jobs stands there once for each answer, who is refused each time', async () => {
+  const other = await served.token(TENANT, 'system/*.cruds', 'reader-2');
+  for (let i = 0; i < 4; i++) await as(reader).get(`${BASE}/$jobs`).expect(200);
+  await as(other).get(`${BASE}/$jobs`).expect(200);
+  for (let i = 0; i < 2; i++) await as(auditor).get(`${BASE}/$jobs`).expect(403);
+  for (let i = 0; i < 2; i++)
+    await as(reader).get(`${BASE}/$jobs/00000000-0000-4000-8000-000000000000`).expect(404);
+  const events = await log('subtype=$jobs');
+  const told = events.map((e) => `${e.agent[0]!.who.display} ${e.outcome}`).sort();
+  expect(told).toEqual([
+    'auditor-1 4',
+    'auditor-1 4',
+    'reader-1 0',
+    'reader-1 4',
+    'reader-1 4',
+    'reader-2 0',
+  ]);
+});
