@@ -32,7 +32,8 @@ export function accessOfAnswer(request: AccessRequest, answer: FhirResponse): Ac
     return undefined;
   const named: [string, string, string?][] = [];
   const patients = new Set<string>();
-  let count = 0;
+  let count = answer.gives?.count ?? 0;
+  for (const patient of answer.gives?.patients ?? []) patients.add(patient);
   for (const resource of resourcesOf(answer)) {
     const { resourceType: type, id, meta } = resource;
     if (typeof type !== 'string' || type === 'OperationOutcome') continue;

@@ -53,6 +53,8 @@ export interface FhirResponse {
   readonly bytes?: Buffer;
   /** An answer too large to hold; its Content-Type is among the headers. */
   readonly stream?: Readable;
+  /** What a stream gives out, for the log of accesses, which does not look into it. */
+  readonly gives?: { readonly patients: readonly string[]; readonly count: number };
   /** ETag and Last-Modified of a versioned answer; `lastUpdated` in ms. */
   readonly version?: number;
   readonly lastUpdated?: number;

@@ -1,15 +1,20 @@
+import { pipeline, Readable } from 'node:stream';
+import { constants, createGzip } from 'node:zlib';
 import { Fault } from '../core/fault.js';
 import { timelineBundle } from '../timeline/bundle.js';
 import { SHOWN_TYPES } from '../timeline/kinds.js';
+import type { Outline } from '../timeline/outline.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { type FhirRequest, type Handler, segment } from './exchange.js';
 import type { Pair } from './negotiate.js';
 import { operationParams } from './operation-input.js';
+import { acceptsGzip } from './respond.js';
 import type { Route } from './router.js';
 import { asWarning } from './search.js';
 
 /** `GET|POST Patient/{id}/$timeline`. */
-export function timelineRoutes({ timeline }: Timeline): Route[] {
+export function timelineRoutes(of: Timeline): Route[] {
+  const { timeline } = of;
   const handle: Handler = async (request) => {
     const patient = segment(request, 'id');
     const params = withinAccess(request, await operationParams(request));
@@ -35,13 +40,66 @@ export function timelineRoutes({ timeline }: Timeline): Route[] {
     definition: 'https://cenote.health/fhir/OperationDefinition/patient-timeline',
     type: 'Patient',
   } as const;
-  return (['GET', 'POST'] as const).map((method) => ({
-    method,
-    path: 'Patient/:id/$timeline',
-    claim,
-    needs: 'r',
-    handle,
-  }));
+  const both = (path: string, of: typeof claim | typeof outlineClaim, how: Handler): Route[] =>
+    (['GET', 'POST'] as const).map((method) => ({ method, path, claim: of, needs: 'r', handle: how }));
+  return [
+    ...both('Patient/:id/$timeline', claim, handle),
+    ...both('Patient/:id/$timeline-outline', outlineClaim, outlineHandler(of)),
+  ];
+}
+
+const outlineClaim = {
+  kind: 'operation',
+  name: 'timeline-outline',
+  definition: 'https://cenote.health/fhir/OperationDefinition/patient-timeline-outline',
+  type: 'Patient',
+} as const;
+
+/**
+ * `GET|POST Patient/{id}/$timeline-outline`: NDJSON, sent as it is made. The first line tells how dense the timeline is,
+ * each other one is an event; the last tells that all were sent.
+ */
+function outlineHandler({ outline }: Timeline): Handler {
+  return async (request) => {
+    const patient = segment(request, 'id');
+    const params = withinAccess(request, await operationParams(request));
+    const { density, events, warnings } = await outline(request.tenant, {
+      patient,
+      params,
+      strict: request.prefer.handling === 'strict',
+      base: request.base,
+    });
+    const plain = Readable.from(linesOf(density, warnings, events), { objectMode: false });
+    const zipped = acceptsGzip(request.headers['accept-encoding']);
+    return {
+      status: 200,
+      stream: zipped ? pipeline(plain, quickGzip(), () => {}) : plain,
+      gives: { patients: [patient], count: density.events },
+      headers: {
+        'Content-Type': 'application/x-ndjson',
+        Vary: 'Accept, Accept-Encoding, Origin, Prefer',
+        ...(zipped ? { 'Content-Encoding': 'gzip' } : {}),
+      },
+    };
+  };
+}
+
+/** What is written is sent at once, so that the first line is not kept back until the last. */
+const quickGzip = () => createGzip({ level: 1, flush: constants.Z_SYNC_FLUSH });
+
+async function* linesOf(
+  density: Outline['density'],
+  warnings: Outline['warnings'],
+  events: Outline['events'],
+): AsyncGenerator<string> {
+  const about = warnings.map((w) => ({ at: w.at, message: w.message }));
+  yield `${JSON.stringify({ density, ...(about.length > 0 ? { warnings: about } : {}) })}\n`;
+  let sent = 0;
+  for await (const batch of events) {
+    sent += batch.length;
+    yield batch.map((event) => `${JSON.stringify(event)}\n`).join('');
+  }
+  yield `${JSON.stringify({ complete: sent })}\n`;
 }
 
 /** The types asked for must be ones the token may read; without any named, those that it may are shown. */

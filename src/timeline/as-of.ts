@@ -19,6 +19,24 @@ import type { TimelineQuery, TimelineRequest } from './request.js';
 /** Most versions a timeline of the past is made from; it is read as a whole, since the index holds the present only. */
 const MAX_PAST_ROWS = 100_000;
 
+/** All events as they would have been at the moment `query.asOf`, told once each, in no order. */
+export async function allKnownAt(
+  store: Store,
+  tenant: Tenant,
+  request: TimelineRequest,
+  query: TimelineQuery,
+  wanted: (event: TimelineEvent) => boolean,
+): Promise<TimelineEvent[]> {
+  const resources = [
+    ...(await ofTheirPart(store, tenant, request, query)),
+    ...(await ofSeveralPatients(store, tenant, request, query)),
+  ];
+  // What an event is about is called as it is called now: a drug's record does not change with a patient's.
+  const all = await eventsOf(resources, (keys) => store.readMany(tenant, keys));
+  const events = all.filter((e) => e !== undefined).filter((e) => inQuery(e, query));
+  return foldFacts(events).filter(wanted);
+}
+
 /** The page as it would have been at the moment `query.asOf`: each resource in the version that was current then. */
 export async function knownAt(
   store: Store,
@@ -28,19 +46,13 @@ export async function knownAt(
   from: Position,
   wanted: (event: TimelineEvent) => boolean,
 ): Promise<{ events: TimelineEvent[]; next: Position | undefined }> {
-  const resources = [
-    ...(await ofTheirPart(store, tenant, request, query)),
-    ...(await ofSeveralPatients(store, tenant, request, query)),
-  ];
-  // What an event is about is called as it is called now: a drug's record does not change with a patient's.
-  const all = await eventsOf(resources, (keys) => store.readMany(tenant, keys));
-  const events = all.filter((e) => e !== undefined).filter((e) => inQuery(e, query));
+  const events = await allKnownAt(store, tenant, request, query, wanted);
   const way = query.descending ? -1 : 1;
   const order = (a: TimelineEvent, b: TimelineEvent) =>
     a.at === undefined || b.at === undefined
       ? Number(a.at === undefined) - Number(b.at === undefined) || (keyOf(a) < keyOf(b) ? -1 : 1)
       : (a.at - b.at) * way || (keyOf(a) < keyOf(b) ? -1 : 1);
-  const sorted = foldFacts(events).filter(wanted).sort(order);
+  const sorted = events.sort(order);
   // Nothing written later changes the past, so the last event given out is still there.
   const start = from.keys.length === 0 ? 0 : sorted.findIndex((e) => keyOf(e) === from.keys[0]) + 1;
   const page = sorted.slice(start, start + query.count);
@@ -52,7 +64,8 @@ function keyOf(event: TimelineEvent): string {
   return `${event.resource.resourceType}/${event.resource.id}`;
 }
 
-function inQuery(event: TimelineEvent, query: TimelineQuery): boolean {
+/** Whether its origin and its time are those asked for. */
+export function inQuery(event: TimelineEvent, query: TimelineQuery): boolean {
   if (query.derived !== 'include' && event.derived !== (query.derived === 'only')) return false;
   if (query.from === undefined && query.to === undefined) return true;
   return (

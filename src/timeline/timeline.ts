@@ -1,7 +1,7 @@
+import { coarseLevel } from '../core/blind.js';
 import type { Clock } from '../core/clock.js';
-import { Fault } from '../core/fault.js';
+import type { Fault } from '../core/fault.js';
 import { typeNumber } from '../fhir/resource-types.js';
-import { compartmentCondition } from '../search/compile.js';
 import { ALWAYS, type Condition, every, optimize } from '../search/condition.js';
 import { type CursorScope, openCursor, type Position, sealCursor } from '../search/cursor.js';
 import { fetchRows, type Placed, positionOf } from '../search/fill.js';
@@ -16,7 +16,10 @@ import type { TimelineEvent } from './event.js';
 import { eventsOf } from './events.js';
 import { foldFacts } from './fold.js';
 import { kindRow, typesOfKinds } from './kinds.js';
-import { foldWords, parseTimeline, type TimelineQuery, type TimelineRequest } from './request.js';
+import { type Outline, outline } from './outline.js';
+import { newestUpdate, patientCondition, requirePatient } from './patient-rows.js';
+import { parseTimeline, type TimelineQuery, type TimelineRequest } from './request.js';
+import { matchesWords } from './words-asked.js';
 
 /** One page of a timeline. */
 export interface TimelinePage {
@@ -34,6 +37,8 @@ export interface Timeline {
    * @throws Fault `not-found` | `gone` for the patient, `invalid` for parameters that cannot be understood.
    */
   timeline(tenant: Tenant, request: TimelineRequest): Promise<TimelinePage>;
+  /** The whole of it in short; see `outline`. */
+  outline(tenant: Tenant, request: TimelineRequest): Promise<Outline>;
 }
 
 /** Rows looked at around a page for other tellings of its facts. More than that in three days are left as they are. */
@@ -44,6 +49,7 @@ const DAY_SPREAD_MS = 50 * 3_600_000;
 export function createTimeline(parts: { readonly store: Store; readonly clock: Clock }): Timeline {
   const { store } = parts;
   return {
+    outline: (tenant, request) => outline(store, tenant, request),
     async timeline(tenant, request) {
       const scope: CursorScope = {
         kind: 'timeline',
@@ -56,13 +62,19 @@ export function createTimeline(parts: { readonly store: Store; readonly clock: C
       const query = parseTimeline(cursor ? { ...request, params: cursor.params } : request);
       await requirePatient(store, tenant, request.patient);
       const from = cursor?.position ?? START;
-      const walk =
-        query.asOf === undefined
-          ? new Walk(poolReader(store, tenant), query, patientCondition(tenant, request))
-          : undefined;
-      const { events, next } = walk
-        ? await walk.page(from)
-        : await knownAt(store, tenant, request, query, from, (e) => matchesWords(e, query.words));
+      const wanted = (e: TimelineEvent) => matchesWords(e, query.words);
+      let found: { events: readonly TimelineEvent[]; next: Position | undefined };
+      if (query.asOf !== undefined) found = await knownAt(store, tenant, request, query, from, wanted);
+      else if (coarseLevel(tenant.keys.blind)) {
+        // The index does not tell when things happened: the record is read whole, as it was for the first page.
+        const asOf = Number(from.keys[1] ?? (await newestUpdate(tenant)));
+        const page = await knownAt(store, tenant, request, { ...query, asOf }, from, wanted);
+        found = { ...page, next: page.next && { ...page.next, keys: [...page.next.keys, asOf] } };
+      } else
+        found = await new Walk(poolReader(store, tenant), query, patientCondition(tenant, request)).page(
+          from,
+        );
+      const { events, next } = found;
       return {
         events,
         self: cursorText === undefined ? queryString(query.used) : queryString([['_cursor', cursorText]]),
@@ -77,16 +89,6 @@ export function createTimeline(parts: { readonly store: Store; readonly clock: C
       };
     },
   };
-}
-
-async function requirePatient(store: Store, tenant: Tenant, id: string): Promise<void> {
-  const found = await store.read(tenant, 'Patient', id);
-  if (!found) throw new Fault('not-found', 'There is no patient with this id.', { at: 'Patient/{id}' });
-  if (!found.resource) throw new Fault('gone', 'The patient was deleted.', { at: 'Patient/{id}' });
-}
-
-function patientCondition(tenant: Tenant, request: TimelineRequest): Condition {
-  return compartmentCondition(request.patient, tenant.keys, { blind: tenant.keys.blind, base: request.base });
 }
 
 /** Reads the current timeline from the index. */
@@ -196,32 +198,4 @@ function rangesAround(events: readonly TimelineEvent[]): Condition[] {
 
 function identity(event: TimelineEvent): string {
   return `${event.resource.resourceType}/${event.resource.id}`;
-}
-
-/** Whether the event's title, kind or the note's words hold every word asked for. */
-export function matchesWords(event: TimelineEvent, words: readonly string[]): boolean {
-  if (words.length === 0) return true;
-  const text = [event.title, event.kind, codesAndNames(event), ...event.words.map((w) => w.text)].join(' ');
-  const have = foldWords(text);
-  return words.every((w) => have.some((h) => h.startsWith(w)));
-}
-
-/** Displays and codes of the resource's own coded elements. */
-function codesAndNames(event: TimelineEvent): string {
-  const found: string[] = [];
-  const { resource } = event;
-  for (const name of ['code', 'medicationCodeableConcept', 'vaccineCode', 'type', 'reasonCode'] as const) {
-    const value = resource[name];
-    for (const concept of Array.isArray(value) ? value : [value]) {
-      const { text, coding } = (concept ?? {}) as {
-        text?: string;
-        coding?: { display?: string; code?: string }[];
-      };
-      found.push(
-        text ?? '',
-        ...(Array.isArray(coding) ? coding.flatMap((c) => [c.display ?? '', c.code ?? '']) : []),
-      );
-    }
-  }
-  return found.join(' ');
 }

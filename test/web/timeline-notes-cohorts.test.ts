@@ -8,7 +8,6 @@ import { openSamplePage, type SamplePage } from './sample-page.js';
 /** Timeline, note reader and cohorts, used as a person would; pictures are left in test-output/. */
 
 const HEAVY_EVENTS = 32_000;
-const PAGE = 1_000;
 const MAX_DRAWN_MS = 1_000;
 
 /** A picture alone, for what looks as the rest does. */
@@ -38,40 +37,30 @@ interface Found {
 let place: SamplePage;
 let patient: string;
 
-/** A page of a made-up timeline of 40 years of results, as `$timeline` answers. */
-function heavyPage(number: number): object {
-  const entry = Array.from({ length: PAGE }, (_, k) => {
-    const i = number * PAGE + k;
-    const at = new Date(Date.UTC(1985, 0, 1) + (i / HEAVY_EVENTS) * 40 * 365.25 * 86_400_000).toISOString();
+/** A made-up timeline of 40 years of results, as `$timeline-outline` answers. */
+function heavyOutline(): string {
+  const days = new Map<number, number>();
+  const events = Array.from({ length: HEAVY_EVENTS }, (_, i) => {
+    const at = Date.UTC(1985, 0, 1) + Math.floor((i / HEAVY_EVENTS) * 40 * 365.25 * 86_400_000);
     const value = 70 + ((i * 37) % 60);
+    const day = Math.floor(at / 86_400_000);
+    days.set(day, (days.get(day) ?? 0) + 1);
     return {
-      resource: {
-        resourceType: 'Observation',
-        id: `o${i}`,
-        meta: { versionId: '1', lastUpdated: '2026-01-01T00:00:00Z' },
-        status: 'final',
-        code: { coding: [{ system: 'http://loinc.org', code: '2345-7', display: 'Glucose' }] },
-        effectiveDateTime: at,
-        valueQuantity: { value, unit: 'mg/dL' },
-        referenceRange: [{ low: { value: 70 }, high: { value: 100 } }],
-      },
-      extension: [
-        {
-          url: 'https://cenote.health/fhir/StructureDefinition/timeline-event',
-          extension: [
-            { url: 'when', valueDateTime: at },
-            { url: 'recorded', valueInstant: '2026-01-01T00:00:00Z' },
-            { url: 'kind', valueCode: 'observation' },
-            { url: 'title', valueString: `Glucose: ${value} mg/dL` },
-            { url: 'derived', valueBoolean: false },
-          ],
-        },
+      reference: `Observation/o${i}`,
+      version: '1',
+      kind: 'observation',
+      title: `Glucose: ${value} mg/dL`,
+      when: { dateTime: new Date(at).toISOString() },
+      at,
+      recorded: '2026-01-01T00:00:00Z',
+      ...(value > 100 ? { flag: 'H' } : {}),
+      measured: [
+        { code: 'http://loinc.org|2345-7', name: 'Glucose', value, unit: 'mg/dL', low: 70, high: 100 },
       ],
     };
   });
-  const more = (number + 1) * PAGE < HEAVY_EVENTS;
-  const url = `http://lake.test/fhir/lake/Patient/x/$timeline?page=${number + 1}`;
-  return { resourceType: 'Bundle', type: 'searchset', entry, link: more ? [{ relation: 'next', url }] : [] };
+  const density = { events: HEAVY_EVENTS, undated: 0, days: { observation: [...days] } };
+  return [{ density }, ...events, { complete: HEAVY_EVENTS }].map((l) => `${JSON.stringify(l)}\n`).join('');
 }
 
 describe.skipIf(!CHROMIUM)('timeline, notes and cohorts', () => {
@@ -180,15 +169,17 @@ describe.skipIf(!CHROMIUM)('timeline, notes and cohorts', () => {
 
   it('draws 32,000 events in under a second', async () => {
     const { page } = place;
-    let asked = 0;
-    await page.route(/timeline\?/, (route) => route.fulfill({ json: heavyPage(asked++) }));
+    const body = heavyOutline();
+    await page.route(/timeline-outline/, (route) =>
+      route.fulfill({ body, contentType: 'application/x-ndjson' }),
+    );
     await place.open(`patient/${patient}`);
     await page.waitForSelector(`.chart[data-events="${HEAVY_EVENTS}"]`, { timeout: 60_000 });
     const drawn = await page.evaluate(() => performance.getEntriesByName('timeline-drawn').at(-1)!.duration);
     console.info(`${HEAVY_EVENTS} events drawn in ${drawn.toFixed(1)} ms`);
     expect(drawn).toBeLessThan(MAX_DRAWN_MS);
     expect(await look('timeline-32000')).toEqual([]);
-    await page.unroute(/timeline\?/);
+    await page.unroute(/timeline-outline/);
   }, 90_000);
 
   it('shows at a touch of pointer or focus how a word was understood, and leads from a fact to its words', async () => {

@@ -119,22 +119,62 @@ export async function send<T>(
     text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ApiError(
-      0,
-      navigator.onLine
-        ? 'The server cannot be reached. Check that it runs, then try again.'
-        : 'This computer is offline. Try again when it has a network.',
-    );
+    throw unreachable();
   }
   const json = parsed<T>(text);
-  if (!response.ok) {
-    const issue = (json as Refusal | undefined)?.issue?.[0];
-    throw new ApiError(
-      response.status,
-      issue?.diagnostics ?? issue?.details?.text ?? `The server answered ${response.status}.`,
-    );
-  }
+  if (!response.ok) throw refusalOf(response.status, json as Refusal | undefined);
   return { status: response.status, headers: response.headers, json: json as T };
+}
+
+/**
+ * Reads an answer of one JSON value a line as it comes; `take` is given what came together.
+ * @throws ApiError as `request` does
+ */
+export async function lines<T>(
+  path: string,
+  { signal }: Pick<Options, 'signal'>,
+  take: (values: T[]) => void,
+): Promise<void> {
+  const asked = current;
+  const url = `/fhir/${encodeURIComponent(asked.tenant)}/${path}`;
+  let rest = '';
+  try {
+    const response = await fetch(url, {
+      ...(signal ? { signal } : {}),
+      headers: asked.token ? { authorization: `Bearer ${asked.token}` } : {},
+    });
+    if (!response.ok) throw refusalOf(response.status, parsed(await response.text()));
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      const text = rest + piece.value;
+      const end = text.lastIndexOf('\n') + 1;
+      rest = text.slice(end);
+      const whole = text.slice(0, end).split('\n').filter(Boolean);
+      if (whole.length > 0) take(JSON.parse(`[${whole.join(',')}]`) as T[]);
+    }
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    if (error instanceof ApiError) {
+      if (error.status === 401 && asked === current)
+        dispatchEvent(new CustomEvent(SIGN_IN_NEEDED, { detail: error.message }));
+      throw error;
+    }
+    throw unreachable();
+  }
+}
+
+function unreachable(): ApiError {
+  return new ApiError(
+    0,
+    navigator.onLine
+      ? 'The server cannot be reached. Check that it runs, then try again.'
+      : 'This computer is offline. Try again when it has a network.',
+  );
+}
+
+function refusalOf(status: number, json: Refusal | undefined): ApiError {
+  const issue = json?.issue?.[0];
+  return new ApiError(status, issue?.diagnostics ?? issue?.details?.text ?? `The server answered ${status}.`);
 }
 
 interface Refusal {

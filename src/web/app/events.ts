@@ -1,10 +1,21 @@
-import { type Bundle, extension, nextLink, type Resource, request } from './api.js';
-import { abnormalOf } from './timeline/results.js';
-import { courseOf } from './timeline/spans.js';
+import { lines } from './api.js';
 
-/** One event of `$timeline`, as the page draws it. */
+/** One measured value, as `$timeline-outline` tells it. */
+export interface Measured {
+  readonly code?: string;
+  readonly name: string;
+  readonly value: number;
+  readonly unit?: string;
+  readonly low?: number;
+  readonly high?: number;
+  readonly flag?: string;
+}
+
+/** One event of `$timeline-outline`, as the page draws it. */
 export interface Event {
+  /** `Type/id` of its resource. */
   readonly key: string;
+  readonly version: string;
   readonly kind: string;
   readonly title: string;
   /** ms; undefined where no date is known. */
@@ -18,89 +29,106 @@ export interface Event {
   readonly when: string;
   readonly recorded: string;
   readonly derived: boolean;
-  readonly sources: readonly string[];
   readonly words: readonly { document: string; start: number; end: number; text: string }[];
-  readonly resource: Resource;
+  readonly measured: readonly Measured[];
 }
 
-const PAGE = 1000;
-/** Events shown at most; a patient with more is asked to narrow the dates. */
-export const MAX_EVENTS = 40_000;
+/** How many events there are on each day, known before any of them is read. */
+export interface Density {
+  readonly events: number;
+  /** By kind: pairs of a day since 1970-01-01 and its events. */
+  readonly days: Readonly<Record<string, readonly (readonly [day: number, events: number])[]>>;
+}
+
 /** How often what was read so far is shown while more comes. */
 const SHOW_MS = 400;
 
-function eventOf(entry: NonNullable<Bundle['entry']>[number]): Event | undefined {
-  const event = entry.extension?.find((e) => e.url.endsWith('/timeline-event'));
-  if (!event) return undefined;
-  const part = (name: string) => event.extension?.find((e) => e.url === name);
-  const when = part('when');
-  const period = when?.valuePeriod as { start?: string; end?: string } | undefined;
-  const date = when?.valueDateTime as string | undefined;
-  const from = period?.start ?? date;
-  const to = period?.end;
-  const words = (event.extension ?? [])
-    .filter((e) => e.url === 'words')
-    .map((w) => ({
-      document: ((extension(w, 'document')?.valueReference as { reference?: string })?.reference ?? '')
-        .replace('DocumentReference/', '')
-        .split('/')[0]!,
-      start: Number(extension(w, 'start')?.valueInteger ?? 0),
-      end: Number(extension(w, 'end')?.valueInteger ?? 0),
-      text: String(extension(w, 'text')?.valueString ?? ''),
-    }));
-  const start = from ? Date.parse(from) : to ? Date.parse(to) : undefined;
-  const derived = part('derived')?.valueBoolean === true;
-  // What a note says of a drug or an illness holds on its day: it gives no course.
-  const course = from && !to && !derived ? courseOf(entry.resource) : undefined;
-  const end = from && to ? Date.parse(to) : course?.end;
+/** A line of the answer. */
+interface Outline {
+  readonly density?: Density;
+  readonly complete?: number;
+  readonly reference?: string;
+  readonly version?: string;
+  readonly kind?: string;
+  readonly title?: string;
+  readonly when?: {
+    readonly dateTime?: string;
+    readonly period?: { readonly start?: string; readonly end?: string };
+  };
+  readonly at?: number;
+  readonly until?: number;
+  readonly ongoing?: boolean;
+  readonly recorded?: string;
+  readonly derived?: boolean;
+  readonly flag?: string;
+  readonly measured?: readonly Measured[];
+  readonly words?: readonly { document?: string; start: number; end: number; text: string }[];
+}
+
+export function eventOf(line: Outline): Event {
+  const { at, until, when } = line;
   return {
-    key: `${entry.resource.resourceType}/${entry.resource.id}`,
-    kind: String(part('kind')?.valueCode ?? entry.resource.resourceType),
-    title: String(part('title')?.valueString ?? entry.resource.resourceType),
-    start: Number.isNaN(start) ? undefined : start,
-    end: start !== undefined && end !== undefined && end >= start ? end : undefined,
-    open: course?.open === true && (start ?? 0) <= Date.now(),
-    abnormal: abnormalOf(entry.resource),
-    when:
-      from && to && from.slice(0, 10) !== to.slice(0, 10)
-        ? `${from.slice(0, 10)} – ${to.slice(0, 10)}`
-        : from
-          ? from.slice(0, 16).replace('T', ' ')
-          : to
-            ? `before ${to.slice(0, 10)}`
-            : 'date unknown',
-    recorded: String(part('recorded')?.valueInstant ?? ''),
-    derived,
-    sources: (event.extension ?? [])
-      .filter((e) => e.url === 'source')
-      .map((e) => (e.valueReference as { reference: string }).reference),
-    words,
-    resource: entry.resource,
+    key: line.reference ?? '',
+    version: line.version ?? '',
+    kind: line.kind ?? '',
+    title: line.title ?? '',
+    start: at,
+    end: at !== undefined && until !== undefined && until > at ? until : undefined,
+    open: line.ongoing === true && (at ?? 0) <= Date.now(),
+    abnormal: line.flag,
+    when: whenText(when?.period?.start ?? when?.dateTime, when?.period?.end),
+    recorded: line.recorded ?? '',
+    derived: line.derived === true,
+    words: (line.words ?? []).map((w) => ({
+      ...w,
+      document: (w.document ?? '').replace('DocumentReference/', '').split('/')[0]!,
+    })),
+    measured: line.measured ?? [],
   };
 }
 
-/** Reads the whole timeline page by page, showing what is there already. */
+/** A date or a span as a reader writes it: days, with the minute where there is one day alone. */
+export function whenText(from: string | undefined, to: string | undefined): string {
+  if (!from) return to ? `before ${to.slice(0, 10)}` : 'date unknown';
+  if (to && from.slice(0, 10) !== to.slice(0, 10)) return `${from.slice(0, 10)} – ${to.slice(0, 10)}`;
+  return from.slice(0, 16).replace('T', ' ');
+}
+
+/** Reads the whole timeline: first how dense it is, then what is read so far, oldest first, and at last all of it. */
 export async function readTimeline(
   patient: string,
-  options: { asOf?: string },
+  options: { asOf?: string | undefined },
   signal: AbortSignal,
-  show: (events: Event[], complete: boolean) => void,
+  show: { density(density: Density): void; events(events: Event[], complete: boolean): void },
 ): Promise<void> {
   const events: Event[] = [];
-  let shownAt: number | undefined;
-  let link: string | undefined =
-    `Patient/${patient}/$timeline?_count=${PAGE}${options.asOf ? `&asOf=${encodeURIComponent(options.asOf)}` : ''}`;
-  while (link) {
-    const page: Bundle = await request<Bundle>(link, { signal });
-    for (const entry of page.entry ?? []) {
-      const event = eventOf(entry);
-      if (event) events.push(event);
-    }
-    link = events.length < MAX_EVENTS ? nextLink(page) : undefined;
-    if (link !== undefined && shownAt !== undefined && performance.now() - shownAt < SHOW_MS) continue;
-    show([...events], link === undefined);
-    shownAt = performance.now();
-  }
+  let shownAt = performance.now();
+  const asOf = options.asOf ? `?asOf=${encodeURIComponent(options.asOf)}` : '';
+  const inOrder = () => [...events].sort(byTime);
+  let complete = false;
+  await lines<Outline>(
+    `Patient/${encodeURIComponent(patient)}/$timeline-outline${asOf}`,
+    { signal },
+    (batch) => {
+      for (const line of batch) {
+        if (line.density) show.density(line.density);
+        else if (line.complete !== undefined) complete = true;
+        else events.push(eventOf(line));
+      }
+      if (complete || performance.now() - shownAt < SHOW_MS) return;
+      show.events(inOrder(), false);
+      shownAt = performance.now();
+    },
+  );
+  if (!complete) throw new Error('The timeline broke off before its end. Try again.');
+  show.events(inOrder(), true);
+}
+
+/** As `$timeline` sorts them: the undated last. */
+function byTime(a: Event, b: Event): number {
+  return (
+    (a.start ?? Number.POSITIVE_INFINITY) - (b.start ?? Number.POSITIVE_INFINITY) || (a.key < b.key ? -1 : 1)
+  );
 }
 
 /** The lanes, in the order they are drawn, and the kinds that stand in each. */

@@ -2,15 +2,17 @@ import './timeline/timeline.css';
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { EventDetail } from './detail.js';
-import { type Event, MAX_EVENTS, readTimeline } from './events.js';
+import { type Density, type Event, readTimeline } from './events.js';
 import { AsOf, stopsOf } from './timeline/as-of.js';
 import { Chart } from './timeline/chart.js';
-import { around, DAY, type Window, wholeWindow, zoomed } from './timeline/layout.js';
+import { around, DAY, type Window, wholeOfDensity, wholeWindow, zoomed } from './timeline/layout.js';
 import { EventList } from './timeline/list.js';
 import { Overview } from './timeline/overview.js';
 import { ResultPicker } from './timeline/result-picker.js';
 import { seriesOf } from './timeline/results.js';
 
+/** Up to so many events no bands are shown meanwhile: they are read at once, and what flashes by unsettles. */
+const FEW = 1_000;
 /** Charts of results that are drawn without being asked for. */
 const CHARTS_AT_FIRST = 3;
 
@@ -24,6 +26,7 @@ const SPANS: readonly (readonly [string, number])[] = [
 
 export function Timeline({ patient }: { patient: string }): JSX.Element {
   const [events, setEvents] = useState<Event[]>([]);
+  const [counted, setCounted] = useState<Density>();
   const [state, setState] = useState<'loading' | 'done' | string>('loading');
   const [derived, setDerived] = useState<'all' | 'records' | 'notes'>('all');
   const [abnormal, setAbnormal] = useState(false);
@@ -39,14 +42,22 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
   useEffect(() => {
     const stop = new AbortController();
     setState('loading');
-    readTimeline(patient, { asOf: asOf || undefined }, stop.signal, (found, complete) => {
-      setEvents(found);
-      if (!complete) return;
-      setState('done');
-      if (asOf) return;
-      known.current = found.length;
-      setStops(stopsOf(found));
-    }).catch((error) => !stop.signal.aborted && setState((error as Error).message));
+    readTimeline(patient, { asOf: asOf || undefined }, stop.signal, {
+      density: (found) => found.events > FEW && setCounted(found),
+      events(found, complete) {
+        setEvents(found);
+        if (!complete) return;
+        setCounted(undefined);
+        setState('done');
+        if (asOf) return;
+        known.current = found.length;
+        setStops(stopsOf(found));
+      },
+    }).catch((error) => {
+      if (stop.signal.aborted) return;
+      setCounted(undefined);
+      setState((error as Error).message);
+    });
     return () => stop.abort();
   }, [patient, asOf, round]);
 
@@ -66,8 +77,14 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
     () => pressed && (events.find((e) => e.key === pressed.key) ?? pressed),
     [events, pressed],
   );
-  const whole = useMemo(() => wholeWindow(events), [events]);
-  const series = useMemo(() => seriesOf(shown), [shown]);
+  // The bands stand for all events: with a filter, what is read so far says more.
+  const filtered = derived !== 'all' || abnormal || words !== '';
+  const density = filtered ? undefined : counted;
+  const whole = useMemo(
+    () => (density ? wholeOfDensity(density) : wholeWindow(events)),
+    [density, density ? undefined : events],
+  );
+  const series = useMemo(() => (density ? [] : seriesOf(shown)), [density, density ? undefined : shown]);
   const names = picked ?? series.slice(0, CHARTS_AT_FIRST).map((s) => s.key);
   const charts = useMemo(() => series.filter((s) => names.includes(s.key)), [series, names.join('\n')]);
   const window = span ?? whole;
@@ -140,17 +157,17 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
         </p>
       )}
       <p class="quiet" role="status">
-        {count(shown.length)}
+        {count(density?.events ?? shown.length)}
         {shown.length < events.length && ` of ${count(events.length)}`}
-        {state === 'loading' ? ', loading…' : ''}
+        {state === 'loading' && (density ? `, ${events.length.toLocaleString('en-US')} read…` : ', loading…')}
         {asOf && state === 'done' && `; ${known.current - events.length} more are known now`}
-        {events.length >= MAX_EVENTS && ` (the first ${MAX_EVENTS.toLocaleString('en-US')})`}
       </p>
-      {shown.length > 0 ? (
+      {shown.length > 0 || density ? (
         <>
-          <Overview events={shown} whole={whole} window={window} onWindow={setSpan} />
+          <Overview events={shown} density={density} whole={whole} window={window} onWindow={setSpan} />
           <Chart
             events={shown}
+            density={density}
             charts={charts}
             window={window}
             chosen={chosen}
@@ -181,6 +198,7 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
         {chosen && (
           <EventDetail
             event={chosen}
+            asOf={asOf}
             key={chosen.key}
             onClose={() => setChosen(undefined)}
             onChanged={() => setRound(round + 1)}

@@ -1,12 +1,14 @@
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Event } from '../events.js';
+import type { Density, Event } from '../events.js';
 import { DRAWN, draw } from './draw.js';
-import { byLane, hit, layOut, moved, timeAt, type Window, zoomed } from './layout.js';
+import { byLane, hit, layOut, layOutDensity, moved, timeAt, type Window, zoomed } from './layout.js';
 import type { Series } from './results.js';
 
 export interface ChartProps {
   readonly events: readonly Event[];
+  /** Stands for the events as long as they are not all read. */
+  readonly density: Density | undefined;
   readonly charts: readonly Series[];
   readonly window: Window;
   readonly chosen: Event | undefined;
@@ -21,7 +23,15 @@ interface Drag {
 }
 
 /** The lanes: dragged, pinched, zoomed by wheel and keys; a press chooses the event under it. */
-export function Chart({ events, charts, window, chosen, onChoose, onWindow }: ChartProps): JSX.Element {
+export function Chart({
+  events,
+  density,
+  charts,
+  window,
+  chosen,
+  onChoose,
+  onWindow,
+}: ChartProps): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const drag = useRef<Drag | undefined>(undefined);
   const fingers = useRef(new Map<number, number>());
@@ -30,8 +40,8 @@ export function Chart({ events, charts, window, chosen, onChoose, onWindow }: Ch
   const [over, setOver] = useState<{ event: Event; x: number; y: number }>();
   const lanes = useMemo(() => byLane(events), [events]);
   const layout = useMemo(
-    () => layOut(lanes, charts, window, width || 800),
-    [lanes, charts, window.from, window.to, width],
+    () => (density ? layOutDensity(density) : layOut(lanes, charts, window, width || 800)),
+    [density, lanes, charts, window.from, window.to, width],
   );
 
   useEffect(() => {
@@ -51,7 +61,9 @@ export function Chart({ events, charts, window, chosen, onChoose, onWindow }: Ch
       draw(canvas.current!, layout, window, chosen?.key);
       performance.clearMeasures(DRAWN);
       performance.measure(DRAWN, { start, end: performance.now() });
-      canvas.current!.dataset.events = String(events.length);
+      const { dataset } = canvas.current!;
+      if (density) dataset.density = String(density.events);
+      else dataset.events = String(events.length);
     });
     return () => cancelAnimationFrame(frame);
   }, [layout, chosen, width, scheme]);

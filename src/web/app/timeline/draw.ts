@@ -114,12 +114,15 @@ function drawDensity({ context, left, plot, x, ink }: Stage, lane: Lane): void {
   const all = new Uint32Array(Math.ceil(plot / BIN) + 1);
   const abnormal = new Uint32Array(all.length);
   let most = 1;
-  for (const { event } of lane.marks) {
-    const bin = Math.floor((x(event.start!) - left) / BIN);
-    if (bin < 0 || bin >= all.length) continue;
-    most = Math.max(most, ++all[bin]!);
-    if (event.abnormal) abnormal[bin]!++;
-  }
+  const count = (at: number, n: number, isAbnormal: boolean) => {
+    const bin = Math.floor((x(at) - left) / BIN);
+    if (bin < 0 || bin >= all.length) return;
+    all[bin]! += n;
+    most = Math.max(most, all[bin]!);
+    if (isAbnormal) abnormal[bin]! += n;
+  };
+  for (const { event } of lane.marks) count(event.start!, 1, event.abnormal !== undefined);
+  for (const [day, n] of lane.days ?? []) count((day + 0.5) * DAY, n, false);
   const tall = (n: number) => Math.max(3, Math.sqrt(n / most) * (lane.height - 10));
   for (const [counts, colour] of [
     [all, ink.lane],

@@ -1,4 +1,4 @@
-import { type Event, LANES, laneOf } from '../events.js';
+import { type Density, type Event, LANES, laneOf } from '../events.js';
 import type { Point, Series } from './results.js';
 
 /** The visible span of time, in ms. */
@@ -49,6 +49,8 @@ export interface Lane {
   readonly marks: readonly Mark[];
   readonly joins: readonly Join[];
   readonly series: Series | undefined;
+  /** Of a lane whose events are counted and not read yet: pairs of a day and its events. */
+  readonly days?: readonly (readonly [day: number, events: number])[];
 }
 
 export interface Layout {
@@ -141,6 +143,38 @@ export function layOut(
       });
   });
   return { lanes: out, height: top + AXIS_HEIGHT };
+}
+
+/** The lanes as bands, from the counts alone: what is seen until the events are read. */
+export function layOutDensity({ days }: Density): Layout {
+  const counts = new Map<number, (readonly [number, number])[]>();
+  for (const [kind, pairs] of Object.entries(days)) {
+    const lane = laneOf(kind);
+    counts.set(lane, [...(counts.get(lane) ?? []), ...pairs]);
+  }
+  const lanes = LANES.flatMap(({ name, colour }, index): Omit<Lane, 'top'>[] => {
+    const of = counts.get(index);
+    const height = LANE_HEIGHT;
+    const head = { name, colour, height, rowHeight: height, mode: 'density' as const, series: undefined };
+    return of ? [{ ...head, marks: [], joins: [], days: of }] : [];
+  });
+  return {
+    lanes: lanes.map((lane, i) => ({ ...lane, top: i * LANE_HEIGHT })),
+    height: lanes.length * LANE_HEIGHT + AXIS_HEIGHT,
+  };
+}
+
+/** The span of all days that have events. */
+export function wholeOfDensity({ days }: Density): Window {
+  const all = Object.values(days).flat();
+  if (all.length === 0) return wholeWindow([]);
+  let from = Number.POSITIVE_INFINITY;
+  let to = Number.NEGATIVE_INFINITY;
+  for (const [day] of all) {
+    from = Math.min(from, day * DAY);
+    to = Math.max(to, (day + 1) * DAY);
+  }
+  return withMargin(from, to);
 }
 
 const marksOf = (events: readonly Event[]): Mark[] => events.map((event) => ({ event, row: 0 }));
@@ -238,6 +272,10 @@ export function wholeWindow(events: readonly Event[]): Window {
     to = Math.max(to, event.end ?? event.start);
   }
   if (!Number.isFinite(from)) return { from: Date.now() - 182 * DAY, to: Date.now() + 182 * DAY };
+  return withMargin(from, to);
+}
+
+function withMargin(from: number, to: number): Window {
   const margin = Math.max((to - from) * 0.03, 15 * DAY);
   return { from: from - margin, to: Math.min(to, Date.now() + 365 * DAY) + margin };
 }

@@ -1,8 +1,8 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Event } from '../events.js';
+import type { Density, Event } from '../events.js';
 import { sized } from './draw.js';
-import { labelWidth, plotWidth, timeAt, type Window } from './layout.js';
+import { DAY, labelWidth, plotWidth, timeAt, type Window } from './layout.js';
 
 const HEIGHT = 44;
 const BIN = 3;
@@ -14,11 +14,14 @@ const EDGE = 7;
  */
 export function Overview({
   events,
+  density,
   whole,
   window,
   onWindow,
 }: {
   events: readonly Event[];
+  /** Stands for the events as long as they are not all read. */
+  density: Density | undefined;
   whole: Window;
   window: Window;
   onWindow: (window: Window | undefined) => void;
@@ -34,9 +37,9 @@ export function Overview({
     return () => watch.disconnect();
   }, []);
   useEffect(() => {
-    const frame = requestAnimationFrame(() => paint(canvas.current!, events, whole, window));
+    const frame = requestAnimationFrame(() => paint(canvas.current!, density ?? events, whole, window));
     return () => cancelAnimationFrame(frame);
-  }, [events, whole, window, width]);
+  }, [density, events, whole, window, width]);
 
   const time = (x: number) => {
     const at = timeAt(x, canvas.current!.clientWidth, whole);
@@ -94,7 +97,12 @@ function xOf(canvas: HTMLCanvasElement, whole: Window): (t: number) => number {
   return (t) => labelWidth(width) + ((t - whole.from) / (whole.to - whole.from || 1)) * plotWidth(width);
 }
 
-function paint(canvas: HTMLCanvasElement, events: readonly Event[], whole: Window, window: Window): void {
+function paint(
+  canvas: HTMLCanvasElement,
+  what: Density | readonly Event[],
+  whole: Window,
+  window: Window,
+): void {
   const width = canvas.clientWidth;
   const context = sized(canvas, width, HEIGHT);
   const style = getComputedStyle(canvas);
@@ -104,11 +112,15 @@ function paint(canvas: HTMLCanvasElement, events: readonly Event[], whole: Windo
   const x = xOf(canvas, whole);
   const bins = new Uint32Array(Math.ceil(plot / BIN) + 1);
   let most = 1;
-  for (const { start } of events) {
-    if (start === undefined) continue;
-    const bin = Math.floor((x(start) - left) / BIN);
-    if (bin >= 0 && bin < bins.length) most = Math.max(most, ++bins[bin]!);
-  }
+  const count = (at: number, n: number) => {
+    const bin = Math.floor((x(at) - left) / BIN);
+    if (bin < 0 || bin >= bins.length) return;
+    bins[bin]! += n;
+    most = Math.max(most, bins[bin]!);
+  };
+  if ('days' in what)
+    for (const pairs of Object.values(what.days)) for (const [day, n] of pairs) count((day + 0.5) * DAY, n);
+  else for (const { start } of what) if (start !== undefined) count(start, 1);
   context.font = '12px system-ui, sans-serif';
   context.textBaseline = 'middle';
   context.fillStyle = colour('--quiet');
