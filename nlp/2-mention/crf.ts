@@ -6,8 +6,6 @@
 
 /** Score that no path can make up for. Finite, so that sums of it stay numbers. */
 export const IMPOSSIBLE = -1e4;
-/** A little less than one half, for rounding. */
-const SURE_OF_NOTHING = 0.49;
 
 /** Whether the label `to` may follow `from`; `from` is -1 before the first token. */
 export function mayFollow(from: number, to: number): boolean {
@@ -144,17 +142,6 @@ export class Lattice {
     }
   }
 
-  /**
-   * The best path after `marginals`. Where the chances that a token is something sum to less than one half, the
-   * path of nothing but O has more than one half of all chance, so no other can be better.
-   */
-  bestPath(length: number): Int32Array {
-    let something = 0;
-    for (let t = 0; t < length && something < SURE_OF_NOTHING; t++)
-      something += 1 - this.probabilities[t * this.labels]!;
-    return something < SURE_OF_NOTHING ? new Int32Array(length) : this.viterbi(length);
-  }
-
   /** The best path for the first `length` tokens, as labels. */
   viterbi(length: number): Int32Array {
     const { labels, emissions, alpha, back, transitions: T } = this;
@@ -207,12 +194,8 @@ function expOfNegative(x: number): number {
   return WHOLE_POWERS[whole >> 8]! * PART_POWERS[whole & 255]! * (1 - rest * (1 - 0.5 * rest));
 }
 
-/** Spans of a label path; `probabilities` (tokens × labels), where given, scores them. */
-export function spansOf(
-  path: ArrayLike<number>,
-  labels: number,
-  probabilities?: ArrayLike<number>,
-): TaggedSpan[] {
+/** Spans of a label path. @param chances tokens × types: the probability of the type at the token, which scores them. */
+export function spansOf(path: ArrayLike<number>, chances?: ArrayLike<number>, types = 0): TaggedSpan[] {
   const spans: TaggedSpan[] = [];
   for (let t = 0; t < path.length; ) {
     const label = path[t]!;
@@ -224,11 +207,9 @@ export function spansOf(
     let last = t + 1;
     while (last < path.length && path[last] === 2 * type + 2) last++;
     let score = 1;
-    if (probabilities) {
+    if (chances) {
       score = 0;
-      for (let i = t; i < last; i++) {
-        score += probabilities[i * labels + 2 * type + 1]! + probabilities[i * labels + 2 * type + 2]!;
-      }
+      for (let i = t; i < last; i++) score += chances[i * types + type]!;
       score /= last - t;
     }
     spans.push({ first: t, last, type, score });

@@ -50,8 +50,8 @@ export class FeatureBuffer {
 }
 
 /** What stands before the first word and after the last. */
-const BEFORE_ALL = jointsOf({ id: 1, cluster: 1, coarse: 1, shape: 1 });
-const AFTER_ALL = jointsOf({ id: 2, cluster: 2, coarse: 2, shape: 2 });
+export const BEFORE_ALL = jointsOf({ id: 1, cluster: 1, coarse: 1, shape: 1 });
+export const AFTER_ALL = jointsOf({ id: 2, cluster: 2, coarse: 2, shape: 2 });
 
 const FIRST_OF_SENTENCE = mix(110, 1);
 const LAST_OF_SENTENCE = mix(112, 1);

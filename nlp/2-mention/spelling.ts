@@ -16,6 +16,8 @@ export interface Speller {
 const MIN_LETTERS = 7;
 const MIN_BRAND_LETTERS = 9;
 const CACHE_MAX = 50_000;
+/** In the cache: no name was meant, or several may have been. */
+const UNCLEAR = -1;
 
 /** Builds the index of names with one letter left out, by which neighbours meet. */
 export function createSpeller(tables: LexiconTables): Speller {
@@ -41,7 +43,7 @@ export function createSpeller(tables: LexiconTables): Speller {
       } else if (!found.includes(name)) found.push(name);
     }
   }
-  const cache = new Map<string, number | undefined>();
+  const cache = new Map<string, number>();
 
   const find = (word: string): number | undefined => {
     const candidates = new Set<string>();
@@ -67,11 +69,15 @@ export function createSpeller(tables: LexiconTables): Speller {
 
   return {
     correct(token) {
-      const word = stem(token.norm);
+      const { norm } = token;
+      // A stem is at most one letter longer than its word.
+      if (norm.length < MIN_LETTERS - 2) return undefined;
+      const known = cache.get(norm);
+      if (known !== undefined) return known === UNCLEAR ? undefined : known;
+      const word = stem(norm);
       if (word.length < MIN_LETTERS - 1 || word.length > 30) return undefined;
-      if (cache.has(word)) return cache.get(word);
       const meant = /^[a-z]+$/.test(word) && !ordinary.has(word) ? find(word) : undefined;
-      if (cache.size < CACHE_MAX) cache.set(ownCopy(word), meant);
+      if (cache.size < CACHE_MAX) cache.set(ownCopy(norm), meant ?? UNCLEAR);
       return meant;
     },
   };

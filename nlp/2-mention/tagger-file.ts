@@ -22,20 +22,15 @@ export interface PackedModel {
  * feature is looked up once for all of them. Plain data on shared memory: threads that are sent it share it.
  */
 export interface TaggerFile {
+  /** With columns as they stand in `rows`: the last model first, each at a multiple of 4. */
   readonly models: readonly PackedModel[];
-  readonly columns: number;
-  /**
-   * Open addressing: each entry is the feature (0 where free) and its row of weights, within one line of the cache.
-   * A number holds four weights, each raised by `WEIGHT_ZERO` and in 8 bits; see `laneOf` for how they are added.
-   */
-  readonly entries: Int32Array;
-  /** Numbers of an entry, a multiple of 8; entries are a power of two. */
-  readonly stride: number;
-  /** Numbers that hold the sums of a row's weights, two in each. */
-  readonly lanes: number;
+  /** `ROW_COLUMNS` weights a feature. */
+  readonly rows: Int8Array;
+  /** Open addressing by the low bits of a feature: pairs of feature (0 where free) and number of its row. */
+  readonly slots: Int32Array;
   /**
    * Bits by the hash of a feature: 0 where the file has no such feature. Small enough for the cache nearest to the
-   * core; most features of a text are answered here, without a look into `entries`.
+   * core; most features of a text are answered here, without a look into `slots`.
    */
   readonly filter: Int32Array;
   readonly words: WordTable;
@@ -58,16 +53,13 @@ export interface TaggerParts {
   readonly about: Readonly<Record<string, unknown>>;
 }
 
-/** What weight 0 is stored as: makes every int8 weight positive. */
-export const WEIGHT_ZERO = 128;
-/** Weights of one number of a row. */
-const WEIGHTS_PER_NUMBER = 4;
-/** Numbers of sums that one number of a row is added to. */
-export const LANES_PER_NUMBER = 2;
+/** Columns of a row in use; see `nlp/kernel/kernel.ts`. */
+export const ROW_COLUMNS = 32;
+/** Columns that the last model may have: only they have sums of words far away. */
+const LAST_MODEL_COLUMNS = 16;
+const BLOCK_COLUMNS = 4;
 /** Bits of the filter for each feature: one unknown feature in sixteen to thirty-two passes it. */
 const FILTER_BITS = 16;
-/** Half a line of the cache, in numbers. */
-const CACHE_PART = 8;
 const MAGIC = 'CENOTE-TAGGER-1\n';
 const ARRAYS = ['features', 'rows', 'wordHashes', 'wordValues', 'phraseHashes', 'phraseKinds'] as const;
 const KINDS_OF_ARRAY = {
@@ -126,42 +118,52 @@ export function decodeTagger(file: Buffer): TaggerFile {
   const rows = take('rows');
   const words = buildWordTable(take('wordHashes'), take('wordValues'), header.wordWidth);
   const gazetteer = buildGazetteer(take('phraseHashes'), take('phraseKinds'));
-  const numbers = Math.ceil(header.columns / WEIGHTS_PER_NUMBER);
-  const stride = Math.ceil((1 + numbers) / CACHE_PART) * CACHE_PART;
+  const models = laidOut(header.models);
   let size = 1024;
   while (size < features.length * 1.4) size *= 2;
-  const entries = sharedArray(Int32Array, size * stride);
+  const slots = sharedArray(Int32Array, size * 2);
+  const wide = sharedArray(Int8Array, features.length * ROW_COLUMNS);
   let filterSize = 32;
   while (filterSize * 32 < features.length * FILTER_BITS) filterSize *= 2;
   const filter = sharedArray(Int32Array, filterSize);
   for (let i = 0; i < features.length; i++) {
     const feature = features[i]! | 0;
     let slot = feature & (size - 1);
-    while (entries[slot * stride] !== 0) slot = (slot + 1) & (size - 1);
-    entries[slot * stride] = feature;
+    while (slots[slot * 2] !== 0) slot = (slot + 1) & (size - 1);
+    slots[slot * 2] = feature;
+    slots[slot * 2 + 1] = i;
     const bit = filterBits(feature);
     const word = bit & (filterSize - 1);
     filter[word] = filter[word]! | (1 << (bit >>> 27));
-    for (let column = 0; column < numbers * WEIGHTS_PER_NUMBER; column++) {
-      const at = slot * stride + 1 + (column >> 2);
-      const weight = (column < header.columns ? rows[i * header.columns + column]! : 0) + WEIGHT_ZERO;
-      entries[at] = entries[at]! | (weight << ((column & 3) << 3));
+    for (let m = 0; m < models.length; m++) {
+      const from = i * header.columns + header.models[m]!.column;
+      wide.set(rows.subarray(from, from + labelsOf(models[m]!)), i * ROW_COLUMNS + models[m]!.column);
     }
   }
-  return {
-    models: header.models,
-    columns: header.columns,
-    entries,
-    stride,
-    lanes: numbers * LANES_PER_NUMBER,
-    filter,
-    words,
-    gazetteer,
-    about: header.about,
-  };
+  return { models, rows: wide, slots, filter, words, gazetteer, about: header.about };
 }
 
-/** Features are hashes, so `entries` goes by their low bits; the filter goes by other ones. */
+function labelsOf(model: PackedModel): number {
+  return 2 * model.types.length + 1;
+}
+
+/** The models with their columns in use. @throws Error where they are too many for a row. */
+function laidOut(models: readonly PackedModel[]): PackedModel[] {
+  const width = (model: PackedModel): number => Math.ceil(labelsOf(model) / BLOCK_COLUMNS) * BLOCK_COLUMNS;
+  const last = models.length - 1;
+  let next = last < 0 ? 0 : width(models[last]!);
+  if (next > LAST_MODEL_COLUMNS) throw new Error('the last model of the weights file has too many types');
+  const out = models.map((model, m) => {
+    if (m === last) return { ...model, column: 0 };
+    const column = next;
+    next += width(model);
+    return { ...model, column };
+  });
+  if (next > ROW_COLUMNS) throw new Error('the models of the weights file have too many types together');
+  return out;
+}
+
+/** Features are hashes, so `slots` go by their low bits; the filter goes by other ones. */
 function filterBits(feature: number): number {
   return Math.imul(feature, 0x9e3779b1);
 }
@@ -172,21 +174,16 @@ export function mayHave(filter: Int32Array, feature: number): boolean {
   return ((filter[bits & (filter.length - 1)]! >>> (bits >>> 27)) & 1) !== 0;
 }
 
-/** First number of a feature's row in `entries`, or -1. */
+/** Number of a feature's row, or -1. */
 export function findRow(file: TaggerFile, feature: number): number {
-  const { entries, stride } = file;
-  const mask = entries.length / stride - 1;
+  const { slots } = file;
+  const mask = slots.length / 2 - 1;
   const wanted = feature | 0;
   let slot = feature & mask;
   for (;;) {
-    const key = entries[slot * stride]!;
-    if (key === wanted) return slot * stride + 1;
+    const key = slots[slot * 2]!;
+    if (key === wanted) return slots[slot * 2 + 1]!;
     if (key === 0) return -1;
     slot = (slot + 1) & mask;
   }
-}
-
-/** The lane of a column within sums of rows, and by how many bits its half is shifted in it. */
-export function laneOf(column: number): { readonly lane: number; readonly shift: number } {
-  return { lane: LANES_PER_NUMBER * (column >> 2) + (column & 1), shift: (column & 2) << 3 };
 }

@@ -1,15 +1,12 @@
 import { readModel } from '../rules/load.js';
-import { Lattice, spansOf, type TaggedSpan } from './crf.js';
-import { FeatureBuffer, hintFeatures } from './features.js';
+import { spansOf, type TaggedSpan } from './crf.js';
 import { hashString, mix } from './hash.js';
+import { Kernel, SENTENCE_MAX_TOKENS, type TaggerSentence } from './kernel.js';
 import { decodeTagger, type TaggerFile } from './tagger-file.js';
-import { type TaggerSentence, WeightSums } from './weight-sums.js';
 import { findWord, foldDigits } from './words.js';
 
-export type { TaggerSentence };
+export { SENTENCE_MAX_TOKENS, type TaggerSentence };
 
-/** Longer sentences (broken input) are read in pieces of this many tokens, which bounds memory. */
-export const SENTENCE_MAX_TOKENS = 400;
 export interface Tagger {
   readonly file: TaggerFile;
   /** Names of the span types of the last model. */
@@ -91,73 +88,29 @@ const HINT_SILENCE = 0.95;
 
 export function openTagger(file: TaggerFile): Tagger {
   const { models } = file;
-  const lattices = models.map(
-    (model) => new Lattice(2 * model.types.length + 1, model.transitions, model.start),
-  );
   const last = models.length - 1;
-  const sums = new WeightSums(file);
-  const buffer = new FeatureBuffer();
-  const hints: number[][] = [];
-
-  /** Fills the lattice of model m, after those before it where it is the last one and takes hints from them. */
-  const score = (m: number, sentence: TaggerSentence): void => {
-    const { length } = sentence.tokens;
-    sums.load(sentence);
-    if (m === last && last > 0) {
-      for (let t = 0; t < length; t++) {
-        if (hints.length <= t) hints.push([]);
-        else hints[t]!.length = 0;
-        const marks = sentence.drugs[t];
-        if (marks) hints[t]!.push(...marks);
-      }
-      for (let helper = 0; helper < last; helper++) {
-        const lattice = lattices[helper]!;
-        sums.read(models[helper]!, lattice, length);
-        lattice.marginals(length);
-        hintsFrom(helper, lattice.probabilities, lattice.labels, length, hints);
-      }
-      hintFeatures(hints, length, buffer);
-      sums.add(buffer);
-    }
-    sums.read(models[m]!, lattices[m]!, length);
-  };
-
-  const tagModel = (m: number, sentence: TaggerSentence, out: Float32Array): TaggedSpan[] => {
-    if (sentence.tokens.length > SENTENCE_MAX_TOKENS) {
-      const spans: TaggedSpan[] = [];
-      for (let from = 0; from < sentence.tokens.length; from += SENTENCE_MAX_TOKENS) {
-        const piece = {
-          ...sentence,
-          tokens: sentence.tokens.slice(from, from + SENTENCE_MAX_TOKENS),
-          drugs: sentence.drugs.slice(from, from + SENTENCE_MAX_TOKENS),
-        };
-        const types = models[m]!.types.length;
-        for (const span of tagModel(m, piece, out.subarray(from * types))) {
-          spans.push({ ...span, first: span.first + from, last: span.last + from });
-        }
-      }
-      return spans;
-    }
-    const length = sentence.tokens.length;
-    score(m, sentence);
-    const lattice = lattices[m]!;
-    lattice.marginals(length);
-    const path = lattice.bestPath(length);
-    if (out) {
-      const types = models[m]!.types.length;
-      for (let t = 0; t < length; t++) {
-        for (let type = 0; type < types; type++) {
-          const at = t * lattice.labels + 2 * type + 1;
-          out[t * types + type] = lattice.probabilities[at]! + lattice.probabilities[at + 1]!;
-        }
-      }
-    }
-    return spansOf(path, lattice.labels, lattice.probabilities);
-  };
+  const kernel = new Kernel(file);
 
   const tagged = (m: number, sentence: TaggerSentence): Tagged => {
-    const probabilities = new Float32Array(sentence.tokens.length * models[m]!.types.length);
-    return { spans: tagModel(m, sentence, probabilities), probabilities };
+    const { length } = sentence.tokens;
+    const types = models[m]!.types.length;
+    const probabilities = new Float32Array(length * types);
+    if (length <= SENTENCE_MAX_TOKENS) {
+      const labels = kernel.tag(m, sentence, probabilities);
+      return { spans: labels ? spansOf(labels, probabilities, types) : [], probabilities };
+    }
+    const spans: TaggedSpan[] = [];
+    for (let from = 0; from < length; from += SENTENCE_MAX_TOKENS) {
+      const piece = tagged(m, {
+        ...sentence,
+        tokens: sentence.tokens.slice(from, from + SENTENCE_MAX_TOKENS),
+        drugs: sentence.drugs.slice(from, from + SENTENCE_MAX_TOKENS),
+      });
+      probabilities.set(piece.probabilities, from * types);
+      for (const span of piece.spans)
+        spans.push({ ...span, first: span.first + from, last: span.last + from });
+    }
+    return { spans, probabilities };
   };
 
   const numberOfWord = (norm: string, fromEnd: number): number => {

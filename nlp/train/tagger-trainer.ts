@@ -4,9 +4,9 @@ import { Lattice } from '../2-mention/crf.js';
 import type { DrugMarks } from '../2-mention/drug-marks.js';
 import { contextFeatures, FeatureBuffer, hintFeatures, sentenceFeatures } from '../2-mention/features.js';
 import { buildGazetteer, type Gazetteer } from '../2-mention/gazetteer.js';
+import { describeTagged, type TaggerSentence } from '../2-mention/kernel.js';
 import { hintsFrom } from '../2-mention/tagger.js';
 import type { PackedModel, TaggerParts } from '../2-mention/tagger-file.js';
-import { describeTagged, type TaggerSentence } from '../2-mention/weight-sums.js';
 import { FAR_LEFT, FAR_RIGHT, foldDigits, REACH, type Word, type WordTable } from '../2-mention/words.js';
 import { readBrat, readCsv, readJsonLines, readPhee, readPubTator } from '../eval/corpora.js';
 import {

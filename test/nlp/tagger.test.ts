@@ -10,7 +10,7 @@ import {
   encodeTagger,
   findRow,
   mayHave,
-  WEIGHT_ZERO,
+  ROW_COLUMNS,
 } from '../../nlp/2-mention/tagger-file.js';
 import { seededRandom } from '../../nlp/train/random.js';
 
@@ -72,7 +72,7 @@ describe('decoding of the tagger', () => {
   );
 
   test('reads labels as spans', () => {
-    expect(spansOf([0, 1, 2, 0, 3, 1], 5).map(({ first, last, type }) => [first, last, type])).toEqual([
+    expect(spansOf([0, 1, 2, 0, 3, 1]).map(({ first, last, type }) => [first, last, type])).toEqual([
       [1, 3, 0],
       [4, 5, 1],
       [5, 6, 0],
@@ -107,7 +107,7 @@ describe('weights file', () => {
       }),
     );
     const row = (feature: number) =>
-      [0, 1, 2].map((c) => ((file.entries[findRow(file, feature)]! >>> (c << 3)) & 0xff) - WEIGHT_ZERO);
+      [...file.rows.subarray(findRow(file, feature) * ROW_COLUMNS)].slice(0, 3);
     expect(row(7)).toEqual([1, -2, 3]);
     expect(row(-4_000_000)).toEqual([4, 5, -6]);
     expect(findRow(file, 8)).toBe(-1);
