@@ -21,8 +21,14 @@ import type { ColumnType, TableColumn } from './table.js';
 export interface FlatTable {
   readonly type: string;
   readonly columns: readonly FlatColumn[];
-  /** One value per column. `text` is the resource as JSON where it is at hand. */
-  row(resource: StoredResource, text?: string): unknown[];
+  /** One value per column. `text` is the resource as JSON where it is at hand, or as its UTF-8. */
+  row(resource: StoredResource, text?: string | Uint8Array): unknown[];
+  /** As `row`, telling only the values there are, in no order: most columns of a wide table are empty. */
+  each(
+    resource: StoredResource,
+    put: (column: number, value: unknown) => void,
+    text?: string | Uint8Array,
+  ): void;
 }
 
 export interface FlatColumn extends TableColumn {
@@ -192,24 +198,48 @@ function build(type: string): FlatTable {
     { name: 'resource', type: 'json', role: 'whole' },
   ];
   const isPatient = type === 'Patient';
+  const owner = columns.findIndex((c) => c.role === 'patient');
+  const event = columns.findIndex((c) => c.role === 'event');
+  const whole = columns.length - 1;
+  const byMember = new Map<string, { readonly column: number; readonly read: Read }[]>();
+  for (const [i, { member, read }] of getters.entries()) {
+    const of = byMember.get(member) ?? [];
+    of.push({ column: event + 1 + i, read });
+    byMember.set(member, of);
+  }
+  const each: FlatTable['each'] = (resource, put, text) => {
+    put(0, resource.id);
+    put(1, resource.meta?.lastUpdated ?? null);
+    if (!isPatient) put(owner, patientsOf(resource)[0] ?? null);
+    put(event, eventTimeOf(resource));
+    for (const member in resource) {
+      const of = byMember.get(member);
+      if (of === undefined) continue;
+      const value = resource[member];
+      for (let i = 0; i < of.length; i++) put(of[i]!.column, of[i]!.read(value));
+    }
+    put(whole, text ?? stringifyJson(resource));
+  };
   return {
     type,
     columns,
+    each,
     row(resource, text) {
-      const row: unknown[] = [resource.id, resource.meta?.lastUpdated ?? null];
-      if (!isPatient) row.push(patientsOf(resource)[0] ?? null);
-      row.push(eventTime(resource));
-      for (const { member, read } of getters) {
-        const value = resource[member];
-        row.push(value === undefined ? null : read(value));
-      }
-      row.push(text ?? stringifyJson(resource));
+      const row: unknown[] = new Array(columns.length).fill(null);
+      each(
+        resource,
+        (column, value) => {
+          row[column] = value;
+        },
+        text,
+      );
       return row;
     },
   };
 }
 
-function eventTime(resource: Resource): Date | null {
+/** When what a resource tells happened. */
+export function eventTimeOf(resource: Resource): Date | null {
   const time = clinicalTime(resource);
   return time ? new Date(sortInstant(time)) : null;
 }

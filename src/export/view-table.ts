@@ -106,13 +106,11 @@ export async function writeRows(
   batches: AsyncIterable<Row[]>,
   { format, sink, limit = Number.POSITIVE_INFINITY, noHeader, signal, onRows }: ViewTableOptions,
 ): Promise<TableTotals> {
-  const columns = tableColumnsOf(typed);
-  const plain = new Set(columns.flatMap((column, i) => (column.type === 'json' ? [i] : [])));
+  const toTable = toCells(typed, format);
   const asJson = format === 'json' ? jsonArray(sink) : undefined;
   const writer = createTableWriter({
     format: format === 'json' ? 'ndjson' : format,
-    // Values without a type of their own stand as they are in JSON, as text elsewhere.
-    columns: format === 'json' || format === 'ndjson' ? columns : columns.map(asText(plain)),
+    columns: tableColumnsFor(typed, format),
     sink: asJson ?? sink,
     ...(noHeader ? { csv: { noHeader } } : {}),
   });
@@ -121,7 +119,7 @@ export async function writeRows(
     signal?.throwIfAborted();
     const found = rows + batch.length > limit ? batch.slice(0, limit - rows) : batch;
     rows += found.length;
-    for (const i of plain) for (const row of found) row[i] = shown(row[i], columns[i]!, format);
+    for (const row of found) toTable(row);
     await writer.write(found);
     onRows?.(rows);
     if (rows >= limit) break;
@@ -131,8 +129,21 @@ export async function writeRows(
   return totals;
 }
 
-const asText = (plain: ReadonlySet<number>) => (column: TableColumn, i: number) =>
-  plain.has(i) ? { ...column, type: 'string' as const } : column;
+/** The columns as a format has them: values without a type of their own stand as they are in JSON, as text elsewhere. */
+export function tableColumnsFor(typed: readonly TypedColumn[], format: ViewFormat): TableColumn[] {
+  const columns = tableColumnsOf(typed);
+  if (format === 'json' || format === 'ndjson') return columns;
+  return columns.map((column) => (column.type === 'json' ? { ...column, type: 'string' } : column));
+}
+
+/** Changes the values of a row to those that the columns take. */
+export function toCells(typed: readonly TypedColumn[], format: ViewFormat): (row: Row) => void {
+  const columns = tableColumnsOf(typed);
+  const plain = columns.flatMap((column, i) => (column.type === 'json' ? [i] : []));
+  return (row) => {
+    for (const i of plain) row[i] = shown(row[i], columns[i]!, format);
+  };
+}
 
 function shown(value: unknown, { collection }: TableColumn, format: ViewFormat): unknown {
   if (value === null || value === undefined) return value;
@@ -145,7 +156,7 @@ function shown(value: unknown, { collection }: TableColumn, format: ViewFormat):
 }
 
 /** Turns lines of JSON, as they come, into one array. */
-function jsonArray(sink: ByteSink): ByteSink & { end(): Promise<void> } {
+export function jsonArray(sink: ByteSink): ByteSink & { end(): Promise<void> } {
   let begun = false;
   return {
     async write(chunk) {

@@ -3,12 +3,13 @@ import type { KnownIdentity } from '../../nlp/model.js';
 import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
 import { parseJson, stringifyJson } from '../core/json.js';
-import type { StoredResource } from '../core/resource.js';
+import type { Resource, StoredResource } from '../core/resource.js';
 import { type BlobStore, folderStore } from '../export/blob-store.js';
 import { type BulkScope, scopeStatements } from '../export/bulk-rows.js';
 import { deidentificationReport } from '../export/deidentify/report.js';
 import { flatTable } from '../export/flat.js';
-import { type Lifetime, Quality } from '../export/quality/quality.js';
+import { type Lifetime, Quality, type QualityTable } from '../export/quality/quality.js';
+import { viewQualityTable } from '../export/quality/view-table.js';
 import { ShardOutput } from '../export/shard-output.js';
 import { MAX_PART, readShard, type Shard } from '../export/shard-reader.js';
 import {
@@ -20,13 +21,16 @@ import {
   saveState,
 } from '../export/state.js';
 import { type CsvOptions, TABLE_FORMATS, type TableFormat } from '../export/table.js';
+import type { BatchEncoder } from '../export/table-batch.js';
 import { isResourceType, RESOURCE_TYPES } from '../fhir/resource-types.js';
+import { compileView } from '../fhir/views/view.js';
 import { resourceText } from '../store/content.js';
 import type { Store } from '../store/contract.js';
 import { atSnapshot, resourceOfMember } from '../store/snapshot.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type DeidentifyChoice, deidentifier, type Identities, identityOf } from './deidentify.js';
 import { brokenReferences, lifetimeOf, saveQuality } from './export-quality.js';
+import { createTablePool } from './table-pool.js';
 
 export type { ExportManifest } from '../export/state.js';
 
@@ -36,8 +40,10 @@ export interface ExportRequest {
   readonly target?: BlobStore;
   /** NDJSON where not said. */
   readonly format?: TableFormat;
-  /** Only these types. */
+  /** Only these types. Not together with `views`. */
   readonly types?: readonly string[];
+  /** Tables by these ViewDefinitions instead of resources; each its file, named so. */
+  readonly views?: readonly { readonly name: string; readonly definition: Resource }[];
   /** Only these patients' records and what they refer to, a batch of ids at a time; everything where not given. */
   readonly patients?: AsyncIterable<readonly string[]>;
   /** ms since the epoch. */
@@ -91,13 +97,16 @@ export async function runExport(
 ): Promise<ExportManifest> {
   const target = request.target ?? folderStore(request.directory!);
   const format = request.format ?? 'ndjson';
+  const views = (request.views ?? []).map(chosenView);
+  const types = request.views ? [...new Set(views.map((v) => v.resource))] : request.types;
   if (request.buckets !== undefined && !(request.buckets >= 1 && request.buckets <= MAX_BUCKETS))
     throw new Fault('invalid', `There are 1 to ${MAX_BUCKETS} buckets.`, { at: '--buckets' });
   const [targetType = '', targetColumn = ''] = request.report?.target?.split('.') ?? [];
-  if (request.report?.target && !isColumn(targetType, targetColumn)) {
+  const ofView = views.find((v) => v.name === targetType)?.quality.columns;
+  if (request.report?.target && !isColumn(targetType, targetColumn, ofView)) {
     throw new Fault('invalid', 'There is no such column.', {
       at: '--target',
-      remedy: 'Name one of a type\u2019s flat table, such as Patient.deceased_boolean.',
+      remedy: 'Name one of a type\u2019s flat table or of a view, such as Patient.deceased_boolean.',
     });
   }
   if (request.asOfMs !== undefined && request.patients)
@@ -110,20 +119,22 @@ export async function runExport(
     digest: String(
       tenant.keys.digest(
         JSON.stringify([
-          request.types,
+          types,
           patients,
           request.sinceMs,
           request.buckets,
           request.csv,
           request.deidentify,
           request.asOfMs,
+          request.views,
         ]),
       ),
     ),
   };
   const found = await resumable(target, question);
   await request.record?.(patients);
-  const choice = patients && new Chosen(tenant, deps.clock, patients, request.types);
+  const choice = patients && new Chosen(tenant, deps.clock, patients, types);
+  const pool = createTablePool();
   try {
     await choice?.fill();
     const state: ExportState = found ?? {
@@ -134,7 +145,17 @@ export async function runExport(
     };
     if (!found) await saveState(target, state);
     const quality = request.report ? new Quality(state.asOfMs, request.report.target) : undefined;
-    const run = new Export(tenant, request, format, target, state, choice, quality);
+    const run = new Export(
+      tenant,
+      { ...request, types },
+      views,
+      format,
+      target,
+      state,
+      choice,
+      quality,
+      pool,
+    );
     await run.all();
     const done = Object.values(state.done);
     const beside: string[] = [];
@@ -147,7 +168,7 @@ export async function runExport(
     if (quality) {
       const db = choice?.client ?? tenant.pool;
       const query = async (text: string, values: unknown[]) => (await db.query(text, values)).rows;
-      const broken = await brokenReferences(query, request.types, choice?.table);
+      const broken = await brokenReferences(query, types, choice?.table);
       beside.push(...(await saveQuality(target, quality, broken)));
     }
     const output = done.flatMap(({ files }) => files).sort((a, b) => (a.file < b.file ? -1 : 1));
@@ -156,7 +177,8 @@ export async function runExport(
     const manifest: ExportManifest = {
       transactionTime: new Date(state.asOfMs).toISOString(),
       request: request.request,
-      format: format === 'ndjson' ? 'application/fhir+ndjson' : TABLE_FORMATS[format].mediaType,
+      format:
+        format === 'ndjson' && !request.views ? 'application/fhir+ndjson' : TABLE_FORMATS[format].mediaType,
       output,
       counts,
       total: output.reduce((sum, f) => sum + f.count, 0),
@@ -165,12 +187,27 @@ export async function runExport(
     await saveManifest(target, manifest);
     return manifest;
   } finally {
+    await pool.close();
     await choice?.close();
   }
 }
 
-function isColumn(type: string, column: string): boolean {
-  return isResourceType(type) && flatTable(type).columns.some(({ name }) => name === column);
+interface ChosenView {
+  readonly name: string;
+  readonly resource: string;
+  readonly definition: Resource;
+  readonly quality: QualityTable;
+}
+
+/** @throws Fault `invalid` for what is no view */
+function chosenView({ name, definition }: { name: string; definition: Resource }): ChosenView {
+  const view = compileView(definition);
+  return { name, resource: view.resource, definition, quality: viewQualityTable(name, view) };
+}
+
+function isColumn(type: string, column: string, ofView: QualityTable['columns'] | undefined): boolean {
+  const columns = ofView ?? (isResourceType(type) ? flatTable(type).columns : []);
+  return columns.some(({ name }) => name === column);
 }
 
 async function collect(batches: AsyncIterable<readonly string[]>): Promise<string[]> {
@@ -193,11 +230,13 @@ class Export {
   constructor(
     private readonly tenant: Tenant,
     private readonly request: ExportRequest,
+    private readonly views: readonly ChosenView[],
     private readonly format: TableFormat,
     private readonly target: BlobStore,
     private readonly state: ExportState,
     private readonly choice: Chosen | undefined,
     private readonly quality: Quality | undefined,
+    private readonly encoder: BatchEncoder,
   ) {}
 
   async all(): Promise<void> {
@@ -265,35 +304,36 @@ class Export {
     const output = new ShardOutput(this.target, {
       format,
       csv: request.csv,
+      encoder: this.encoder,
       stem: stemOf(request.buckets, number, state.shards.length),
     });
-    // A column of doubles needs no digits beyond theirs; the whole resource beside it is text.
-    const parse = (format === 'parquet' && !request.deidentify ? JSON.parse : parseJson) as (
-      text: string,
-    ) => StoredResource;
+    const plain = format === 'ndjson' && this.views.length === 0;
     const { types, sinceMs } = request;
     const choice = { asOfMs: state.asOfMs, types, sinceMs, chosen: this.choice?.table };
     const { identities, lifetimes } = await this.people(client, shard);
     const strip =
       request.deidentify && deidentifier(this.tenant, request.deidentify, state.asOfMs, identities);
     try {
+      // A view that nothing comes of is an empty table.
+      if (!before)
+        for (const { name, definition } of this.views) await output.table(name, { kind: 'view', definition });
       for await (const members of readShard(this.tenant, client, shard, choice)) {
         request.signal?.throwIfAborted();
         for (const member of members) {
           const text = resourceText(member, member.content);
-          if (!strip && !quality && format === 'ndjson') {
-            await output.line(member.type, text);
+          if (!strip && !quality) {
+            const due = this.put(output, member.type, text, plain);
+            if (due) await due;
             continue;
           }
-          const stored = parse(text);
+          const stored = parseJson(text) as StoredResource;
           const given = strip ? strip.resource(stored) : stored;
           if (given === undefined) continue;
-          quality?.add(given, lifetimes);
-          if (before) continue;
-          if (format === 'ndjson') await output.line(member.type, strip ? stringifyJson(given) : text);
-          else await output.row(given, strip ? undefined : text);
+          if (quality) this.look(quality, given, lifetimes);
+          if (!before) await this.put(output, member.type, strip ? stringifyJson(given) : text, plain);
         }
         if (before) continue;
+        await output.relieve();
         this.written += members.length;
         request.onProgress?.(this.written);
       }
@@ -304,6 +344,24 @@ class Export {
       await output.abandon();
       throw error;
     }
+  }
+
+  private put(output: ShardOutput, type: string, text: string, plain: boolean): Promise<unknown> | undefined {
+    if (plain) return output.line(type, text);
+    if (this.views.length === 0) return output.row(type, { kind: 'flat', type }, text);
+    const due: Promise<void>[] = [];
+    for (const { name, resource, definition } of this.views) {
+      if (resource !== type) continue;
+      const one = output.row(name, { kind: 'view', definition }, text);
+      if (one) due.push(one);
+    }
+    return due.length > 0 ? Promise.all(due) : undefined;
+  }
+
+  private look(quality: Quality, given: StoredResource, lifetimes: ReadonlyMap<string, Lifetime>): void {
+    if (this.views.length === 0) quality.add(given, lifetimes);
+    for (const view of this.views)
+      if (view.resource === given.resourceType) quality.add(given, lifetimes, view.quality);
   }
 }
 

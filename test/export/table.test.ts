@@ -134,6 +134,52 @@ describe('a table as Parquet, read back by DuckDB', () => {
     ]);
   });
 
+  it('keeps values of every kind over row groups, pages and dictionaries, with bounds that prune rightly', async () => {
+    const columns: TableColumn[] = [
+      { name: 'n', type: 'integer' },
+      { name: 'few', type: 'string' },
+      { name: 'many', type: 'string' },
+      { name: 'long', type: 'json' },
+      { name: 'seldom', type: 'instant' },
+      { name: 'never', type: 'string' },
+      { name: 'flag', type: 'boolean' },
+      { name: 'amount', type: 'decimal' },
+      { name: 'list', type: 'string', collection: true },
+    ];
+    const rows = Array.from({ length: 70_000 }, (_, i) => [
+      i,
+      i % 3 === 0 ? null : `näme ${i % 7}`,
+      `id-${(i * 2_654_435_761) % 4_294_967_296}`,
+      i % 100 === 0 ? 'x'.repeat(3_000 + (i % 977)) : null,
+      i % 1_000 < 3 ? `20${10 + (i % 13)}-01-01T00:00:0${i % 10}Z` : null,
+      null,
+      i % 5 === 0 ? null : i % 2 === 0,
+      i % 11 === 0 ? null : String((i % 4_001) / 4),
+      i % 4 === 0 ? null : Array.from({ length: i % 4 }, (_, k) => (k === 1 ? null : `v${(i * k) % 50}`)),
+    ]);
+    const bytes = await table('parquet', columns, rows);
+    const read = await duck(bytes, 'select * replace (epoch_ms(seldom) as seldom) from TABLE order by n');
+    const expected = rows.map((row) => [
+      ...row.slice(0, 4),
+      row[4] === null ? null : String(Date.parse(row[4] as string)),
+      ...row.slice(5, 7),
+      row[7] === null ? null : Number(row[7]),
+      row[8],
+    ]);
+    const differing = read.filter((r, i) => JSON.stringify(Object.values(r)) !== JSON.stringify(expected[i]));
+    expect([read.length, differing.length]).toEqual([70_000, 0]);
+    const pruned = await duck(
+      bytes,
+      "select count(*)::int c from TABLE where few = 'näme 4' and amount >= 900 and many >= 'id-4' and n > 60000",
+    );
+    const matching = rows.filter(
+      (r) =>
+        r[1] === 'näme 4' && Number(r[7] ?? -1) >= 900 && String(r[2]) >= 'id-4' && Number(r[0]) > 60_000,
+    );
+    expect(pruned).toEqual([{ c: matching.length }]);
+    expect(matching.length).toBeGreaterThan(0);
+  });
+
   it('is one whole table over many row groups, compressed with zstd', async () => {
     const columns: TableColumn[] = [
       { name: 'n', type: 'integer' },

@@ -1,7 +1,7 @@
 import { Decimal } from '../../core/json.js';
 import type { StoredResource } from '../../core/resource.js';
 import { parsePartialDate } from '../../fhir/dates.js';
-import { type FlatColumn, type FlatTable, flatTable } from '../flat.js';
+import { type FlatColumn, flatTable } from '../flat.js';
 import type { ColumnQuality, MeasurementQuality, QualityReport, TypeQuality } from './report.js';
 import { Distinct, Frequencies, hash32, histogram, quantile, robust, Sample } from './sketch.js';
 import { targetQuality } from './target.js';
@@ -32,6 +32,21 @@ export interface Lifetime {
 
 type Cell = number | string | null;
 
+/** What is looked over: a table whose rows are made of resources. */
+export interface QualityTable {
+  /** Type of the resources, or name of the view. */
+  readonly type: string;
+  readonly columns: readonly FlatColumn[];
+  /** Of the columns, how many at the end are there for the looking alone, and not in the table. */
+  readonly hidden: number;
+  rows(resource: StoredResource): readonly (readonly unknown[])[];
+}
+
+function flatQualityTable(type: string): QualityTable {
+  const { columns, row } = flatTable(type);
+  return { type, columns, hidden: 0, rows: (resource) => [row(resource, '')] };
+}
+
 /** Looks at every resource of an export once, in memory that does not grow with it. */
 export class Quality {
   private readonly types = new Map<string, TypeStats>();
@@ -42,11 +57,13 @@ export class Quality {
     private readonly target?: string | undefined,
   ) {}
 
-  add(resource: StoredResource, lifetimes: ReadonlyMap<string, Lifetime>): void {
-    let stats = this.types.get(resource.resourceType);
+  /** @param table the type's flat one where not given */
+  add(resource: StoredResource, lifetimes: ReadonlyMap<string, Lifetime>, table?: QualityTable): void {
+    const name = table?.type ?? resource.resourceType;
+    let stats = this.types.get(name);
     if (!stats) {
-      stats = new TypeStats(flatTable(resource.resourceType), this.asOfMs);
-      this.types.set(resource.resourceType, stats);
+      stats = new TypeStats(table ?? flatQualityTable(name), this.asOfMs);
+      this.types.set(name, stats);
     }
     stats.add(resource, lifetimes);
   }
@@ -83,16 +100,17 @@ class TypeStats {
   >;
 
   constructor(
-    private readonly table: FlatTable,
+    private readonly table: QualityTable,
     private readonly asOfMs: number,
   ) {
     this.columns = table.columns.map((c) => new ColumnStats(c));
     const named = (name: string) => table.columns.findIndex((c) => c.name === name);
+    const patient = table.columns.findLastIndex((c) => c.role === 'patient');
     this.at = {
-      patient: table.type === 'Patient' ? named('id') : named('patient_id'),
-      event: named('event_time'),
+      patient: patient < 0 ? named('id') : patient,
+      event: table.columns.findLastIndex((c) => c.role === 'event'),
       recorded: RECORDED.map(named).find((i) => i >= 0 && table.columns[i]!.role === 'date') ?? -1,
-      updated: named('last_updated'),
+      updated: table.columns.findLastIndex((c) => c.role === 'updated'),
       value: named('value_quantity_value'),
       code: named('code_code'),
       unit: named('value_quantity_unit'),
@@ -100,15 +118,16 @@ class TypeStats {
   }
 
   add(resource: StoredResource, lifetimes: ReadonlyMap<string, Lifetime>): void {
-    this.rows++;
-    const row = this.table.row(resource, '');
-    const cells = row.map((value, i) => cellOf(value, this.columns[i]!.column));
-    for (const [i, cell] of cells.entries()) this.columns[i]!.add(cell);
-    const hash = hash32(resource.id);
-    this.sample.add(hash, () => cells);
-    this.lookForTwin(resource);
-    this.lookAtDates(cells, lifetimes);
-    this.measure(cells, hash);
+    for (const [n, row] of this.table.rows(resource).entries()) {
+      this.rows++;
+      const cells = row.map((value, i) => cellOf(value, this.columns[i]!.column));
+      for (let i = 0; i < cells.length; i++) this.columns[i]!.add(cells[i]!);
+      const hash = hash32(n === 0 ? resource.id : `${resource.id} ${n}`);
+      this.sample.add(hash, () => cells);
+      if (n === 0) this.lookForTwin(resource);
+      this.lookAtDates(cells, lifetimes);
+      this.measure(cells, hash);
+    }
   }
 
   private lookForTwin(resource: StoredResource): void {
@@ -168,7 +187,9 @@ class TypeStats {
         undated: this.undated,
       },
       ...(delay ? { recordingDelay: delay } : {}),
-      columns: this.columns.map((c, i) => c.report(rows.map((row) => row[i]!))),
+      columns: this.columns
+        .slice(0, this.columns.length - this.table.hidden)
+        .map((c, i) => c.report(rows.map((row) => row[i]!))),
       measurements: [...this.measurements.values()]
         .map((m) => m.report())
         .sort((a, b) => b.rows - a.rows || (a.code < b.code ? -1 : 1)),
