@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { INDEX_PRIVACY_LEVELS, type IndexPrivacy } from '../core/blind.js';
 import { Fault } from '../core/fault.js';
 import { VALIDATION_LEVELS, type ValidationLevel } from '../fhir/validate.js';
 import { requestReseal } from '../tasks/reseal.js';
@@ -12,6 +13,7 @@ interface ListOptions extends SharedOptions {
 }
 
 interface CreateOptions extends ListOptions {
+  indexPrivacy?: IndexPrivacy;
   validation?: ValidationLevel;
   integrity?: true;
 }
@@ -37,11 +39,23 @@ export function register(program: Command): void {
       ),
     )
     .option('--integrity', 'refuse references to what is not here, and deletion of what is referred to')
+    .addOption(
+      new Option('--index-privacy <level>', 'how much the index tells whoever has a dump of the database')
+        .choices(INDEX_PRIVACY_LEVELS)
+        .default('exact'),
+    )
     .option('--json', 'print the record as JSON')
+    .addHelpText(
+      'after',
+      `
+Searches find the same at each level of --index-privacy; it stays as chosen here. exact: each value has a keyed hash, dates
+and numbers stand in clear. bucketed: values share hashes, dates are months, numbers are not kept, and what is found
+is opened and looked at. none: nothing of any value; a search opens what its types, ids, patients and references leave.`,
+    )
     .action((name: string, options: CreateOptions) =>
       withSystem(options, async ({ tenants }) => {
-        const { validation, integrity } = options;
-        show(await tenants.create(name, { validation, integrity }), options);
+        const { validation, integrity, indexPrivacy } = options;
+        show(await tenants.create(name, { validation, integrity, indexPrivacy }), options);
       }),
     );
 
@@ -173,9 +187,11 @@ function columns(record: TenantRecord): string[] {
 const created = (record: TenantRecord): string => new Date(record.createdAt).toISOString();
 
 function shown(record: TenantRecord, bytes?: bigint): Record<string, unknown> {
-  const { id, name, state, epoch, database, validation = 'as the server', integrity = false } = record;
+  const { id, name, state, epoch, database, indexPrivacy } = record;
+  const { validation = 'as the server', integrity = false } = record;
   const size = bytes === undefined ? {} : { databaseBytes: Number(bytes) };
-  return { id, name, state, epoch, database, created: created(record), validation, integrity, ...size };
+  const rules = { validation, integrity, indexPrivacy };
+  return { id, name, state, epoch, database, created: created(record), ...rules, ...size };
 }
 
 function show(record: TenantRecord, options: ListOptions, bytes?: bigint): void {

@@ -1,6 +1,6 @@
 /**
  * How much a tenant's index tells whoever has a dump of it, chosen when the tenant is made. `exact`: each value has a term
- * of its own, dates and numbers stand in clear. `bucketed`: values share terms, dates are months, numbers are bands.
+ * of its own, dates and numbers stand in clear. `bucketed`: values share terms, dates are months or years, numbers are not kept.
  * `none`: nothing of any value. Searches find the same at each level; the less the index tells, the more they open.
  */
 export type IndexPrivacy = 'exact' | 'bucketed' | 'none';

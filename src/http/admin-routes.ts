@@ -1,3 +1,4 @@
+import { INDEX_PRIVACY_LEVELS } from '../core/blind.js';
 import { Fault, invalid } from '../core/fault.js';
 import type { Jobs } from '../jobs/jobs.js';
 import { requestReseal } from '../tasks/reseal.js';
@@ -77,7 +78,9 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     handle: async ({ tenants }, { body }) => {
       const validation = optional(body, 'validation', VALIDATIONS);
       const integrity = optionalFlag(body, 'integrity');
+      const indexPrivacy = optional(body, 'indexPrivacy', INDEX_PRIVACY_LEVELS);
       const defaults = {
+        ...(indexPrivacy === undefined ? {} : { indexPrivacy }),
         ...(validation === undefined ? {} : { validation }),
         ...(integrity === undefined ? {} : { integrity }),
       };
@@ -239,8 +242,17 @@ async function tenantOf({ tenants }: AdminDeps, at: AdminRequest['at']): Promise
   return found;
 }
 
-function shownTenant({ id, name, state, epoch, createdAt, validation, integrity = false }: TenantRecord) {
-  return { id, name, state, epoch, created: instant(createdAt), validation, integrity };
+function shownTenant({
+  id,
+  name,
+  state,
+  epoch,
+  createdAt,
+  validation,
+  integrity = false,
+  indexPrivacy,
+}: TenantRecord) {
+  return { id, name, state, epoch, created: instant(createdAt), validation, integrity, indexPrivacy };
 }
 
 function shownClient({

@@ -384,6 +384,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
         multipleDelete,
         validation: request.recognised?.record.validation ?? options.validation ?? 'strict',
         integrity: request.recognised?.record.integrity ?? false,
+        indexPrivacy: request.recognised?.record.indexPrivacy,
         registry: request.recognised && (await system.store.parameters.current(request.recognised)).live,
       };
       const mode = oneParam(request, 'mode') ?? 'full';

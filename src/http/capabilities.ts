@@ -1,3 +1,4 @@
+import type { IndexPrivacy } from '../core/blind.js';
 import type { Resource } from '../core/resource.js';
 import { type ParameterRegistry, searchParametersOf, standardRegistry } from '../fhir/registry.js';
 import { requiredCodes } from '../fhir/required-codes.js';
@@ -18,6 +19,8 @@ export interface CapabilitySettings {
   /** How strictly what is written is checked, and whether references must hold; of the tenant where it is known. */
   readonly validation: ValidationLevel;
   readonly integrity: boolean;
+  /** Of the tenant where it is known. */
+  readonly indexPrivacy?: IndexPrivacy | undefined;
   /** The tenant's search parameters, its own among them; R4's alone for callers who may not know of it. */
   readonly registry?: ParameterRegistry | undefined;
 }
@@ -126,7 +129,14 @@ export function terminologyCapabilities({ base, version, date }: CapabilitySetti
   };
 }
 
-function documentation({ validation, integrity, registry }: CapabilitySettings): string {
+/** What a dump of the database shows of values at each level. */
+const INDEX_TELLS: Readonly<Record<IndexPrivacy, string>> = {
+  exact: 'keyed hashes of values, dates and numbers.',
+  bucketed: 'hashes that many values share, months in place of dates; matches are opened and looked at.',
+  none: 'nothing of values; matches are found by opening records.',
+};
+
+function documentation({ validation, integrity, registry, indexPrivacy }: CapabilitySettings): string {
   return [
     ...OWN_TYPES.map((type) => {
       const codes = (registry ?? standardRegistry).parametersOf(type).map(({ code }) => code);
@@ -135,6 +145,11 @@ function documentation({ validation, integrity, registry }: CapabilitySettings):
     `What is written is checked at the level "${validation}" unless X-Cenote-Validation names another.`,
     ...(integrity
       ? ['References must name resources that are here; what others refer to cannot be deleted.']
+      : []),
+    ...(indexPrivacy
+      ? [
+          `Index privacy level "${indexPrivacy}": ${INDEX_TELLS[indexPrivacy]} Results are the same at each level.`,
+        ]
       : []),
   ].join(' ');
 }

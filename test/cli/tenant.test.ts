@@ -55,6 +55,8 @@ describe('with DATABASE_URL', () => {
     expect((await cenote(['tenant', 'suspend', 'real'], env)).out).toContain('suspended');
     expect((await cenote(['tenant', 'resume', 'real'], env)).out).toContain('active');
     await cenote(['tenant', 'create', 'strictly', '--validation', 'minimal', '--integrity'], env);
+    const discreet = ['tenant', 'create', 'discreet', '--index-privacy', 'bucketed', '--json'];
+    expect(JSON.parse((await cenote(discreet, env)).out)).toMatchObject({ indexPrivacy: 'bucketed' });
     const set = async (...args: string[]) =>
       JSON.parse((await cenote(['tenant', 'set', 'strictly', ...args, '--json'], env)).out);
     expect(await set('--no-integrity')).toMatchObject({ validation: 'minimal', integrity: false });
@@ -70,6 +72,7 @@ describe('with DATABASE_URL', () => {
   const wrong = [
     ['tenant', 'create', 'Real'],
     ['tenant', 'create', 'real'],
+    ['tenant', 'create', 'other', '--index-privacy', 'most'],
     ['tenant', 'show', 'nobody'],
     ['tenant', 'suspend', 'nobody'],
     ['tenant', 'set', 'real'],
@@ -113,7 +116,7 @@ describe('with DATABASE_URL', () => {
     const { status, out } = await cenote(['migrate'], env);
     expect({ status, out }).toEqual({
       status: 0,
-      out: 'control database: current\ntenant real: current\ntenant strictly: current\n',
+      out: 'control database: current\ntenant discreet: current\ntenant real: current\ntenant strictly: current\n',
     });
   });
 

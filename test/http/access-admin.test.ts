@@ -68,6 +68,9 @@ describe('an administrator', () => {
       201,
     );
     await call('post', 'tenants', both(), { name: 'ward' }).expect(409);
+    await call('post', 'tenants', both(), { name: 'shy', indexPrivacy: 'most' }).expect(400);
+    const shy = await call('post', 'tenants', both(), { name: 'shy', indexPrivacy: 'none' }).expect(201);
+    expect(shy.body.indexPrivacy).toBe('none');
     const { body } = await call('get', 'tenants/ward', both()).expect(200);
     expect(body).toMatchObject({
       name: 'ward',
