@@ -16,7 +16,7 @@ const SUBJECT = /^Patient\/[A-Za-z0-9.-]{1,64}$/;
  * `POST $annotate`: what a text says, without storing anything. Body `{"text", "id"?, "date"?, "type"?, "format"?}`
  * or Parameters of these names; `format`, in the query or the body, asks for an answer in the shape of Amazon
  * Comprehend Medical, whose own body `{"Text"}` is read too, or with `fhir` for the resources that a note of this text
- * would yield, as a Bundle; they are about `subject`, by default a Patient who is not there.
+ * would yield, as a Bundle, or with `both` for the annotation and that Bundle as its `bundle`; they are about `subject`, by default a Patient who is not there.
  */
 export function annotateRoute(reader: () => Promise<TextReader>): Route {
   const handle: Handler = async (request) => {
@@ -34,7 +34,7 @@ export function annotateRoute(reader: () => Promise<TextReader>): Route {
       throw invalid('The subject is no Patient.', 'subject', 'Name it as Patient/id.');
     const annotation = await annotate(text, { id, date, type: textOf(values.type, 'type') });
     if (format === undefined) return { status: 200, json: annotation };
-    if (format === 'fhir') {
+    if (format === 'fhir' || format === 'both') {
       const resources = mapAnnotation(annotation, {
         tenantId: request.tenant.record.id,
         documentId: id,
@@ -45,7 +45,8 @@ export function annotateRoute(reader: () => Promise<TextReader>): Route {
         pipeline: version,
       });
       const entry = resources.map((resource) => ({ resource }));
-      return { status: 200, json: { resourceType: 'Bundle', type: 'collection', entry } };
+      const bundle = { resourceType: 'Bundle', type: 'collection', entry };
+      return { status: 200, json: format === 'both' ? { ...annotation, bundle } : bundle };
     }
     const withPhi =
       format === 'comprehend-entities'
@@ -69,8 +70,8 @@ export function annotateRoute(reader: () => Promise<TextReader>): Route {
 
 const byPlace = (a: Span, b: Span) => a.start - b.start || a.end - b.end;
 
-type Format = ComprehendFormat | 'fhir';
-const FORMATS: readonly Format[] = ['fhir', ...COMPREHEND_FORMATS];
+type Format = ComprehendFormat | 'fhir' | 'both';
+const FORMATS: readonly Format[] = ['fhir', 'both', ...COMPREHEND_FORMATS];
 
 function formatOf(value: unknown): Format | undefined {
   if (value === undefined || value === 'json') return undefined;

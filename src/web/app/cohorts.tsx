@@ -8,6 +8,7 @@ import { ExportPanel } from './cohorts/export.js';
 import { Members, Profile } from './cohorts/profile.js';
 import { type Criteria, inWords } from './cohorts/tree.js';
 import { Show, useLoad } from './load.js';
+import { counted } from './ui/format.js';
 
 const NAME_SYSTEM = 'https://cenote.health/fhir/cohort-name|';
 const MAX_COHORTS = 200;
@@ -145,5 +146,5 @@ function meaningOf(group: Resource): string {
 }
 
 function sizeText(patients: number): string {
-  return patients === 1 ? '1 patient' : `${patients.toLocaleString('en-US')} patients`;
+  return counted(patients, 'patient');
 }

@@ -1,6 +1,7 @@
 import './note/note.css';
 import type { JSX } from 'preact';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { type Piece, partsOf, piecesOf } from './note/pieces.js';
 import { systemName } from './words.js';
 
 /** A mention as `$annotation` and `$annotate` give it. */
@@ -18,72 +19,102 @@ export interface Mention {
   because?: Record<string, string>;
 }
 
+interface Marked {
+  readonly text: string;
+  readonly mentions: readonly Mention[];
+  readonly chosen: Mention | undefined;
+  readonly onChoose: (mention: Mention) => void;
+  readonly onPeek?: ((mention: Mention | undefined) => void) | undefined;
+}
+
 /**
  * The note with its mentions marked; overlapping ones give way to the earlier and longer. A word under the pointer or
- * with the focus is peeked at; a press chooses it.
+ * with the focus is peeked at; a press chooses it. A long note is marked piece by piece, as its pieces come near the
+ * screen: until then they are plain text, which takes the same room and can be found and read.
  */
-export function MarkedText({
-  text,
-  mentions,
-  chosen,
-  onChoose,
-  onPeek,
-}: {
-  text: string;
-  mentions: readonly Mention[];
-  chosen: Mention | undefined;
-  onChoose: (mention: Mention) => void;
-  onPeek?: (mention: Mention | undefined) => void;
-}): JSX.Element {
-  const mark = useRef<HTMLButtonElement>(null);
+export function MarkedText({ text, mentions, ...marked }: Marked): JSX.Element {
+  const note = useRef<HTMLDivElement>(null);
+  const { chosen } = marked;
   useEffect(() => {
     // What was pressed is in sight already: only what was chosen elsewhere is brought there.
-    const box = mark.current?.getBoundingClientRect();
-    if (box && (box.top < 0 || box.bottom > innerHeight)) mark.current?.scrollIntoView({ block: 'center' });
+    const mark = note.current?.querySelector('mark.chosen');
+    const box = mark?.getBoundingClientRect();
+    if (box && (box.top < 0 || box.bottom > innerHeight)) mark!.scrollIntoView({ block: 'center' });
   }, [chosen]);
-  const parts = useMemo(() => partsOf(text, mentions), [text, mentions]);
+  const pieces = useMemo(() => piecesOf(text, mentions), [text, mentions]);
   return (
-    <div class="note">
-      {parts.map((part, i) =>
-        typeof part === 'string' ? (
-          <span key={i}>{part}</span>
-        ) : (
-          <mark
-            key={i}
-            class={`m ${part.type}${part.accepted ? '' : ' refused'}${part === chosen ? ' chosen' : ''}`}
-          >
-            <button
-              type="button"
-              class="words"
-              ref={part === chosen ? mark : undefined}
-              title={onPeek ? undefined : titleOf(part)}
-              aria-description={titleOf(part)}
-              aria-pressed={part === chosen}
-              onClick={() => onChoose(part)}
-              onPointerEnter={() => onPeek?.(part)}
-              onPointerLeave={() => onPeek?.(undefined)}
-              onFocus={() => onPeek?.(part)}
-              onBlur={() => onPeek?.(undefined)}
-            >
-              {part.accepted ? text.slice(part.start, part.end) : <s>{text.slice(part.start, part.end)}</s>}
-            </button>
-          </mark>
-        ),
-      )}
+    <div class="note" ref={note}>
+      {pieces.map((piece, i) => (
+        <MarkedPiece
+          key={piece.start}
+          {...marked}
+          chosen={chosen && chosen.start >= piece.start && chosen.start < piece.end ? chosen : undefined}
+          text={text}
+          piece={piece}
+          first={i === 0}
+        />
+      ))}
     </div>
   );
 }
 
-function partsOf(text: string, mentions: readonly Mention[]): (string | Mention)[] {
-  const parts: (string | Mention)[] = [];
-  let at = 0;
-  for (const mention of [...mentions].sort((a, b) => a.start - b.start || b.end - a.end)) {
-    if (mention.start < at) continue;
-    if (mention.start > at) parts.push(text.slice(at, mention.start));
-    parts.push(mention);
-    at = mention.end;
-  }
-  return [...parts, text.slice(at)];
+function MarkedPiece({
+  text,
+  piece,
+  first,
+  chosen,
+  onChoose,
+  onPeek,
+}: Omit<Marked, 'mentions'> & { readonly piece: Piece<Mention>; readonly first: boolean }): JSX.Element {
+  const [near, setNear] = useState(first);
+  const holder = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (near) return;
+    const watch = new IntersectionObserver(
+      (seen) => seen.some((s) => s.isIntersecting) && setNear(true),
+      // A screen ahead, so that nobody sees it happen.
+      { rootMargin: '100% 0px' },
+    );
+    watch.observe(holder.current!);
+    return () => watch.disconnect();
+  }, [near]);
+  const marked = near || chosen !== undefined;
+  const parts = useMemo(() => (marked ? partsOf(text, piece) : []), [marked, text, piece]);
+  return (
+    <div class="piece" ref={holder}>
+      {marked
+        ? parts.map((part, i) =>
+            typeof part === 'string' ? (
+              <span key={i}>{part}</span>
+            ) : (
+              <mark
+                key={i}
+                class={`m ${part.type}${part.accepted ? '' : ' refused'}${part === chosen ? ' chosen' : ''}`}
+              >
+                <button
+                  type="button"
+                  class="words"
+                  title={onPeek ? undefined : titleOf(part)}
+                  aria-description={titleOf(part)}
+                  aria-pressed={part === chosen}
+                  onClick={() => onChoose(part)}
+                  onPointerEnter={() => onPeek?.(part)}
+                  onPointerLeave={() => onPeek?.(undefined)}
+                  onFocus={() => onPeek?.(part)}
+                  onBlur={() => onPeek?.(undefined)}
+                >
+                  {part.accepted ? (
+                    text.slice(part.start, part.end)
+                  ) : (
+                    <s>{text.slice(part.start, part.end)}</s>
+                  )}
+                </button>
+              </mark>
+            ),
+          )
+        : text.slice(piece.start, piece.end)}
+    </div>
+  );
 }
 
 function titleOf(m: Mention): string {

@@ -1,32 +1,19 @@
 import './patients.css';
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { type Bundle, nextLink, type Resource, request, resources } from './api.js';
+import { type Bundle, type Resource, request } from './api.js';
 import { Failure, type Loaded, useLoad, Waiting } from './load.js';
+import { queryOf } from './patients-query.js';
 import { countText } from './ui/format.js';
+import { More, usePages } from './ui/pages.js';
 import { ageOf, conceptText, personName } from './words.js';
 
-const PAGE = 30;
 const TYPING_MS = 200;
 
 /** What was typed last, so that coming back from a patient finds the list again. Never in an address: it may be a name. */
 let remembered = '';
 export function forgetSearch(): void {
   remembered = '';
-}
-
-/** Dates are birth dates, what has digits is an identifier, every other word part of a name; all must hold. */
-export function queryOf(text: string): string {
-  const query = new URLSearchParams();
-  for (const word of text.trim().split(/\s+/).filter(Boolean)) {
-    const by = /^\d{4}(-\d{2}){0,2}$/.test(word) ? 'birthdate' : /\d/.test(word) ? 'identifier' : 'name';
-    // A comma would mean "or", as in "Holloway, Margaret".
-    const value = word.replace(/,+$/, '').replace(/([\\$,|])/g, by === 'identifier' ? '$1' : '\\$1');
-    if (value) query.append(by, value);
-  }
-  query.append('_count', String(PAGE));
-  query.append('_total', 'accurate');
-  return `Patient?${query}`;
 }
 
 export function Patients(): JSX.Element {
@@ -113,19 +100,9 @@ function List({
   readonly asked: string;
   readonly onClear: () => void;
 }): JSX.Element {
-  const [pages, setPages] = useState([first]);
-  const [problem, setProblem] = useState<string>();
-  const patients = pages.flatMap(resources);
-  const next = nextLink(pages.at(-1)!);
+  const pages = usePages(first);
+  const patients = pages.all;
   if (patients.length === 0) return <Nobody asked={asked} onClear={onClear} />;
-  const more = async () => {
-    setProblem(undefined);
-    try {
-      setPages([...pages, await request<Bundle>(next!)]);
-    } catch (error) {
-      setProblem((error as Error).message);
-    }
-  };
   return (
     <>
       <p class="quiet found" role="status">
@@ -138,14 +115,7 @@ function List({
           </li>
         ))}
       </ul>
-      {problem && <Failure message={problem} />}
-      {next && (
-        <p>
-          <button type="button" onClick={more}>
-            More
-          </button>
-        </p>
-      )}
+      <More of={pages} />
     </>
   );
 }

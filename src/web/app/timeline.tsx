@@ -10,6 +10,7 @@ import { EventList } from './timeline/list.js';
 import { Overview } from './timeline/overview.js';
 import { ResultPicker } from './timeline/result-picker.js';
 import { seriesOf } from './timeline/results.js';
+import { counted } from './ui/format.js';
 
 /** Up to so many events no bands are shown meanwhile: they are read at once, and what flashes by unsettles. */
 const FEW = 1_000;
@@ -209,7 +210,7 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
   );
 }
 
-const count = (n: number): string => `${n.toLocaleString('en-US')} ${n === 1 ? 'event' : 'events'}`;
+const count = (n: number): string => counted(n, 'event');
 
 /** A day that is asked for; it counts once it is whole. */
 function DayField({

@@ -6,14 +6,12 @@ import { Failure, Waiting } from './load.js';
 import { Legend, MarkedText, type Mention, MentionDetail } from './marked.js';
 import { EXAMPLES } from './try-examples.js';
 import { Choice } from './ui/choice.js';
-import { countText } from './ui/format.js';
+import { counted, countText } from './ui/format.js';
 import { Json } from './ui/json.js';
 import { conceptText } from './words.js';
 
 /** The server reads no longer note than this. */
 const MAX_CHARACTERS = 4_000_000;
-/** Beyond this a browser is slow to draw every mention: the first part is shown. */
-const MAX_DRAWN = 100_000;
 
 interface Understood {
   readonly text: string;
@@ -23,11 +21,11 @@ interface Understood {
 
 async function understand(text: string, signal: AbortSignal): Promise<Understood> {
   const body = { resourceType: 'Parameters', parameter: [{ name: 'text', valueString: text }] };
-  const [annotation, bundle] = await Promise.all([
-    request<{ mentions: Mention[] }>('$annotate', { method: 'POST', body, signal }),
-    request<Bundle>('$annotate?format=fhir', { method: 'POST', body, signal }),
-  ]);
-  return { text, mentions: annotation.mentions, bundle };
+  const { mentions, bundle } = await request<{ mentions: Mention[]; bundle: Bundle }>(
+    '$annotate?format=both',
+    { method: 'POST', body, signal },
+  );
+  return { text, mentions, bundle };
 }
 
 export function TryIt(): JSX.Element {
@@ -148,7 +146,7 @@ function Result({ read, stale }: { readonly read: Understood; readonly stale: bo
       <p role="status">
         {read.mentions.length === 0
           ? 'Nothing of medicine was found in it.'
-          : `${countText(accepted)} understood, ${countText(refused)} refused as facts about the patient, ${countText(facts.length)} FHIR ${facts.length === 1 ? 'resource' : 'resources'}`}
+          : `${countText(accepted)} understood, ${countText(refused)} refused as facts about the patient, ${counted(facts.length, 'FHIR resource')}`}
         {stale && <span class="quiet"> · of the note as it was when it was read</span>}
       </p>
       {view === 'text' ? (
@@ -162,17 +160,10 @@ function Result({ read, stale }: { readonly read: Understood; readonly stale: bo
 
 function AsText({ read }: { readonly read: Understood }): JSX.Element {
   const [chosen, setChosen] = useState<Mention>();
-  const cut = read.text.length > MAX_DRAWN;
-  const text = cut ? read.text.slice(0, MAX_DRAWN) : read.text;
-  const mentions = cut ? read.mentions.filter((m) => m.end <= MAX_DRAWN) : read.mentions;
+  const { text, mentions } = read;
   return (
     <>
       <Legend mentions={mentions} />
-      {cut && (
-        <p class="notice">
-          The first {countText(MAX_DRAWN)} characters are shown; all {countText(read.text.length)} were read.
-        </p>
-      )}
       <div class="columns">
         <MarkedText text={text} mentions={mentions} chosen={chosen} onChoose={setChosen} />
         {chosen && <MentionDetail mention={chosen} />}

@@ -1,8 +1,9 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { type Bundle, nextLink, type Resource, request, resources, session } from '../api.js';
-import { Failure, Show, useLoad } from '../load.js';
-import { whenText } from '../ui/format.js';
+import { type Bundle, type Resource, request, session } from '../api.js';
+import { Show, useLoad } from '../load.js';
+import { countText, whenText } from '../ui/format.js';
+import { More, usePages } from '../ui/pages.js';
 import { Scroll } from '../ui/scroll.js';
 import { decodeBase64 } from '../words.js';
 
@@ -137,11 +138,9 @@ const OUTCOMES: Readonly<Record<string, readonly [state: string, says: string]>>
 };
 
 function Events({ first, patient }: { readonly first: Bundle; readonly patient: string }): JSX.Element {
-  const [pages, setPages] = useState([first]);
-  const [problem, setProblem] = useState<string>();
-  const events = pages.flatMap(resources);
+  const pages = usePages(first);
+  const events = pages.all;
   const sought = `Patient/${patient.trim().replace(/^Patient\//, '')}`;
-  const next = nextLink(pages.at(-1)!);
   if (events.length === 0)
     return (
       <div class="nothing">
@@ -150,18 +149,10 @@ function Events({ first, patient }: { readonly first: Bundle; readonly patient: 
         </p>
       </div>
     );
-  const more = async () => {
-    setProblem(undefined);
-    try {
-      setPages([...pages, await request<Bundle>(next!)]);
-    } catch (error) {
-      setProblem((error as Error).message);
-    }
-  };
   return (
     <>
       <p class="quiet" role="status">
-        {events.length} shown{next ? ', more follow' : ''}
+        {countText(events.length)} shown{pages.hasMore ? ', more follow' : ''}
       </p>
       <Scroll label="Audit events">
         <table class="audit">
@@ -181,14 +172,7 @@ function Events({ first, patient }: { readonly first: Bundle; readonly patient: 
           </tbody>
         </table>
       </Scroll>
-      {problem && <Failure message={problem} />}
-      {next && (
-        <p>
-          <button type="button" onClick={more}>
-            More
-          </button>
-        </p>
-      )}
+      <More of={pages} />
     </>
   );
 }

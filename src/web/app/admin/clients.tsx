@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { Show, useLoad } from '../load.js';
 import { Confirm } from '../ui/confirm.js';
-import { whenText } from '../ui/format.js';
+import { counted, whenText } from '../ui/format.js';
 import { Json } from '../ui/json.js';
 import { admin, type Client, type Tenant, tenantPath } from './admin-api.js';
 import { RegisterClient } from './register-client.js';
@@ -110,9 +110,7 @@ function Row({
       </dl>
       {c.jwks && (
         <details>
-          <summary>
-            Key set, {keys.length} {keys.length === 1 ? 'key' : 'keys'}
-          </summary>
+          <summary>Key set, {counted(keys.length, 'key')}</summary>
           <p class="quiet">
             {keys.map((k) => [k.kid, k.alg ?? k.kty, k.crv].filter(Boolean).join(' ')).join('; ')}
           </p>

@@ -1,6 +1,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { request } from '../api.js';
+import { counted, plural } from '../ui/format.js';
 import { CodePicker } from './codes.js';
 import {
   type Branch,
@@ -71,7 +72,7 @@ export function Builder({ onMade }: { onMade: (id: string) => void }): JSX.Eleme
       <BranchEditor branch={root} counts={counts} onChange={setRoot} onRemove={undefined} />
       <p class="total" role="status">
         <strong>{preview.value ? preview.value.size.toLocaleString('en-US') : '…'}</strong>{' '}
-        {preview.value?.size === 1 ? 'patient' : 'patients'}
+        {plural(preview.value?.size ?? 0, 'patient')}
         {preview.busy && <span class="quiet"> counting…</span>}
       </p>
       {preview.problem && (
@@ -237,11 +238,7 @@ function BranchEditor({
 }
 
 function Count({ n }: { n: number | undefined }): JSX.Element | null {
-  return n === undefined ? null : (
-    <span class="size quiet">
-      {n.toLocaleString('en-US')} {n === 1 ? 'patient' : 'patients'}
-    </span>
-  );
+  return n === undefined ? null : <span class="size quiet">{counted(n, 'patient')}</span>;
 }
 
 function LeafEditor({

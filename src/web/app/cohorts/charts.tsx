@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import { counted } from '../ui/format.js';
 
 /** Colours of up to four cohorts, by number. */
 const colourOf = (i: number): string => `c${i % 4}`;
@@ -69,9 +70,7 @@ export function Keys({ names, sizes }: { names: readonly string[]; sizes: readon
       {names.map((name, i) => (
         <li key={name}>
           <span class={`swatch ${colourOf(i)}`} /> {name}{' '}
-          <span class="quiet">
-            {sizes[i]!.toLocaleString('en-US')} {sizes[i] === 1 ? 'patient' : 'patients'}
-          </span>
+          <span class="quiet">{counted(sizes[i]!, 'patient')}</span>
         </li>
       ))}
     </ul>

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { type Coding, type Resource, request } from '../api.js';
 import { Show, useLoad } from '../load.js';
+import { plural } from '../ui/format.js';
 import { type BarRow, Bars, Keys, Lines } from './charts.js';
 import { CodePicker } from './codes.js';
 
@@ -99,8 +100,9 @@ function Charts({
         <p>
           {comparison.overlap.map((o) => (
             <span key={o.of.join()} class="overlap">
-              <strong>{o.patients.toLocaleString('en-US')}</strong> patients are in both (
-              {Math.round(o.share * 100)} % of {comparison.inAny.toLocaleString('en-US')}).
+              <strong>{o.patients.toLocaleString('en-US')}</strong>{' '}
+              {plural(o.patients, 'patient is', 'patients are')} in both ({Math.round(o.share * 100)} % of{' '}
+              {comparison.inAny.toLocaleString('en-US')}).
             </span>
           ))}
         </p>

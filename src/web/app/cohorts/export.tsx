@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Resource } from '../api.js';
 import { Show, useLoad } from '../load.js';
+import { counted } from '../ui/format.js';
 import { download, type Export, type ExportFile, runExport } from './export-api.js';
 import { Quality } from './quality.js';
 import { columnsOf, readView, VIEWS, withColumns } from './views.js';
@@ -230,10 +231,7 @@ function Files({ of, onProblem }: { of: Export; onProblem: (problem: string) => 
             <button type="button" onClick={() => take(file)}>
               {file.name}
             </button>{' '}
-            <span class="quiet">
-              {file.count !== undefined &&
-                `${file.count.toLocaleString('en-US')} ${file.count === 1 ? 'row' : 'rows'}`}
-            </span>
+            <span class="quiet">{file.count !== undefined && counted(file.count, 'row')}</span>
           </li>
         ))}
       </ul>

@@ -1,4 +1,4 @@
-import { countText } from '../ui/format.js';
+import { counted, countText } from '../ui/format.js';
 import { isLive, type Job } from './jobs-api.js';
 
 /** What a part of the progress is out of: each counts up to its partner. */
@@ -31,9 +31,7 @@ const COUNTED: readonly (readonly [key: string, one: string, many: string])[] = 
 export function progressText({ progress }: Job): string {
   const said = COUNTED.flatMap(([key, one, many]) => {
     const n = progress[key];
-    return n === undefined || (n === 0 && key !== 'resources')
-      ? []
-      : [`${countText(n)} ${n === 1 ? one : many}`];
+    return n === undefined || (n === 0 && key !== 'resources') ? [] : [counted(n, one, many)];
   });
   for (const [done, all, unit] of PAIRS)
     if (unit !== 'bytes' && (progress[all] ?? 0) > 1)

@@ -12,6 +12,13 @@ export function bytesText(bytes: number): string {
 
 export const countText = (n: number): string => n.toLocaleString('en-US');
 
+/** `1 patient`, `7 patients`, `1,200 patients`; `many` where an s does not do. */
+export const counted = (n: number, one: string, many = `${one}s`): string =>
+  `${countText(n)} ${plural(n, one, many)}`;
+
+/** The word alone. */
+export const plural = (n: number, one: string, many = `${one}s`): string => (n === 1 ? one : many);
+
 export const percentText = (share: number): string => `${Math.round(share * 100)} %`;
 
 /** `2026-11-23 14:05`, in the reader's own time zone; clinical readers sort by it. */
