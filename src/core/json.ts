@@ -86,6 +86,9 @@ interface LossyNumber {
   readonly raw: string;
 }
 
+/** Elements of one list, where values are limited: no list of a resource or a bundle may have more anyway. */
+const MAX_ELEMENTS = 250_000;
+
 const QUOTE = 34;
 const BACKSLASH = 92;
 const OPEN_BRACE = 123;
@@ -104,7 +107,8 @@ const DOT = 46;
  * @throws Fault `invalid` with line and column (never the text) for JSON that is malformed, nested deeper than
  * `MAX_JSON_DEPTH`, has a member twice, a member `__proto__`, a NUL or half a surrogate pair; RFC 8259 leaves these
  * open and readers disagree about them, so that what was signed or checked need not be what is read. `too-large` for
- * more values than `maxValues`: a million of them are 2 MB, and would keep everybody else waiting.
+ * more values than `maxValues`, or a list of more than `MAX_ELEMENTS` where they are limited: a million of them are 2 MB, and
+ * would keep everybody else waiting.
  */
 export function parseJson(text: string, maxValues = Number.POSITIVE_INFINITY): unknown {
   const lossy = scan(text, maxValues);
@@ -146,6 +150,7 @@ const levels: Level[] = [];
  */
 function scan(text: string, maxValues: number): LossyNumber[] {
   let values = 1;
+  const maxElements = Number.isFinite(maxValues) ? MAX_ELEMENTS : Number.POSITIVE_INFINITY;
   const lossy: LossyNumber[] = [];
   const end = text.length;
   let depth = 0;
@@ -196,7 +201,12 @@ function scan(text: string, maxValues: number): LossyNumber[] {
       }
       if (depth > 0) {
         if (level.isObject) nameNext = true;
-        else level.index++;
+        else if (++level.index >= maxElements) {
+          throw new Fault('too-large', `A list in the JSON has more than ${maxElements} elements.`, {
+            issueCode: 'too-costly',
+            remedy: 'Send it in smaller pieces, or use the import.',
+          });
+        }
       }
     } else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
       if (depth === MAX_JSON_DEPTH) {

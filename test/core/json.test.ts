@@ -82,6 +82,13 @@ describe('JSON', () => {
     expect(messageOf(text)).toContain(part);
   });
 
+  it('refuses lists without end where values are limited, before anything is made of them', () => {
+    const list = (n: number) => `[${'{},'.repeat(n - 1)}{}]`;
+    expect(parseJson(list(250_000), 4_000_000)).toHaveLength(250_000);
+    expect(() => parseJson(list(250_001), 4_000_000)).toThrow(/more than 250000 elements/);
+    expect(parseJson(list(250_001))).toHaveLength(250_001);
+  });
+
   it('never repeats the text in a fault', () => {
     expect(messageOf('{"name":"Jane Roe" "x"')).not.toContain('Jane');
   });

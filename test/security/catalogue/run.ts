@@ -12,6 +12,7 @@ import { openSystem } from '../../../src/system.js';
 import { emptyDataDir } from '../../../src/tenancy/data-dir.js';
 import { embeddedServer } from '../../../src/tenancy/server.js';
 import { CANARY, openLab, startKeyServer } from './lab.js';
+import type { LoopDelay } from './loop-delay.js';
 import { ROWS } from './rows.js';
 import { Trial } from './trial.js';
 
@@ -38,7 +39,9 @@ const lab = await openLab(system, port, keyServer, server.address);
 let failed = 0;
 let passed = 0;
 let worst = 0;
-console.log('row    inputs  right  slowest ms  loop p99 ms  what');
+let worstWall = 0;
+let burst = 0;
+console.log('row    inputs  right  slowest ms  loop p99 ms  longest work ms  what');
 for (const row of rows) {
   child.send('reset');
   await told(child);
@@ -49,14 +52,19 @@ for (const row of rows) {
     trial.check('the row runs to its end', false, error instanceof Error ? error.message : String(error));
   }
   child.send('delay');
-  const delay = await told<{ p99: number; max: number }>(child);
-  if (PARSERS.test(row.id)) worst = Math.max(worst, delay.p99);
+  const delay = await told<LoopDelay>(child);
+  if (PARSERS.test(row.id)) {
+    worst = Math.max(worst, delay.p99);
+    worstWall = Math.max(worstWall, delay.wallP99);
+    burst = Math.max(burst, delay.burst);
+  }
   const cells = [
     row.id.padEnd(6),
     String(trial.inputs.length).padStart(6),
     String(trial.right).padStart(6),
     trial.slowestMs.toFixed(0).padStart(11),
     delay.p99.toFixed(1).padStart(12),
+    delay.burst.toFixed(0).padStart(16),
   ];
   console.log(`${cells.join(' ')}  ${row.title}`);
   for (const { name, wrong } of trial.inputs)
@@ -67,7 +75,7 @@ for (const row of rows) {
 check(
   'the event loop of the server, parser attacks',
   worst < MAX_P99_MS,
-  `p99 ${worst.toFixed(1)} ms at most`,
+  `p99 ${worst.toFixed(1)} ms at most (${worstWall.toFixed(1)} ms with what other programs took), longest work ${burst.toFixed(0)} ms`,
 );
 
 await lab.close();
