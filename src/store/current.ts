@@ -18,9 +18,12 @@ export function rowKey(rtype: number, rid: bigint): string {
   return `${rtype}/${rid}`;
 }
 
-const CLAIM = `insert into locator (rtype, rid, chk, part)
-  select * from unnest($1::smallint[], $2::bigint[], $3::int[], $4::int[]) order by 1, 2
-  on conflict (rtype, rid) do nothing returning rtype, rid`;
+/** Answers with those that were there before: of a first load none, while naming the others costs as much as adding them. */
+const CLAIM = `with k as materialized (
+    select * from unnest($1::smallint[], $2::bigint[], $3::int[], $4::int[]) as k (rtype, rid, chk, part)),
+  claimed as (insert into locator (rtype, rid, chk, part) select * from k order by 1, 2
+    on conflict (rtype, rid) do nothing returning rtype, rid)
+  select rtype, rid from k where (rtype, rid) not in (select rtype, rid from claimed)`;
 
 /** Writers exclude each other by either lock; only `update`, for deletions, excludes those who write references too. */
 const lockStatement = (strength: 'update' | 'no key update') =>
@@ -76,11 +79,9 @@ export async function lockCurrent(
   db: Queryable,
   writes: readonly PreparedWrite[],
 ): Promise<Map<string, Current>> {
-  const inOrder = [...writes].sort(
-    (a, b) => a.rtype - b.rtype || (a.rid < b.rid ? -1 : a.rid > b.rid ? 1 : 0),
-  );
+  const inOrder = inLockOrder(writes);
   const claims = inOrder.filter((w) => w.body);
-  const claimed = new Set<string>();
+  const there = new Set<string>();
   if (claims.length > 0) {
     const rows = await run<{ rtype: number; rid: bigint }>(
       db,
@@ -93,9 +94,9 @@ export async function lockCurrent(
       ],
       'store-claim',
     );
-    for (const row of rows) claimed.add(rowKey(row.rtype, row.rid));
+    for (const row of rows) there.add(rowKey(row.rtype, row.rid));
   }
-  const others = inOrder.filter((w) => !claimed.has(rowKey(w.rtype, w.rid)));
+  const others = inOrder.filter((w) => !w.body || (there.size > 0 && there.has(rowKey(w.rtype, w.rid))));
   const found = new Map<string, Current>();
   if (others.length === 0) return found;
   const located = new Map<string, LocatorRow>();
@@ -133,4 +134,20 @@ export async function lockCurrent(
     });
   }
   return found;
+}
+
+/** By type and id. Typed arrays are sorted without calling back, which is most of the time where there are thousands. */
+function inLockOrder(writes: readonly PreparedWrite[]): PreparedWrite[] {
+  const byType = new Map<number, Map<bigint, PreparedWrite>>();
+  for (const write of writes) {
+    const own = byType.get(write.rtype);
+    if (own) own.set(write.rid, write);
+    else byType.set(write.rtype, new Map([[write.rid, write]]));
+  }
+  const inOrder: PreparedWrite[] = [];
+  for (const rtype of [...byType.keys()].sort((a, b) => a - b)) {
+    const own = byType.get(rtype)!;
+    for (const rid of new BigInt64Array(own.keys() as Iterable<bigint>).sort()) inOrder.push(own.get(rid)!);
+  }
+  return inOrder;
 }

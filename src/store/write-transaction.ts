@@ -94,7 +94,9 @@ export class WriteTransaction implements StoreTransaction {
     if (prepared.length >= COPY_FROM_WRITES)
       await this.client.query(`set local lock_timeout = '${BULK_LOCK_TIMEOUT_MS}ms'`);
     const current = await lockCurrent(this.client, prepared);
-    const decisions = prepared.map((w) => decide(w, current.get(rowKey(w.rtype, w.rid)), this.now));
+    const standing = (w: PreparedWrite) =>
+      current.size === 0 ? undefined : current.get(rowKey(w.rtype, w.rid));
+    const decisions = prepared.map((w) => decide(w, standing(w), this.now));
     const changes = decisions.filter((d) => d.outcome !== 'unchanged');
     if (changes.length > 0) {
       const owners = changes.map(({ write }) => ownerOf(write)).filter((owner) => owner !== null);
