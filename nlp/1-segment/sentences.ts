@@ -226,7 +226,10 @@ function splitBlock(
       close(token.text === ',' ? i + 1 : i);
       continue;
     }
-    if (i > from && startsInlineItem(text, tokens, i, last, item)) {
+    if (
+      i > from &&
+      (startsInlineItem(text, tokens, i, last, item) || (isRoundBox(tokens, i) && isRoundBox(tokens, from)))
+    ) {
       close(i);
       listItem = true;
     }
@@ -270,6 +273,13 @@ function boxesFollow(text: string, at: number): boolean {
 function isBox(tokens: readonly Token[], i: number): boolean {
   if (tokens[i - 1]?.text === '[') return true;
   return tokens[i - 2]?.text === '[' && /^[xX✓]$/.test(tokens[i - 1]!.text);
+}
+
+/** `( )` or `(x)`: a box only where its line begins with one. */
+function isRoundBox(tokens: readonly Token[], i: number): boolean {
+  if (tokens[i]!.text !== '(') return false;
+  const next = tokens[i + 1]?.text;
+  return next === ')' || (/^[xX✓]$/.test(next ?? '') && tokens[i + 2]?.text === ')');
 }
 
 const CLOSERS = new Set([')', '"', "'", ']', '”', '’', '**', '*', '?', '!', '.']);

@@ -46,11 +46,18 @@ export function normalizeTitle(title: string): string {
 /** The row for exactly these words, or undefined. */
 export function exactTitle(title: string): Title | undefined {
   const words = normalizeTitle(title);
-  return (
+  const found =
     known.get(words) ??
-    known.get(words.replace(/^(?:the|his|her|patient'?s?|admitting|brief|pertinent|relevant|other) /, ''))
-  );
+    known.get(words.replace(/^(?:the|his|her|patient'?s?|admitting|brief|pertinent|relevant|other) /, ''));
+  // `Problem list (inactive)`: what the brackets of a title say holds for what is listed below it.
+  if (!found || found.default || !title.includes('(')) return found;
+  if (BYGONE.test(title)) return { ...found, default: 'past' };
+  return TO_CHOOSE.test(title) ? { ...found, default: 'possible' } : found;
 }
+
+/** `Diagnosis (circle one)`: what a form offers. */
+const TO_CHOOSE = /\((?:please )?(?:circle|tick|check|select|choose|mark)\b/i;
+const BYGONE = /\((?:inactive|resolved|past|historical|old|previous)\)/i;
 
 /** The kind that keywords inside an unknown title suggest, or undefined. */
 export function titleByKeyword(title: string): Title | undefined {

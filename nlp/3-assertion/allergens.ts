@@ -51,6 +51,14 @@ const ENDS = new Set([
   'tolerates',
   'medications',
   'meds',
+  'changed',
+  'switched',
+  'therefore',
+  'so',
+  'then',
+  'instead',
+  'now',
+  'received',
 ]);
 const AFTER_MAX_TOKENS = 40;
 

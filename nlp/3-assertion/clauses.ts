@@ -208,11 +208,19 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
     if (starts[i - first]) break;
   }
   if (!verb) return at;
-  for (let i = cue.first - 1; i > at; i--) {
+  // `He had gout, resolved.`: a comma right before a cue that ends its clause parts nothing.
+  const from =
+    tokens[cue.first - 1]!.norm === ',' && endsClause(clauses, cue) ? cue.first - 2 : cue.first - 1;
+  for (let i = from; i > at; i--) {
     const word = tokens[i]!.norm;
     if (word === 'and' || word === ',' || word === 'but') return i + 1;
   }
   return at;
+}
+
+function endsClause({ tokens, last }: Clauses, cue: Cue): boolean {
+  const after = tokens[cue.last]?.norm;
+  return cue.last >= last || after === '.' || after === ';' || after === ')';
 }
 
 /** The answer ends the sentence or is followed by a mark: `Diabetes: no, asthma: yes`. */

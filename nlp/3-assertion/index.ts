@@ -13,6 +13,7 @@ import type { NlpStage } from '../pipeline.js';
 import { findAllergens } from './allergens.js';
 import { backwardStart, type Clauses, forwardEnd, readClauses } from './clauses.js';
 import type { Cue, CueRow } from './cues.js';
+import { type Answer, afterPlaceholder, answerAfter, boxOf, readSigns, type Signs } from './forms.js';
 import { findPeople, type PersonRow, subjectOf } from './people.js';
 
 /** Stage `assertion`: whether each mention is so, when, and of whom. */
@@ -75,7 +76,7 @@ export function assertMentions(input: AnnotatedText): Mention[] {
         targets.length > 0 ? findAllergens(tokens, sentence.firstToken, sentence.lastToken) : undefined;
       const people =
         targets.length > 0
-          ? findPeople(tokens, sentence.firstToken, sentence.lastToken, clauses.starts).filter(
+          ? findPeople(tokens, sentence.firstToken, sentence.lastToken, clauses.starts, targets).filter(
               // `victim of intimate partner abuse`: a person in a name is not the one of whom the rest is said.
               ({ word }) => !targets.some(({ named, first, last }) => named && word >= first && word < last),
             )
@@ -83,14 +84,19 @@ export function assertMentions(input: AnnotatedText): Mention[] {
       const pronoun = about !== undefined && startsWithPronounOf(tokens, sentence, about) ? about : undefined;
       const question = isQuestion(tokens, sentence);
       const box = boxOf(tokens, sentence);
+      const signs = targets.length > 0 ? readSigns(tokens, sentence, targets[0]!.first) : undefined;
       for (const target of targets) {
         const person =
           people.find((scope) => target.first >= scope.from && target.last <= scope.to)?.row ?? pronoun;
-        result[target.index] = decide(mentions[target.index]!, target, {
+        const mention = mentions[target.index]!;
+        result[target.index] = decide(mention, target, {
           section,
           person,
           question,
           box,
+          signs,
+          answer: answerAfter(input.text, mention.end),
+          placeholder: afterPlaceholder(input.text, mention.start),
           allergen: allergens![target.first - sentence.firstToken] === 1,
           tokens,
         });
@@ -200,6 +206,8 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
       }
     }
   }
+  holdFor(clauses, targets);
+  ifThen(clauses, targets);
   for (const { row, text } of carried) {
     for (const target of targets) {
       if (row.types && !row.types.includes(target.type)) continue;
@@ -207,6 +215,46 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
     }
   }
 }
+
+const HOLD_FOR: CueRow = {
+  effect: 'conditional',
+  scope: 'after',
+  cues: ['hold'],
+  types: ['diagnosis', 'symptom'],
+  example: '% metoprolol for {bradycardia}.',
+};
+
+/** `Hold metoprolol for bradycardia`: an order for when it happens; `held for` tells that it did. */
+function holdFor({ cues, tokens }: Clauses, targets: readonly Target[]): void {
+  for (const cue of cues) {
+    if (cue.text !== 'hold') continue;
+    const drug = targets.find(({ type, first }) => type === 'medication' && first >= cue.last);
+    if (!drug) continue;
+    for (const target of targets) {
+      if (!HOLD_FOR.types!.includes(target.type) || target.first <= drug.last) continue;
+      if (tokens[target.first - 1]!.norm === 'for')
+        target.hits.push({ row: HOLD_FOR, text: 'hold for', distance: target.first - cue.last, cue });
+    }
+  }
+}
+
+const IF_THEN: CueRow = { ...HOLD_FOR, cues: ['if'], example: 'If EF is low then {ICD}.' };
+
+/** `If the echo shows a low EF then ICD`: a verb ends the scope of the condition, not what is made of it. */
+function ifThen({ cues, tokens, first }: Clauses, targets: readonly Target[]): void {
+  const cue = cues.find(({ text }) => text === 'if' || text.startsWith('if '));
+  if (!cue) return;
+  for (const target of targets) {
+    if (target.first <= cue.last || !ACTS.has(target.type)) continue;
+    for (let i = target.first - 1; i >= Math.max(first, target.first - THEN_REACH, cue.last); i--) {
+      if (tokens[i]!.norm !== 'then') continue;
+      target.hits.push({ row: IF_THEN, text: 'if then', distance: target.first - cue.last, cue });
+      break;
+    }
+  }
+}
+
+const THEN_REACH = 5;
 
 function goesOn(tokens: readonly Token[], { last }: Target): boolean {
   const norm = tokens[last]?.norm;
@@ -255,10 +303,14 @@ interface Surroundings {
   readonly person: PersonRow | undefined;
   readonly question: boolean;
   readonly box: 'checked' | 'unchecked' | undefined;
+  readonly signs: Signs | undefined;
+  readonly answer: Answer | undefined;
+  readonly placeholder: boolean;
   readonly allergen: boolean;
   readonly tokens: readonly Token[];
 }
 
+const SIGN = /^(?:\( - \)|\[ - \]|-)$/;
 const ACTS = new Set<MentionType>(['medication', 'procedure', 'test', 'vaccine', 'device']);
 const REPORTS_DEEDS = new Set(['procedures', 'operative-details', 'past-surgical-history']);
 const DRUG_CUES = new Set(['negated', 'current', 'planned', 'past']);
@@ -281,9 +333,19 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
   const doing = act ? nearestAct(hits) : undefined;
 
   let polarity: Assertion['polarity'] = 'affirmed';
-  const negated = of('negated') ?? of('family+negated');
+  const sign = around.signs?.of(target.first, target.last);
+  const bySign = sign !== undefined || around.signs?.behind === true;
+  const negated = bySign
+    ? nearest(
+        target.hits.filter(({ text }) => !SIGN.test(text)),
+        'negated',
+      )
+    : (of('negated') ?? of('family+negated'));
   const possible = of('possible');
-  if (negated) {
+  if (sign === '-' || (around.answer === 'no' && around.box === undefined)) {
+    polarity = 'negated';
+    why(sign ? 'sign:-' : 'answer:no');
+  } else if (negated) {
     polarity = 'negated';
     why(`cue:${negated.text}`);
   } else if (possible) {
@@ -314,9 +376,9 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
   const hypothetical = of('hypothetical');
   const past = of('past');
   const attributes: Attribute[] = [...mention.attributes];
-  if (around.box === 'unchecked' || around.question) {
+  if (around.box === 'unchecked' || around.question || around.answer === 'open' || around.placeholder) {
     temporality = 'hypothetical';
-    why(around.question ? 'question' : 'box:unchecked');
+    why(around.question ? 'question' : around.placeholder ? 'placeholder' : 'box:unchecked');
   } else if (hypothetical) {
     temporality = 'hypothetical';
     why(`cue:${hypothetical.text}`);
@@ -457,26 +519,6 @@ function isQuestion(tokens: readonly Token[], sentence: Sentence): boolean {
     if (ASKING.has(tokens[i]!.norm)) return true;
   }
   return false;
-}
-
-function boxOf(tokens: readonly Token[], sentence: Sentence): 'checked' | 'unchecked' | undefined {
-  const [first, second, third] = [0, 1, 2].map((k) => tokens[sentence.firstToken + k]?.norm);
-  if (first === '☐' || first === '□' || /^_{2,}$/.test(first ?? '')) return 'unchecked';
-  if (first === '☑' || first === '☒' || first === '✓' || first === '✔') return 'checked';
-  if ((first === '[' && second === ']') || (first === '(' && second === ')')) return 'unchecked';
-  if (first === '[' && third === ']' && (second === 'x' || second === '✓')) return 'checked';
-  // `nausea [x] vomiting [ ]`: each box stands behind its words.
-  const at = sentence.lastToken - 1;
-  if (tokens[at]?.norm === ']') {
-    if (at - 1 > sentence.firstToken && tokens[at - 1]!.norm === '[') return 'unchecked';
-    if (
-      at - 2 > sentence.firstToken &&
-      tokens[at - 2]!.norm === '[' &&
-      /^(?:x|✓)$/.test(tokens[at - 1]!.norm)
-    )
-      return 'checked';
-  }
-  return undefined;
 }
 
 function startsWithPronounOf(tokens: readonly Token[], sentence: Sentence, person: PersonRow): boolean {

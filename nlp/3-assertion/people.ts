@@ -7,6 +7,8 @@ export interface PersonRow {
   readonly gender?: 'male' | 'female';
   /** Words after which it is no person (`donor site`). */
   readonly notBefore?: readonly string[];
+  /** A short form that is a person only where it opens its sentence before a colon (`Mo: migraine`). */
+  readonly opens?: true;
   readonly example: string;
 }
 
@@ -96,11 +98,14 @@ export function findPeople(
   first: number,
   last: number,
   starts: Uint8Array,
+  mentions: readonly { readonly first: number }[] = [],
 ): PersonScope[] {
   const scopes: PersonScope[] = [];
   for (let i = first; i < last; i++) {
-    const row = people.get(tokens[i]!.norm);
-    if (!row || row.notBefore?.includes(tokens[i + 1]?.norm ?? '')) continue;
+    const known = people.get(tokens[i]!.norm);
+    if (!known || known.notBefore?.includes(tokens[i + 1]?.norm ?? '')) continue;
+    if (known.opens && (i !== first || tokens[i + 1]?.norm !== ':')) continue;
+    const row = isInLaw(tokens, i) ? IN_LAW : known;
     let start = i;
     while (start > first && POSSESSIVES.has(tokens[start - 1]!.norm)) start--;
     const before = start > first ? tokens[start - 1]!.norm : '';
@@ -120,8 +125,14 @@ export function findPeople(
       scopes.push({ from, to: start, row, word: i, backward: true });
       if (before === 'in' || bracketed) continue;
     }
-    if (COMPANY.has(before) && before !== 'and' && !sickContact(tokens, start - 1, first)) continue;
-    if (!isLinked(tokens, i, last)) continue;
+    const company = COMPANY.has(before) && before !== 'and' && !sickContact(tokens, start - 1, first);
+    // `lives with his wife, who has dementia`
+    const relative = tokens[i + 1]?.norm === ',' ? tokens[i + 2]?.norm : tokens[i + 1]?.norm;
+    if (company && relative !== 'who') continue;
+    const opens = start === first || starts[start - first] === 1;
+    // `mother diabetes, father gout`: nothing but the disease stands behind the person that opens the clause.
+    const listed = opens && mentions.some((mention) => mention.first === i + 1 || mention.first === i + 2);
+    if (!listed && !isLinked(tokens, i, last)) continue;
     let to = i + 1;
     while (to < last && to < i + 60) {
       const word = tokens[to]!.norm;
@@ -133,6 +144,14 @@ export function findPeople(
     scopes.push({ from: i + 1, to, row, word: i, backward: false });
   }
   return scopes;
+}
+
+/** By marriage: what they have runs in another family. */
+const IN_LAW: PersonRow = { word: 'in-law', who: 'other', example: 'His brother-in-law had {gout}.' };
+
+function isInLaw(tokens: readonly Token[], i: number): boolean {
+  const at = tokens[i + 1]?.norm === '-' ? i + 2 : i + 1;
+  return tokens[at]?.norm === 'in' && /^(?:-|law)$/.test(tokens[at + 1]?.norm ?? '');
 }
 
 function isLinked(tokens: readonly Token[], person: number, last: number): boolean {

@@ -59,6 +59,8 @@ const PATTERNS: readonly [
     ),
     (m) => m[1]!,
   ],
+  // "Colonoscopy 2022: two adenomas"
+  [new RegExp(`(?<=[a-z] )(${YEAR})(?=\\s?[:)])`, 'g'), (m) => m[1]!],
   [new RegExp(`(?<=[(,;]\\s?|\\s[x×]\\s?\\d\\s?,?\\s?)(${YEAR})(?=\\s?[),;.]|\\s*$)`, 'gm'), (m) => m[1]!],
   [
     new RegExp(

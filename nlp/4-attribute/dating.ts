@@ -11,7 +11,7 @@ const DATED = new Set([
   'device',
   'vital-sign',
 ]);
-const CLAUSE_END = /[.;\n]|,\s(?:and\s)?(?:he|she|they|patient|the patient|who|which|but|then)\b/i;
+const CLAUSE_END = /\.(?!\d)|[;\n]|,\s(?:and\s)?(?:he|she|they|patient|the patient|who|which|but|then)\b/i;
 const LIST_GAP = /^\s*(?:,|and|or|\/|\+|plus|with|,\s*and|&)\s*$/i;
 const FAR = 80;
 const LEAD = 40;
@@ -87,7 +87,7 @@ function ownersOf(
   }
   if (after < 0) return [];
   const gapAfter = text.slice(found.end, mentions[dated[after]!]!.start);
-  if (gapAfter.length > FAR || /[.;\n]/.test(gapAfter)) return [];
+  if (gapAfter.length > FAR || /\.(?!\d)|[;\n]/.test(gapAfter)) return [];
   const owners = [dated[after]!];
   for (let at = after + 1; at < dated.length; at++) {
     if (!LIST_GAP.test(text.slice(mentions[dated[at - 1]!]!.end, mentions[dated[at]!]!.start))) break;

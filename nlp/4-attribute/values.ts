@@ -66,13 +66,14 @@ const REACH = 60;
 
 /** Value and unit of a test or vital sign, from the words after it up to the next mention. */
 export function resultOf(text: string, mention: Mention, next: number): Attribute[] {
-  const region = text.slice(mention.end, Math.min(next, mention.end + REACH));
+  const end = mention.end + chargeLength(text, mention);
+  const region = text.slice(end, Math.min(next, end + REACH));
   const line = region.split('\n', 1)[0]!;
   const numeric = NUMERIC.exec(line);
   if (numeric) {
     const value = numeric[1]!;
     const start =
-      mention.end +
+      end +
       numeric[0].indexOf(
         value,
         Math.max(0, numeric[0].length - value.length - (numeric[2]?.length ?? 0) - 3),
@@ -114,7 +115,7 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
   }
   const words = QUALITATIVE.exec(line);
   if (!words) return [];
-  const start = mention.end + words[0].length - words[1]!.length;
+  const start = end + words[0].length - words[1]!.length;
   return [
     {
       type: 'value',
@@ -124,6 +125,16 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
       normalized: wordValue.get(words[1]!.toLowerCase().replace(/\s+/g, ' '))!,
     },
   ];
+}
+
+const ION = /^(?:k|na|ca|mg|cl|li|hco3)$/i;
+const CHARGE = /2?[+-]{1,2}(?=[\s:=])/y;
+
+/** Length of the charge of an ion: `K+ 5.6`, `Ca2+: 2.1`. */
+function chargeLength(text: string, mention: Mention): number {
+  if (!ION.test(mention.text)) return 0;
+  CHARGE.lastIndex = mention.end;
+  return CHARGE.exec(text)?.[0].length ?? 0;
 }
 
 function defaultUnit(name: string, value: number): string | undefined {

@@ -151,6 +151,10 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
     return refuse('not-a-fact', 'social');
   if (mention.type === 'procedure' && mention.concepts.length === 0 && !namesProcedure(mention))
     return refuse('low-score', 'no name of a procedure');
+  if (mention.type === 'medication' && isSusceptibility(mention, input.text))
+    return refuse('not-a-fact', 'susceptibility');
+  if (mention.type === 'medication' && isLevelWithOther(mention, input.text))
+    return refuse('not-a-fact', 'level');
   if (isThreshold(mention, input.text)) return refuse('conditional', 'threshold');
   if (mention.score < (mention.concepts.length > 0 ? CODED_MIN_SCORE : UNCODED_MIN_SCORE))
     return refuse('low-score');
@@ -182,6 +186,23 @@ function namesProcedure(mention: Mention): boolean {
 function isMeasured(mention: Mention): boolean {
   if (mention.type !== 'test' && mention.type !== 'vital-sign') return false;
   return mention.attributes.some(({ type, normalized }) => type === 'value' && /^\d/.test(normalized ?? ''));
+}
+
+/** `Trimethoprim R, gentamicin S`: what a culture resists, in the letters of laboratories. */
+const SUSCEPTIBILITY =
+  /[ \t]{0,8}[:=(|-]?[ \t]{0,8}[SRI](?:\b(?![./&-]\w)(?=[ \t]{0,3}(?:[,;.)|\n]|$|\())|[ \t]*\))/y;
+
+function isSusceptibility(mention: Mention, text: string): boolean {
+  SUSCEPTIBILITY.lastIndex = mention.end;
+  return SUSCEPTIBILITY.test(text);
+}
+
+/** `Salicylate and paracetamol levels` */
+const LEVEL_WITH_OTHER = /(?:,[ ][a-z]+)?,?[ ](?:and|or)[ ][a-z]+[ ](?:levels?|concentrations?|troughs?)\b/iy;
+
+function isLevelWithOther(mention: Mention, text: string): boolean {
+  LEVEL_WITH_OTHER.lastIndex = mention.end;
+  return LEVEL_WITH_OTHER.test(text);
 }
 
 const COMPARED = /^[<>≤≥]/;

@@ -7,7 +7,7 @@ import { nlpRoot } from '../../nlp/rules/load.js';
 /**
  * A note with what must not come out of it as a fact and what must. Both are `[whose or when] type:words`: an accepted
  * mention of the type with the words in it, of the patient or the family (`patient`, `family`), or one still going
- * on (`current`).
+ * on (`current`). `finding` stands for diagnosis and symptom.
  */
 interface Trap {
   readonly kind: string;
@@ -21,8 +21,10 @@ const pipeline = createClinicalPipeline();
 
 function fits(mention: Mention, pattern: string): boolean {
   const [head, words] = [pattern.slice(0, pattern.indexOf(':')), pattern.slice(pattern.indexOf(':') + 1)];
-  const [qualifier, type] = head.includes(' ') ? head.split(' ') : [undefined, head];
-  if (!mention.accepted || mention.type !== type || !mention.text.toLowerCase().includes(words)) return false;
+  const [qualifier, type = ''] = head.includes(' ') ? head.split(' ') : [undefined, head];
+  const types = type === 'finding' ? ['diagnosis', 'symptom'] : [type];
+  if (!mention.accepted || !types.includes(mention.type) || !mention.text.toLowerCase().includes(words))
+    return false;
   if (qualifier === 'patient' || qualifier === 'family') return mention.assertion.experiencer === qualifier;
   if (qualifier === 'current') return mention.assertion.temporality === 'current';
   return true;

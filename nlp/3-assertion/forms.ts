@@ -1,0 +1,134 @@
+import type { Sentence, Token } from '../model.js';
+
+/** What the marks of a form say of the words beside them; `open`: nothing was ticked. */
+export type Answer = 'yes' | 'no' | 'open';
+
+const BOX = '(?:\\[[ xX✓✔]?\\]|\\([ xX✓✔]?\\)|[□☐☑☒✓✔■])';
+const WORD = '(yes|no|y|n)(?![a-z])';
+/** `Chest pain: [ ] yes [x] no` */
+const BOX_FIRST = new RegExp(
+  `[ \\t]*[:?.–-]{0,2}[ \\t]*(${BOX})[ \\t]*${WORD}[ \\t/,|]*(${BOX})[ \\t]*${WORD}`,
+  'iy',
+);
+/** `Chest pain: yes [ ] no [x]` */
+const BOX_LAST = new RegExp(
+  `[ \\t]*[:?.–-]{0,2}[ \\t]*${WORD}[ \\t]*(${BOX})[ \\t/,|]*${WORD}[ \\t]*(${BOX})`,
+  'iy',
+);
+/** `Asthma        No`, `Gout | no`, `Stroke .... denies`: the answer is the last column of its row. */
+const COLUMN =
+  /(?:[ \t]{2,}|[ \t]*\t[ \t]*|[ \t]*\|[ \t]*|[ \t]*\.{3,}[ \t]*)(yes|no|y|n|none|never|denie[sd]|negative|neg|absent|nil)[ \t]*(?=\||$)/imy;
+
+/** The answer that a form gives behind a word that ends at `end`; undefined where there is none. */
+export function answerAfter(text: string, end: number): Answer | undefined {
+  const next = text.charCodeAt(end);
+  // Space, tab, and the marks that may part a question from its answer.
+  if (!ANSWER_STARTS.has(next)) return undefined;
+  BOX_FIRST.lastIndex = end;
+  const first = BOX_FIRST.exec(text);
+  if (first) return chosen(first[2]!, first[1]!, first[4]!, first[3]!);
+  BOX_LAST.lastIndex = end;
+  const last = BOX_LAST.exec(text);
+  if (last) return chosen(last[1]!, last[2]!, last[3]!, last[4]!);
+  COLUMN.lastIndex = end;
+  const column = COLUMN.exec(text);
+  if (column) return /^y/i.test(column[1]!) ? 'yes' : 'no';
+  return undefined;
+}
+
+const ANSWER_STARTS = new Set([32, 9, 58, 63, 46, 45, 124, 91, 40, 0x25a1, 0x2610, 0x2611, 0x2612]);
+
+function chosen(word: string, box: string, otherWord: string, otherBox: string): Answer {
+  const [one, other] = [isTicked(box), isTicked(otherBox)];
+  if (one === other) return 'open';
+  return /^y/i.test(one ? word : otherWord) ? 'yes' : 'no';
+}
+
+function isTicked(box: string): boolean {
+  return /[xX✓✔☑☒■]/.test(box);
+}
+
+const PLACEHOLDER_REACH = 120;
+
+/** `{Blank single:19197::"no","yes"} chest pain`: a choice of a template that nobody has made. */
+export function afterPlaceholder(text: string, start: number): boolean {
+  let at = start - 1;
+  while (at >= 0 && text[at] === ' ') at--;
+  if (text[at] !== '}') return false;
+  const open = text.lastIndexOf('{', at);
+  return open >= 0 && at - open < PLACEHOLDER_REACH && text.slice(open, at).includes('::');
+}
+
+/** The box before the words of a sentence or behind them: `[x] asthma`, `nausea [ ]`, `☐ gout`. */
+export function boxOf(tokens: readonly Token[], sentence: Sentence): 'checked' | 'unchecked' | undefined {
+  const [first, second, third] = [0, 1, 2].map((k) => tokens[sentence.firstToken + k]?.norm);
+  if (first === '☐' || first === '□' || /^_{2,}$/.test(first ?? '')) return 'unchecked';
+  if (first === '☑' || first === '☒' || first === '✓' || first === '✔') return 'checked';
+  if ((first === '[' && second === ']') || (first === '(' && second === ')')) return 'unchecked';
+  const ticked = second === 'x' || second === '✓';
+  if (ticked && ((first === '[' && third === ']') || (first === '(' && third === ')'))) return 'checked';
+  // `nausea [x] vomiting [ ]`: each box stands behind its words.
+  const at = sentence.lastToken - 1;
+  if (tokens[at]?.norm === ']') {
+    if (at - 1 > sentence.firstToken && tokens[at - 1]!.norm === '[') return 'unchecked';
+    if (
+      at - 2 > sentence.firstToken &&
+      tokens[at - 2]!.norm === '[' &&
+      /^(?:x|✓)$/.test(tokens[at - 1]!.norm)
+    )
+      return 'checked';
+  }
+  return undefined;
+}
+
+/** Where the signs of a sentence stand, and which word has which; see `readSigns`. */
+export interface Signs {
+  /** The sign of a mention, by its first token and the one after its last. */
+  of(first: number, last: number): '+' | '-' | undefined;
+  /** True where signs in brackets stand behind their words, so that none speaks of what comes after it. */
+  readonly behind: boolean;
+}
+
+const MINUS = new Set(['-', '–', '−']);
+
+/**
+ * Signs for answers: `HTN +, DM -`, `Asthma (-), HTN (+)`, `-DM -HTN +asthma`. A lone dash is no answer: signs count
+ * where both are used, where two dashes stand behind their words, or in brackets behind the first mention.
+ * @param firstMention index of the first token of the sentence's first mention
+ */
+export function readSigns(
+  tokens: readonly Token[],
+  { firstToken, lastToken }: Sentence,
+  firstMention: number,
+): Signs | undefined {
+  const before = new Map<number, '+' | '-'>();
+  const after = new Map<number, '+' | '-'>();
+  const bracketed = new Map<number, '+' | '-'>();
+  for (let i = firstToken; i < lastToken; i++) {
+    const { norm } = tokens[i]!;
+    const sign = norm === '+' ? '+' : MINUS.has(norm) ? '-' : undefined;
+    if (!sign) continue;
+    const previous = tokens[i - 1];
+    const next = tokens[i + 1];
+    if (i > firstToken && (previous!.norm === '(' || previous!.norm === '[')) {
+      if (next && (next.norm === ')' || next.norm === ']')) bracketed.set(i - 1, sign);
+      continue;
+    }
+    const spaceBefore = i === firstToken || previous!.end < tokens[i]!.start;
+    if (spaceBefore && i + 1 < lastToken && next!.start === tokens[i]!.end && /^\p{L}/u.test(next!.norm))
+      before.set(i + 1, sign);
+    else if (i > firstToken && (i + 1 >= lastToken || /^[,;.]$/.test(next!.norm))) after.set(i, sign);
+  }
+  const behind = bracketed.size > 0 && Math.min(...bracketed.keys()) > firstMention;
+  const mixed = (signs: Map<number, string>) => new Set(signs.values()).size > 1;
+  const useBefore = mixed(before);
+  const useAfter = mixed(after) || [...after.values()].filter((sign) => sign === '-').length > 1;
+  if (!behind && !useBefore && !useAfter) return undefined;
+  return {
+    behind,
+    of: (first, last) =>
+      (behind ? bracketed.get(last) : undefined) ??
+      (useBefore ? before.get(first) : undefined) ??
+      (useAfter ? after.get(last) : undefined),
+  };
+}
