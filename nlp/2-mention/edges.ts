@@ -46,17 +46,33 @@ function beforeValue(first: number, last: number, context: ContextJudge): number
   return NUMBERED.has(tokens[at - 1]!.norm) || !/^\d/.test(tokens[at]!.norm) ? last : at;
 }
 
+/** "5-fluorouracil", "3D-CRT": a number that is part of the word after it. */
+function isNumbered(first: number, last: number, { tokens }: ContextJudge): boolean {
+  return (
+    first + 1 < last && /^\d+$/.test(tokens[first]!.norm) && tokens[first]!.end === tokens[first + 1]!.start
+  );
+}
+
+/** "Chromogranin A" is a name, "a" an article. */
+function isCapital(at: number, { tokens }: ContextJudge): boolean {
+  return at > 0 && /^[A-Z]$/.test(tokens[at]!.text);
+}
+
 function trim(candidate: Candidate, context: ContextJudge): Candidate | undefined {
   let { first, last } = candidate;
   const norm = (t: number): string => context.tokens[t]!.norm;
-  while (first < last && (LEADING.has(norm(first)) || EDGE_MARK.test(norm(first)))) first++;
+  while (
+    first < last &&
+    (LEADING.has(norm(first)) || (EDGE_MARK.test(norm(first)) && !isNumbered(first, last, context)))
+  )
+    first++;
   while (last > first) {
     const end = norm(last - 1);
     const joinedNumber =
       last - 2 >= first &&
       (NUMBERED.has(norm(last - 2)) || context.tokens[last - 2]!.end === context.tokens[last - 1]!.start);
     if (
-      TRAILING.has(end) ||
+      (TRAILING.has(end) && !isCapital(last - 1, context)) ||
       (UNITS.has(end) && last - first > 1) ||
       (EDGE_MARK.test(end) && !(joinedNumber && /^\d/.test(end)))
     )

@@ -3,7 +3,7 @@ import type { Candidate } from './candidate.js';
 import type { ContextJudge } from './context.js';
 import { partsOf } from './edges.js';
 import { NEUTRAL_TAIL } from './mention-words.js';
-import { standsAlone } from './trust.js';
+import { SEEN_SCORE, trustOf } from './trust.js';
 
 /** A tagged span displaces a lexicon phrase inside it of another type from this likelihood on. */
 const DISPLACING_SCORE = 0.6;
@@ -34,7 +34,8 @@ export function mergeCandidates(
   for (const span of tagged.flatMap((candidate) => partsOf(candidate, context))) {
     const inside = lexicon.filter((hit) => hit.first < span.last && span.first < hit.last && !gone.has(hit));
     if (inside.length === 0) {
-      if (standsAlone(span, context)) kept.push(span);
+      const trust = trustOf(span, context);
+      if (trust) kept.push(trust === 'believed' ? span : seen(span));
       continue;
     }
     if (inside.length > 1) {
@@ -53,7 +54,7 @@ export function mergeCandidates(
     ) {
       // The head of an English name is its last word: in "iron deficiency" and "weight management" the phrase of
       // the lexicon only modifies another name. And a level of a substance is no drug.
-      if (span.score >= DISPLACING_SCORE && standsAlone(span, context)) {
+      if (span.score >= DISPLACING_SCORE && trustOf(span, context) === 'believed') {
         gone.add(hit);
         kept.push(span);
       }
@@ -61,7 +62,7 @@ export function mergeCandidates(
     }
     if (!agree) continue;
     gone.add(hit);
-    kept.push(joined(hit, span));
+    kept.push(joined(hit, span, context));
   }
   for (const hit of lexicon) if (!gone.has(hit)) kept.push(hit);
   const chosen = withoutOverlaps(kept);
@@ -70,10 +71,16 @@ export function mergeCandidates(
   );
 }
 
+/** A span of which no fact is made. */
+function seen(span: Candidate): Candidate {
+  return { ...span, score: Math.min(span.score, SEEN_SCORE), because: `${span.because}, seen only` };
+}
+
 /** One candidate of a phrase and the span that agrees with it. Drug names keep the lexicon's boundaries. */
-function joined(hit: Candidate, span: Candidate): Candidate {
+function joined(hit: Candidate, span: Candidate, context: ContextJudge): Candidate {
   const wide = hit.type !== 'medication' && hit.type !== 'allergen';
-  const first = wide ? Math.min(hit.first, span.first) : hit.first;
+  const first =
+    wide || isPrefix(span.first, hit.first, context) ? Math.min(hit.first, span.first) : hit.first;
   // A phrase of several words is a whole name: only modifiers before it may join.
   const last = wide && hit.last - hit.first === 1 ? Math.max(hit.last, span.last) : hit.last;
   const keep = last - first > MAX_MERGED_TOKENS;
@@ -85,6 +92,12 @@ function joined(hit: Candidate, span: Candidate): Candidate {
     because: `${hit.because}, ${span.because}`,
     source: 'both',
   };
+}
+
+/** "5-" and "methyl-" before a drug are part of its name: they touch it. */
+function isPrefix(first: number, last: number, { tokens }: ContextJudge): boolean {
+  if (last - first !== 2 || tokens[first + 1]!.text !== '-') return false;
+  return tokens[first]!.end === tokens[first + 1]!.start && tokens[first + 1]!.end === tokens[last]!.start;
 }
 
 /** Words after a name that do not make another name of it: "hemoglobin levels", "CKD stage 3". */

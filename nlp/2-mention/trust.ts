@@ -34,8 +34,24 @@ const OPERATIVE_SCORE = 0.95;
 /** "L4-L5" is a place. */
 const VERTEBRA = /^(?:[clts]\d{1,2}|-|–|\/)$/;
 
-/** Whether a tagged span that the lexicon does not know is believed. */
-export function standsAlone(span: Candidate, context: ContextJudge): boolean {
+/** A span that is only seen may not become a fact: what the gate asks of every fact is more than this score. */
+export const SEEN_SCORE = 0.45;
+/** Fewer tokens are shorthand rather than prose. */
+const PROSE_MIN_TOKENS = 8;
+
+/**
+ * How a tagged span that the lexicon does not know is taken: `believed` like a name of the lexicon, `seen` as a
+ * mention of which no fact is made, undefined as none. Spans are seen in prose, which the tagger learned from.
+ */
+export function trustOf(span: Candidate, context: ContextJudge): 'believed' | 'seen' | undefined {
+  if (context.isPerson(span.first, span.last)) return undefined;
+  if (everyWordIn(UNITS, context, span) || everyWordLike(VERTEBRA, context, span)) return undefined;
+  if (isBelievable(span, context)) return 'believed';
+  if (span.type === 'medication' && /[a-z]ed$/.test(context.tokens[span.last - 1]!.norm)) return undefined;
+  return isProse(context) && TRUST[span.type] ? 'seen' : undefined;
+}
+
+function isBelievable(span: Candidate, context: ContextJudge): boolean {
   const words = span.last - span.first;
   const head = context.tokens[span.last - 1]!.norm;
   const trust = TRUST[span.type] ?? NO_TRUST;
@@ -43,12 +59,21 @@ export function standsAlone(span: Candidate, context: ContextJudge): boolean {
   const least = context.knowsWords(span.first, span.last, span.type) ? trust.known : trust.unknown;
   if (span.score < Math.max(least, words === 1 ? trust.single : 0) + caution) return false;
   if (context.section === 'operative-details' && span.score < OPERATIVE_SCORE) return false;
-  if (someWordIn(SENTENCE_WORDS, context, span) || context.isPerson(span.first, span.last)) return false;
-  if (everyWordIn(UNITS, context, span) || everyWordLike(VERTEBRA, context, span)) return false;
+  if (someWordIn(SENTENCE_WORDS, context, span)) return false;
   if ((span.type === 'procedure' || span.type === 'medication') && /[a-z](?:ed|ly)$/.test(head)) return false;
   if (words === 1 && span.type === 'test' && /[a-z](?:ed|ly)$/.test(head)) return false;
   if (span.type === 'test' && words > 1 && TEST_HEADS.has(head)) return true;
   return !EMPTY_HEADS.has(head) && !EMPTY_HEADS.has(context.words(span.first, span.last));
+}
+
+/** A whole sentence, as case reports are written, and no operation described step by step. */
+function isProse({ tokens, listItem, section }: ContextJudge): boolean {
+  return (
+    !listItem &&
+    section !== 'operative-details' &&
+    tokens.length >= PROSE_MIN_TOKENS &&
+    tokens[tokens.length - 1]!.text === '.'
+  );
 }
 
 function everyWordIn(words: ReadonlySet<string>, context: ContextJudge, span: Candidate): boolean {

@@ -5,6 +5,7 @@ import { findMentions } from '../../nlp/2-mention/index.js';
 import type { MentionWordRow } from '../../nlp/2-mention/mention-words.js';
 import { goldScoresFile, readGoldNotes, scoreGoldNotes } from '../../nlp/eval/gold-notes.js';
 import { scores } from '../../nlp/eval/score.js';
+import { createClinicalPipeline } from '../../nlp/index.js';
 import { readRules } from '../../nlp/rules/load.js';
 
 const read = (text: string) => findMentions({ text, ...segmentText(text) });
@@ -38,6 +39,8 @@ describe('mentions', () => {
       ['vaccine: influenza', 'vaccine: zoster'],
     ],
     ['Mother had breast cancer.', ['diagnosis: breast cancer']],
+    ['Stains for CD 117 and chromogranin A were done.', ['test: CD 117', 'test: chromogranin A']],
+    ['He was treated with 5-fluorouracil.', ['medication: 5-fluorouracil']],
   ])('of "%s"', (text, expected) => {
     expect(found(text)).toEqual(expected);
   });
@@ -53,6 +56,22 @@ describe('mentions', () => {
         experiencer: 'patient',
       });
     }
+  });
+
+  test('that only the model saw in prose stand in the list, and become no facts', () => {
+    const text =
+      'The wound was excised and closed, and the 3D-CRT plan was made after diagnostic workup.';
+    const pipeline = createClinicalPipeline();
+    const seen = pipeline
+      .annotate(text, { id: 'note' })
+      .mentions.filter(({ because }) => because?.mention?.endsWith('seen only'));
+    expect(seen.length).toBeGreaterThan(0);
+    for (const mention of seen) {
+      expect(mention.score).toBeLessThan(0.5);
+      expect(mention.accepted).toBe(false);
+    }
+    // Shorthand is not what the model learned from.
+    expect(found('- closed, nicked').length).toBe(0);
   });
 
   test('never overlap and come in order', () => {
