@@ -30,6 +30,7 @@ import type { VerifyToken } from './auth.js';
 import { type BatchOptions, batchHandler } from './batch.js';
 import { bulkExportRoutes } from './bulk-export.js';
 import { capabilityStatement, terminologyCapabilities } from './capabilities.js';
+import { codesInUseRoutes } from './codes-in-use.js';
 import { cohortRoutes } from './cohort.js';
 import { cors } from './cors.js';
 import { documentRoutes } from './document.js';
@@ -410,6 +411,7 @@ function buildRouter(system: HttpSystem, options: AppOptions): Router {
       }),
       annotationRoute,
       ...timelineRoutes(system.timeline),
+      ...codesInUseRoutes(system),
       ...(system.exports
         ? [
             ...bulkExportRoutes({ exports: system.exports, store: system.store, secured: !options.dev }),

@@ -1,5 +1,6 @@
 /// <reference lib="dom" />
 import { describe, expect, it } from 'vitest';
+import { offersFor } from '../../src/web/app/cohorts/offers.js';
 import {
   criteriaOf,
   inWords,
@@ -309,5 +310,23 @@ describe('criteria of a cohort', () => {
   });
   it('that say nothing are none', () => {
     expect(criteriaOf(newBranch('and', [leaf({ about: 'search' })]), TODAY, new Map())).toBeUndefined();
+  });
+});
+
+describe('codes to choose from', () => {
+  const offer = (display: string, code: string, count: number) => ({ coding: { display, code }, count });
+  const all = [
+    offer('Diabetic foot ulcer', '1', 9),
+    offer('Diabetes mellitus type 2', '44054006', 4),
+    offer('Type 1 diabetes', '3', 7),
+  ];
+  it.each([
+    ['', ['1', '44054006', '3']],
+    ['diabetes', ['44054006', '3']],
+    ['type diabetes', ['3', '44054006']],
+    ['4405', ['44054006']],
+    ['gout', []],
+  ])('by "%s"', (typed, codes) => {
+    expect(offersFor(all, typed).map((o) => o.coding.code)).toEqual(codes);
   });
 });

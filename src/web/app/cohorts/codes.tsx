@@ -1,21 +1,14 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { type Bundle, type Coding, type Concept, type Resource, request, resources } from '../api.js';
+import { type Coding, request, session } from '../api.js';
 import { useLoad } from '../load.js';
-import { conceptText, systemName } from '../words.js';
-import { subjectOf } from './tree.js';
+import { countText } from '../ui/format.js';
+import { systemName } from '../words.js';
+import { keyOf, type Offer, offersFor } from './offers.js';
 
-/** Resources whose codes are offered. */
-const SAMPLE = 500;
 const OFFERED = 12;
-const TYPING_MS = 250;
-
-interface Offer {
-  readonly coding: Coding;
-  readonly count: number;
-}
-
-const keyOf = (c: Coding): string => `${c.system ?? ''}|${c.code}`;
+const MAX_CODES = 10_000;
+const KEPT_MS = 60_000;
 
 /** Codes that stand in the data, found by their words or number and chosen by a press. */
 export function CodePicker({
@@ -31,16 +24,11 @@ export function CodePicker({
 }): JSX.Element {
   const [typed, setTyped] = useState('');
   const [open, setOpen] = useState(codes.length === 0);
-  const found = useLoad(open ? `${type} ${typed}` : 'closed', async (signal) => {
-    if (!open) return [];
-    if (typed) await new Promise((resolve) => setTimeout(resolve, TYPING_MS));
-    if (signal.aborted) return [];
-    const queries = [...new Set([queryOf(type, typed.trim()), queryOf(type, '')])];
-    const bundles = await Promise.all(queries.map((query) => request<Bundle>(query, { signal })));
-    return offersOf(type, bundles.flatMap(resources), typed.trim().toLowerCase());
-  });
-  const offers =
-    found.state === 'done' ? found.value.filter((o) => !codes.some((c) => keyOf(c) === keyOf(o.coding))) : [];
+  const found = useLoad(open ? type : 'closed', () =>
+    open ? codesOf(type) : Promise.resolve<Known>({ offers: [], complete: true }),
+  );
+  const all = found.state === 'done' ? found.value.offers : [];
+  const offers = offersFor(all, typed).filter((o) => !codes.some((c) => keyOf(c) === keyOf(o.coding)));
   return (
     <div class="codes">
       {codes.length > 0 && (
@@ -93,7 +81,7 @@ export function CodePicker({
                 >
                   <span>{coding.display ?? coding.code}</span>
                   <span class="quiet">
-                    {systemName(coding.system)} {coding.code} · {count}
+                    {systemName(coding.system)} {coding.code} · {countText(count)}
                   </span>
                 </button>
               </li>
@@ -104,9 +92,13 @@ export function CodePicker({
               ? 'Looking…'
               : found.state === 'done' && offers.length === 0
                 ? 'No such code stands in the data.'
-                : offers.length > OFFERED
-                  ? `${offers.length - OFFERED} more: type to find them.`
-                  : ''}
+                : [
+                    offers.length > OFFERED &&
+                      `${countText(offers.length - OFFERED)} more: type to find them.`,
+                    found.state === 'done' && !found.value.complete && 'Counted in a part of the records.',
+                  ]
+                    .filter(Boolean)
+                    .join(' ')}
           </p>
         </>
       )}
@@ -114,43 +106,43 @@ export function CodePicker({
   );
 }
 
-/** Digits are a code; anything else is how its name begins. Words within a name are found among the newest alone. */
-function queryOf(type: string, typed: string): string {
-  const { code, element } = subjectOf(type)!;
-  const value = encodeURIComponent(typed.replace(/[\\,$|]/g, '\\$&'));
-  const by = typed === '' ? '' : /^\S*\d\S*$/.test(typed) ? `&${code}=${value}` : `&${code}:text=${value}`;
-  return `${type}?_elements=${element}&_count=${SAMPLE}${by}`;
+/** Of each type all codes that are in use, asked once as long as the page is open; another tenant has others. */
+const known = new Map<string, Promise<Known>>();
+
+interface Known {
+  readonly offers: readonly Offer[];
+  /** All records were counted. */
+  readonly complete: boolean;
 }
 
-/** The codings of what was found that say what was typed, those that most have first. */
-function offersOf(type: string, found: readonly Resource[], typed: string): Offer[] {
-  const { element } = subjectOf(type)!;
-  const offers = new Map<string, { coding: Coding; count: number }>();
-  const once = new Map(found.map((resource) => [resource.id, resource]));
-  for (const resource of once.values()) {
-    for (const concept of conceptsIn(resource, element))
-      for (const coding of concept.coding ?? []) {
-        if (!coding.code) continue;
-        const known = offers.get(keyOf(coding)) ?? {
-          coding: {
-            system: coding.system,
-            code: coding.code,
-            display: coding.display ?? (conceptText(concept) || coding.code),
-          },
-          count: 0,
-        };
-        known.count++;
-        offers.set(keyOf(coding), known);
-      }
+function codesOf(type: string): Promise<Known> {
+  const key = `${session().tenant} ${type}`;
+  let found = known.get(key);
+  if (!found) {
+    found = request(`${type}/$codes-in-use?_count=${MAX_CODES}`).then(({ parameter }) => {
+      const all = (parameter ?? []) as Parameter[];
+      return {
+        complete: all.find((p) => p.name === 'complete')?.valueBoolean === true,
+        offers: all
+          .filter((p) => p.name === 'code')
+          .map(({ part = [] }) => ({
+            coding: part.find((p) => p.name === 'coding')?.valueCoding ?? {},
+            count: part.find((p) => p.name === 'count')?.valueInteger ?? 0,
+          })),
+      };
+    });
+    known.set(key, found);
+    // What is in use changes; what failed may not fail again.
+    setTimeout(() => known.delete(key), KEPT_MS);
+    found.catch(() => known.delete(key));
   }
-  const says = ({ coding }: Offer) => `${coding.display} ${coding.code}`.toLowerCase().includes(typed);
-  const all = [...offers.values()].sort((a, b) => b.count - a.count);
-  return all.filter(says);
+  return found;
 }
 
-function conceptsIn(resource: Resource, element: string): Concept[] {
-  const value = resource[element] as unknown;
-  const list = (Array.isArray(value) ? value : value ? [value] : []) as (Concept & { code?: Concept })[];
-  // A family history has its illness one level down.
-  return list.map((one) => (one.coding || one.text ? one : (one.code ?? {})));
+interface Parameter {
+  readonly name: string;
+  readonly valueBoolean?: boolean;
+  readonly valueInteger?: number;
+  readonly valueCoding?: Coding;
+  readonly part?: readonly Parameter[];
 }
