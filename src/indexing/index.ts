@@ -44,6 +44,7 @@ export { fold } from './fold.js';
 export type * from './parameter-type.js';
 export { comparableNumber, convertedUnitTerms, measuredOf } from './quantity.js';
 export { rowParameter } from './reference.js';
+export { SORT_LINES_VERSION, sortFieldOf, sortLine, sortText, textAt } from './sort-text.js';
 export {
   primaryCodeParameter,
   sortedCategoryTerm,

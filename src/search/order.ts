@@ -21,7 +21,7 @@ export type Order =
       /** The index rows that a version has, or had. */
       readonly rowsOf: (resource: StoredResource) => IndexRows;
     }
-  /** By values only the bodies have: every match is opened, `_count` of them are kept at a time. */
+  /** By values only the bodies have, or the texts beside them: all matches are ranked, `_count` are kept at a time. */
   | { readonly kind: 'bodies'; readonly keys: readonly BodyKey[] };
 
 export type SqlKey =
@@ -39,6 +39,8 @@ export type SqlKey =
 export interface BodyKey {
   readonly code: string;
   readonly descending: boolean;
+  /** Where the index has the values in their order: dates and quantities among texts. */
+  readonly sql?: SqlKey | undefined;
 }
 
 /** Phases an order is walked in; a position names the phase it stands in. */

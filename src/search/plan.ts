@@ -62,7 +62,8 @@ function orderOf(sort: readonly SortKey[], types: readonly string[], context: In
   if (type !== undefined && sort.length === 1 && clinicalDateParameter(type) === first!.code)
     return { kind: 'clinical', descending: first!.descending };
   const keys = sort.map((s) => sqlKey(s, type, context));
-  if (!keys.every((k) => k !== undefined)) return { kind: 'bodies', keys: sort };
+  if (!keys.every((k) => k !== undefined))
+    return { kind: 'bodies', keys: sort.map((s, i) => ({ ...s, sql: keys[i] })) };
   return { kind: 'keys', keys, rowsOf: (resource) => indexResource(resource, context) };
 }
 

@@ -18,6 +18,8 @@ export interface Reader {
    * have seen.
    */
   openFormer(rows: readonly RowKey[]): Promise<(StoredResource | undefined)[]>;
+  /** The texts that rows are sorted by; undefined where they are not stored beside the body. */
+  sortLines(rows: readonly RowKey[]): Promise<(string | undefined)[]>;
   /** Current resources by id, in the order asked; undefined where absent or deleted. */
   resolve(keys: readonly { type: string; id: string }[]): Promise<(StoredResource | undefined)[]>;
   /** @throws Fault `timeout` when the time for the whole search is used up; asked before each batch. */
@@ -51,6 +53,7 @@ export function poolReader(store: Store, tenant: Tenant, limitMs = Number.POSITI
       }
     },
     open: (rows) => (rows.length === 0 ? Promise.resolve([]) : store.readRows(tenant, rows)),
+    sortLines: (rows) => (rows.length === 0 ? Promise.resolve([]) : store.sortLines(tenant, rows)),
     async openFormer(rows) {
       if (rows.length === 0) return [];
       const seen = narrowedOf(tenant);
@@ -73,6 +76,7 @@ export function transactionReader(tenant: Tenant, tx: StoreTransaction): Reader 
     query: async ({ text, values }) => (await tx.query(text, values)).rows,
     open: (rows) => (rows.length === 0 ? Promise.resolve([]) : tx.readRows(rows)),
     openFormer: neverPaged,
+    sortLines: neverPaged,
     resolve: async (keys) => {
       const found: (StoredResource | undefined)[] = [];
       for (const { type, id } of keys) found.push((await tx.read(type, id))?.resource);
@@ -89,6 +93,7 @@ export function snapshotReader(snapshot: Snapshot): Reader {
     query: ({ text, values }) => snapshot.query(text, values),
     open: (rows) => (rows.length === 0 ? Promise.resolve([]) : snapshot.readRows(rows)),
     openFormer: neverPaged,
+    sortLines: neverPaged,
     resolve: (keys) => (keys.length === 0 ? Promise.resolve([]) : snapshot.readMany(keys)),
   };
 }

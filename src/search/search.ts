@@ -125,7 +125,7 @@ export function createSearch(parts: { readonly store: Store; readonly clock: Clo
         const from = cursor?.position ?? START;
         const page =
           find.order.kind === 'bodies'
-            ? await sortedPage(reader, find, find.order.keys, from, controls.count, recheck, registry)
+            ? await sortedPage(reader, find, find.order.keys, from, controls.count, exact, recheck, registry)
             : await fillPage(reader, find, from, controls.count, exact, recheck);
         const included = await includeFor(reader, page.matches, controls.includes, context);
         const total =

@@ -253,6 +253,27 @@ function byKeys(
   );
 }
 
+/** The keys of rows, by their place in the list; none of a row that has moved to another part since it was found. */
+export function keysStatement(rows: readonly RowKey[], keys: readonly SqlKey[]): Statement {
+  const bind = new Binder();
+  const given =
+    `unnest(${bind.bigints(rows.map((r) => r.part))}, ${bind.bigints(rows.map((r) => r.rtype))},` +
+    ` ${bind.bigints(rows.map((r) => r.rid))}) with ordinality as g (part, rtype, rid, i)`;
+  const columns = keys.map((k, i) => `${keyExpression(k, bind)} as k${i}`);
+  return done(
+    bind,
+    `select g.i - 1 as i, ${columns.join(', ')} from ${given}` +
+      ' join resource r on r.part = g.part::int and r.rtype = g.rtype::smallint and r.rid = g.rid',
+  );
+}
+
+/** The value a key of `keysStatement` or of an order stands for; undefined where there is none. */
+export function keyOf(key: SqlKey, column: unknown): number | undefined {
+  const turned = Number(column);
+  if (key.from === 'quantity' ? turned === Infinity : String(column) === NO_BIGINT) return undefined;
+  return key.descending ? -turned : turned;
+}
+
 /** A key turned so that ascending order is the wanted one and a missing value comes last. */
 function keyExpression(key: SqlKey, bind: Binder): string {
   if (key.from === 'updated') return key.descending ? '-r.lu' : 'r.lu';

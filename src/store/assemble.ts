@@ -1,4 +1,5 @@
 import { isResourceType, typeNumber } from '../fhir/resource-types.js';
+import { sortLine } from '../indexing/index.js';
 import type { IndexRows } from '../indexing/parameter-type.js';
 import type { PatientKey } from '../tenancy/patient-key.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
@@ -97,7 +98,14 @@ function sealBodies(
       )
         close();
       places[i] = { sid, slot: members.length };
-      members.push({ type: write.type, id: write.id, version, lastUpdated, content });
+      members.push({
+        type: write.type,
+        id: write.id,
+        version,
+        lastUpdated,
+        content,
+        sortLine: sortLine(write.body!.resource),
+      });
       units += content.length;
     }
     if (members.length > 0) close();

@@ -2,7 +2,14 @@ import { Fault } from '../core/fault.js';
 import type { Tenant, TenantKeys } from '../tenancy/tenant.js';
 import { intArray, type Queryable, run } from './database.js';
 import { type OwnerColumns, ownKeyOf } from './patient-keys.js';
-import { memberAt, openSegment, SEGMENT_COLUMNS, type SegmentMember, type SegmentRow } from './segment.js';
+import {
+  memberAt,
+  openSegment,
+  openSortLines,
+  SEGMENT_COLUMNS,
+  type SegmentMember,
+  type SegmentRow,
+} from './segment.js';
 
 /** Where a version's body stands. */
 export interface BodyPlace {
@@ -47,6 +54,31 @@ export async function openBodies(
     if (!members) throw missing();
     return memberAt(keys, members, place);
   });
+}
+
+/** Places asked for at once by `openSortLines`, each a segment of its own at worst: some 2 MB of answer. */
+const LINES_PER_QUERY = 1000;
+
+/**
+ * The lines of texts that the versions at `places` are sorted by, in that order; undefined where a segment has none.
+ * @throws Fault `integrity`
+ */
+export async function readSortLines(
+  keys: TenantKeys,
+  db: Queryable,
+  places: readonly Pick<BodyPlace, 'part' | 'sid' | 'slot'>[],
+): Promise<(string | undefined)[]> {
+  const wanted = new Map(places.map((p) => [`${p.part}/${p.sid}`, p]));
+  const lines = new Map<string, string[] | undefined>();
+  const distinct = [...wanted.values()];
+  for (let i = 0; i < distinct.length; i += LINES_PER_QUERY) {
+    const some = distinct.slice(i, i + LINES_PER_QUERY);
+    const parts = intArray(some.map((p) => p.part));
+    const sids = intArray(some.map((p) => p.sid));
+    for (const row of await run<SegmentRow>(db, SEGMENTS, [parts, sids], 'store-segments'))
+      lines.set(`${row.part}/${row.sid}`, openSortLines(keys, row));
+  }
+  return places.map((p) => lines.get(`${p.part}/${p.sid}`)?.[p.slot]);
 }
 
 /** A body that came along with its row, as single reads fetch it; nulls where there is no such segment. */

@@ -162,6 +162,11 @@ export interface Store {
   ): Promise<(StoredResource | undefined)[]>;
   /** Opens the bodies of rows that search found, in order. */
   readRows(tenant: Tenant, rows: readonly RowKey[]): Promise<StoredResource[]>;
+  /**
+   * The texts that rows found by search are sorted by, as `textAt` reads them, in order; undefined where they are not
+   * stored beside the body. Nobody is shown them.
+   */
+  sortLines(tenant: Tenant, rows: readonly RowKey[]): Promise<(string | undefined)[]>;
   history(
     tenant: Tenant,
     type: string,

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.js';
 import { laneOf } from '../core/profile.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import { readSortLines } from './bodies.js';
 import { resourceOf, resourceText } from './content.js';
 import type { Actor, Store } from './contract.js';
 import { faultOf } from './database.js';
@@ -90,6 +91,7 @@ export function createStore(settings: StoreSettings): Store {
     readVersion: (tenant, type, id, version) => asFault(readVersion(tenant, tenant.pool, type, id, version)),
     readMany: (tenant, keys) => asFault(readMany(tenant, tenant.pool, keys)),
     readRows: (tenant, rows) => asFault(readRows(tenant, tenant.pool, rows)),
+    sortLines: (tenant, rows) => asFault(readSortLines(tenant.keys, tenant.pool, rows)),
     history: (tenant, type, id, options) => asFault(history(tenant, tenant.pool, type, id, options)),
     replaceDerivedGroup: (tenant, documentId, resources, actor) =>
       transaction(tenant, actor, (tx) => tx.replaceDerivedGroup(documentId, resources)),

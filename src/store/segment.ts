@@ -1,14 +1,17 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { Fault } from '../core/fault.js';
+import { SORT_LINES_VERSION, sortLine } from '../indexing/index.js';
 import type { PatientKey } from '../tenancy/patient-key.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
-import type { ContentIdentity } from './content.js';
+import { type ContentIdentity, resourceOf } from './content.js';
 import { type OwnerColumns, ownKey } from './patient-keys.js';
 import { dictionaryOf, NEWEST_DICTIONARY } from './vocabulary.js';
 
 /**
  * A segment is what one row of table `segment` holds: a few versions of one patient compartment, compressed together
- * and sealed. Its plaintext is one byte, the number of the vocabulary, and a raw deflate stream of
+ * and sealed. Its plaintext is one byte, the number of the vocabulary, and a raw deflate stream of the list and contents
+ * below. Where the byte has its highest bit set, the texts that results are sorted by stand between the two (the version
+ * of their form in one byte, their length in bytes in four, a line for each member), to be read without unpacking.
  *
  *     Observation/o1/1/1700000000000/812⏎     type/id/version/lastUpdated/length of its content in UTF-16 units
  *     Observation/o2/1/1700000000000/790⏎
@@ -41,7 +44,13 @@ export const SEGMENT_COLUMNS = 's.part, s.sid, s.bind, s.sealed, s.owner, pk.wv,
 
 export interface SegmentMember extends ContentIdentity {
   readonly content: string;
+  /** Its line of texts to sort by; made of its content where absent, and read back only where it is asked for. */
+  readonly sortLine?: string;
 }
+
+/** Set in the first byte where lines of texts follow. */
+const WITH_LINES = 0x80;
+const LINES_AT = 6;
 
 /** A segment of one long body may be big; more than this inflated is refused as damage. */
 const MAX_INFLATED_BYTES = 256 * 1024 * 1024;
@@ -67,25 +76,59 @@ export function sealSegment(
     dictionary: dictionaryOf(NEWEST_DICTIONARY),
     level: DEFLATE_LEVEL,
   });
-  const plain = Buffer.allocUnsafe(packed.length + 1);
-  plain[0] = NEWEST_DICTIONARY;
-  packed.copy(plain, 1);
+  const lines = members.map((m) => m.sortLine ?? lineOf(m)).join('\n');
+  const plain = withLines(lines, packed);
   const sealed = keys.seal(plain, { purpose: 'body', bind: [part, sid, bind], patient });
   return { part, sid, kv: keys.currentVersion, bind, sealed, owner: patient?.owner ?? null };
 }
 
-/** @throws Fault `integrity` when anything about the piece is not as it was sealed, or its patient's key is gone. */
-export function openSegment(keys: TenantKeys, row: SegmentRow): SegmentMember[] {
+function lineOf(member: SegmentMember): string {
+  return member.content === '' ? '' : sortLine(resourceOf(member, member.content));
+}
+
+function withLines(lines: string, packed: Buffer): Buffer {
+  const bytes = Buffer.byteLength(lines);
+  const at = LINES_AT + bytes;
+  const plain = Buffer.allocUnsafe(at + packed.length);
+  plain[0] = NEWEST_DICTIONARY | WITH_LINES;
+  plain[1] = SORT_LINES_VERSION;
+  plain.writeUInt32BE(bytes, 2);
+  plain.write(lines, LINES_AT, 'utf8');
+  packed.copy(plain, at);
+  return plain;
+}
+
+/**
+ * The lines of texts of a segment's members, by slot; undefined where it has none or those of another release.
+ * @throws Fault `integrity`
+ */
+export function openSortLines(keys: TenantKeys, row: SegmentRow): string[] | undefined {
+  const { part, sid, bind, sealed } = row;
+  return linesOf(keys.open(sealed, { purpose: 'body', bind: [part, sid, bind], patient: ownKey(keys, row) }));
+}
+
+function linesOf(plain: Buffer): string[] | undefined {
+  if (!(plain[0]! & WITH_LINES) || plain[1] !== SORT_LINES_VERSION) return undefined;
+  return plain.toString('utf8', LINES_AT, LINES_AT + plain.readUInt32BE(2)).split('\n');
+}
+
+/**
+ * @param lines also the members' lines of texts, where they are of this release
+ * @throws Fault `integrity` when anything about the piece is not as it was sealed, or its patient's key is gone.
+ */
+export function openSegment(keys: TenantKeys, row: SegmentRow, lines = false): SegmentMember[] {
   const { part, sid, bind, sealed } = row;
   const plain = keys.open(sealed, { purpose: 'body', bind: [part, sid, bind], patient: ownKey(keys, row) });
-  const text = inflateRawSync(plain.subarray(1), {
-    dictionary: dictionaryOf(plain[0]!),
+  const from = plain[0]! & WITH_LINES ? LINES_AT + plain.readUInt32BE(2) : 1;
+  const text = inflateRawSync(plain.subarray(from), {
+    dictionary: dictionaryOf(plain[0]! & ~WITH_LINES),
     maxOutputLength: MAX_INFLATED_BYTES,
   }).toString('utf8');
   const listEnd = text.startsWith('\n') ? 0 : text.indexOf('\n\n') + 1;
   const list = text.slice(0, listEnd);
   if (keys.digest(list) !== bind) throw mismatch();
   const members: SegmentMember[] = [];
+  const sortLines = lines ? linesOf(plain) : undefined;
   let at = listEnd + 1;
   for (const line of list.split('\n')) {
     if (line === '') continue;
@@ -97,6 +140,7 @@ export function openSegment(keys: TenantKeys, row: SegmentRow): SegmentMember[] 
       version: Number(version),
       lastUpdated: Number(lastUpdated),
       content: text.slice(at, end),
+      ...(sortLines ? { sortLine: sortLines[members.length] ?? '' } : {}),
     });
     at = end;
   }

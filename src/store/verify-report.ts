@@ -14,6 +14,8 @@ export type DifferenceKind =
   | 'current-version'
   /** The current row's own columns (terms, patient, time, digest, part) are not what its body yields. */
   | 'current-columns'
+  /** The texts it is sorted by are not what its body yields. */
+  | 'sort-texts'
   /** An index row that the body yields is not there. */
   | 'index-missing'
   /** An index row that no current body yields. */

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { typeName } from '../fhir/resource-types.js';
-import { derivedFrom, indexResource } from '../indexing/index.js';
+import { derivedFrom, indexResource, sortLine } from '../indexing/index.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { addIndexRows } from './assemble.js';
@@ -215,7 +215,7 @@ class Verifier {
     for (const row of rows) {
       this.counts.segments++;
       try {
-        opened.set(`${row.part}/${row.sid}`, openSegment(this.tenant.keys, row));
+        opened.set(`${row.part}/${row.sid}`, openSegment(this.tenant.keys, row, true));
       } catch {
         this.differ(
           row.owner !== null && row.wrapped === null ? 'patient-key' : 'body',
@@ -307,6 +307,8 @@ class Verifier {
       row.terms.length === terms.size &&
       row.terms.every((term) => terms.has(term));
     if (!columns) this.differ('current-columns', place);
+    if (member.sortLine !== undefined && member.sortLine !== sortLine(resource))
+      this.differ('sort-texts', place);
     const expected = new RowSet();
     addIndexRows(keys, row.part, row.rtype, row.rid, rows, expected);
     for (const table of INDEX_TABLES) {
