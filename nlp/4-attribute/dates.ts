@@ -14,11 +14,26 @@ const DAY = '(?:0?[1-9]|[12]\\d|3[01])';
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 
+/** What a region must hold at all before the pattern is tried: most sentences have none of it. */
+const HINTS = {
+  year: /(?:19|20)\d\d/,
+  slash: /\d[/-]\d/,
+  month: /jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec/i,
+  ago: /ago|earlier|back|prev|prior|before/i,
+  yester: /yester/i,
+  today: /today|this|tonight|tomorrow/i,
+  last: /last|past/i,
+  day: /day/i,
+  post: /pod|post/i,
+} as const;
+
 const PATTERNS: readonly [
+  hint: RegExp,
   RegExp,
   (match: RegExpExecArray, today: Today | undefined) => string | undefined,
 ][] = [
   [
+    HINTS.year,
     new RegExp(
       `(?<![\\d/-])(${YEAR})[-/](0?[1-9]|1[0-2])[-/](${DAY})(?:[T ]\\d\\d:\\d\\d(?::\\d\\d)?)?(?![\\d/])`,
       'gi',
@@ -26,18 +41,22 @@ const PATTERNS: readonly [
     (m) => iso(m[1]!, m[2]!, m[3]!),
   ],
   [
+    HINTS.slash,
     new RegExp(`(?<![\\d/.-])(0?[1-9]|1[0-2])([/-])(${DAY})\\2(${YEAR}|\\d\\d)(?![\\d/-])`, 'gi'),
     (m) => iso(fullYear(m[4]!), m[1]!, m[3]!),
   ],
   [
+    HINTS.year,
     new RegExp(`(?<![\\d/.-])(1[3-9]|2\\d|3[01])([/.])(0?[1-9]|1[0-2])\\2(${YEAR})(?![\\d/-])`, 'gi'),
     (m) => iso(m[4]!, m[3]!, m[1]!),
   ],
   [
+    HINTS.year,
     new RegExp(`(?<![a-z])(${MONTH})\\s+(${DAY})(?:st|nd|rd|th)?\\s*,?\\s*(?:of\\s)?(${YEAR})(?!\\d)`, 'gi'),
     (m) => iso(m[3]!, month(m[1]!), m[2]!),
   ],
   [
+    HINTS.year,
     new RegExp(
       `(?<![\\d/])(${DAY})(?:st|nd|rd|th)?\\s*(?:of\\s)?[ -]?(${MONTH})[ ,-]*(${YEAR})(?!\\d)`,
       'gi',
@@ -45,14 +64,17 @@ const PATTERNS: readonly [
     (m) => iso(m[3]!, month(m[2]!), m[1]!),
   ],
   [
+    HINTS.year,
     new RegExp(`(?<![a-z])(${MONTH})\\s*,?\\s*(?:of\\s)?(${YEAR})(?!\\d)`, 'gi'),
     (m) => `${m[2]}-${month(m[1]!)}`,
   ],
   [
+    HINTS.year,
     new RegExp(`(?<![\\d/.])(0?[1-9]|1[0-2])[/-](${YEAR})(?![\\d/-])`, 'gi'),
     (m) => `${m[2]}-${m[1]!.padStart(2, '0')}`,
   ],
   [
+    HINTS.year,
     new RegExp(
       `(?:\\b(?:early|late|mid|spring|summer|fall|autumn|winter)[- ](?:of\\s)?|(?<=\\b(?:in|since|from|until|till|before|after|during|year|circa|around|about|dated|of|on|diagnosed|dx|by|year|performed|done|placed|repair|surgery|\\()\\s?['’]?(?:the year\\s)?))(${YEAR})(?![\\d/-]|\\s?(?:mg|ml|mcg|units|calories|kcal|kg|cc|g)\\b)`,
       'gi',
@@ -60,9 +82,14 @@ const PATTERNS: readonly [
     (m) => m[1]!,
   ],
   // "Colonoscopy 2022: two adenomas"
-  [new RegExp(`(?<=[a-z] )(${YEAR})(?=\\s?[:)])`, 'g'), (m) => m[1]!],
-  [new RegExp(`(?<=[(,;]\\s?|\\s[x×]\\s?\\d\\s?,?\\s?)(${YEAR})(?=\\s?[),;.]|\\s*$)`, 'gm'), (m) => m[1]!],
+  [HINTS.year, new RegExp(`(?<=[a-z] )(${YEAR})(?=\\s?[:)])`, 'g'), (m) => m[1]!],
   [
+    HINTS.year,
+    new RegExp(`(?<=[(,;]\\s?|\\s[x×]\\s?\\d\\s?,?\\s?)(${YEAR})(?=\\s?[),;.]|\\s*$)`, 'gm'),
+    (m) => m[1]!,
+  ],
+  [
+    HINTS.month,
     new RegExp(
       `(?:the\\s)?(?:last|past|this|this past|in|since|in early|in late|in mid|early|late|mid)[- ](${MONTH})(?![a-z])(?!\\s*\\d)`,
       'gi',
@@ -70,6 +97,7 @@ const PATTERNS: readonly [
     (m, today) => relativeMonth(m[1]!, today, /^(?:the\s)?last\b/i.test(m[0])),
   ],
   [
+    HINTS.month,
     new RegExp(
       `(?<=\\bon\\s|\\bdated\\s|\\bsince\\s|\\buntil\\s)(${MONTH})\\s+(${DAY})(?:st|nd|rd|th)?(?![\\d,]*\\s?\\d{4})(?!\\d)`,
       'gi',
@@ -77,30 +105,35 @@ const PATTERNS: readonly [
     (m, today) => dayOfMonth(month(m[1]!), m[2]!, today),
   ],
   [
+    HINTS.slash,
     new RegExp(`(?<=\\bon\\s|\\bdated\\s|\\bsince\\s)(0?[1-9]|1[0-2])/(${DAY})(?![\\d/])`, 'gi'),
     (m, today) => dayOfMonth(m[1]!.padStart(2, '0'), m[2]!, today),
   ],
   [
+    HINTS.ago,
     new RegExp(
       `(?:(?:about|approximately|approx\\.?|some|nearly|almost|over|more than|roughly|around|~)\\s?)?(${NUMBER}(?:\\s?(?:-|to|or)\\s?${NUMBER})?|an?|several|a few|a couple of)\\s?-?\\s?(days?|weeks?|wks?|months?|mos?|years?|yrs?|hours?|hrs?)\\s(?:ago|earlier|back|previously|prior to (?:admission|presentation|this visit|arrival)|before (?:admission|presentation)|prior(?!\\sto))`,
       'gi',
     ),
     ago,
   ],
-  [/\b(?:the\s)?day before yesterday\b/gi, (_m, today) => shift(today, -2)],
-  [/\byesterday\b/gi, (_m, today) => shift(today, -1)],
+  [HINTS.yester, /\b(?:the\s)?day before yesterday\b/gi, (_m, today) => shift(today, -2)],
+  [HINTS.yester, /\byesterday\b/gi, (_m, today) => shift(today, -1)],
   [
+    HINTS.today,
     /\b(?:today|this (?:morning|afternoon|evening)|tonight|earlier today)\b/gi,
     (_m, today) => shift(today, 0),
   ],
-  [/\b(?:last night)\b/gi, (_m, today) => shift(today, -1)],
-  [/\btomorrow\b/gi, (_m, today) => shift(today, 1)],
-  [/\b(?:last|this past|the past) (week|month|year)\b/gi, (m, today) => last(m[1]!, today)],
+  [HINTS.last, /\b(?:last night)\b/gi, (_m, today) => shift(today, -1)],
+  [HINTS.today, /\btomorrow\b/gi, (_m, today) => shift(today, 1)],
+  [HINTS.last, /\b(?:last|this past|the past) (week|month|year)\b/gi, (m, today) => last(m[1]!, today)],
   [
+    HINTS.day,
     /\b(?:last|this past|on|since) (sun|mon|tues?|wednes|thurs?|fri|satur)day\b/gi,
     (m, today) => weekday(m[1]!, today),
   ],
   [
+    HINTS.post,
     /\b(?:post[- ]?op(?:erative)?[- ]day|pod)\s?#?\s?(\d{1,3}|one|two|three|four|five|six|seven)\b/gi,
     (m, today) => shift(today, -numberOf(m[1]!)),
   ],
@@ -118,7 +151,17 @@ export function findDates(text: string, start: number, end: number, date: string
   if (!/\d|ago|yester|today|tonight|tomorrow|last|this|past|since|earlier|prior|pod/i.test(region)) return [];
   const today = todayOf(date);
   const found: FoundDate[] = [];
-  for (const [pattern, normalize] of PATTERNS) {
+  const tested = new Map<RegExp, boolean>();
+  const has = (hint: RegExp): boolean => {
+    let result = tested.get(hint);
+    if (result === undefined) {
+      result = hint.test(region);
+      tested.set(hint, result);
+    }
+    return result;
+  };
+  for (const [hint, pattern, normalize] of PATTERNS) {
+    if (!has(hint)) continue;
     pattern.lastIndex = 0;
     for (;;) {
       const match = pattern.exec(region);
