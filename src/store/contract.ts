@@ -31,6 +31,11 @@ export interface Write {
    * not there does so too instead of failing.
    */
   readonly skipUnchanged?: boolean;
+  /**
+   * An update to the content that one of the last versions had writes nothing and answers `unchanged` with `former`:
+   * the caller is to find out whether the resource returns to it or the writer is behind.
+   */
+  readonly holdFormer?: boolean;
 }
 
 export type WriteOutcome = 'created' | 'updated' | 'deleted' | 'unchanged';
@@ -42,6 +47,8 @@ export interface WriteResult {
   readonly version: number;
   /** ms since the epoch. */
   readonly lastUpdated: number;
+  /** See `Write.holdFormer`. */
+  readonly former?: boolean;
   /** The stored resource; undefined for a deletion and for `unchanged`. */
   readonly resource?: StoredResource;
 }

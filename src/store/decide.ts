@@ -12,6 +12,8 @@ export interface Decision {
   readonly lastUpdated: number;
   /** The row that is replaced; undefined for an id met for the first time. */
   readonly current: Current | undefined;
+  /** See `Write.holdFormer`. */
+  readonly former?: boolean;
 }
 
 /**

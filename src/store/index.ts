@@ -59,6 +59,7 @@ export function createStore(settings: StoreSettings): Store {
       const prepared = await (lane ? lane.during('index', prepare) : prepare());
       const alone =
         prepared.length === 1 &&
+        !prepared[0]!.holdFormer &&
         !(tenant.record.integrity && needsIntegrity(prepared[0]!, baseOf(settings, tenant)));
       if (alone) {
         const result = await singleWrite(tenant, prepared[0]!, actor, clock.now(), known.epoch);

@@ -21,6 +21,7 @@ export interface PreparedWrite {
   readonly chk: number;
   readonly ifMatch: number | undefined;
   readonly skipUnchanged: boolean;
+  readonly holdFormer: boolean;
   /** Undefined for a deletion. */
   readonly body: PreparedBody | undefined;
 }
@@ -99,6 +100,7 @@ export function prepareWrite(
     chk: checkOf(keys, type, id),
     ifMatch: write.ifMatch,
     skipUnchanged: write.skipUnchanged ?? false,
+    holdFormer: write.holdFormer ?? false,
   };
   if (op === 'delete') return { ...head, body: undefined };
   const given = write.resource;

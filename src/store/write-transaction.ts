@@ -25,6 +25,7 @@ import { intArray, run } from './database.js';
 import { type Decision, decide } from './decide.js';
 import { isReviewed } from './derived-group.js';
 import { documentState, WITHDRAWN } from './document-state.js';
+import { holdFormer } from './former.js';
 import { checkIntegrity } from './integrity.js';
 import { ownerOf, ownKeys } from './patient-keys.js';
 import { COPY_FROM_WRITES, type PreparedWrite, prepareWrites } from './prepare.js';
@@ -89,14 +90,15 @@ export class WriteTransaction implements StoreTransaction {
     return decisions.map((d) => new Written(d));
   }
 
-  private async apply(prepared: readonly PreparedWrite[]): Promise<Decision[]> {
+  private async apply(prepared: readonly PreparedWrite[]): Promise<readonly Decision[]> {
     if (prepared.length === 0) return [];
     if (prepared.length >= COPY_FROM_WRITES)
       await this.client.query(`set local lock_timeout = '${BULK_LOCK_TIMEOUT_MS}ms'`);
     const current = await lockCurrent(this.client, prepared);
     const standing = (w: PreparedWrite) =>
       current.size === 0 ? undefined : current.get(rowKey(w.rtype, w.rid));
-    const decisions = prepared.map((w) => decide(w, standing(w), this.now));
+    const decided = prepared.map((w) => decide(w, standing(w), this.now));
+    const decisions = await holdFormer(this.tenant.keys, this.client, decided);
     const changes = decisions.filter((d) => d.outcome !== 'unchanged');
     if (changes.length > 0) {
       const owners = changes.map(({ write }) => ownerOf(write)).filter((owner) => owner !== null);

@@ -10,14 +10,16 @@ export class Written implements WriteResult {
   readonly id: string;
   readonly version: number;
   readonly lastUpdated: number;
+  readonly former: boolean;
   readonly #resource: Resource | undefined;
 
-  constructor({ write, outcome, version, lastUpdated }: Decision) {
+  constructor({ write, outcome, version, lastUpdated, former = false }: Decision) {
     this.outcome = outcome;
     this.type = write.type;
     this.id = write.id;
     this.version = version;
     this.lastUpdated = lastUpdated;
+    this.former = former;
     this.#resource = outcome === 'unchanged' ? undefined : write.body?.resource;
   }
 

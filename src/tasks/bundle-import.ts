@@ -241,11 +241,20 @@ async function writeWave(
   let rest = wave;
   for (let refused = 0; ; refused++) {
     try {
-      const { results, unresolved } = await writeOnce(deps, tenant, rest, targets, options, atomic);
-      for (const result of results) {
+      const { results, taken, writes, unresolved } = await writeOnce(
+        deps,
+        tenant,
+        rest,
+        targets,
+        options,
+        atomic,
+      );
+      results.forEach((result, i) => {
         countWrite(counts, result);
-        if ('id' in result) options.written?.(result);
-      }
+        if (!('id' in result)) return;
+        options.written?.(result);
+        options.became?.(result, taken[i]!.index, writes[i]!.resource);
+      });
       errors.push(...unresolved);
       return;
     } catch (error) {
@@ -259,9 +268,9 @@ async function writeWave(
   }
 }
 
-interface Written {
+interface Written extends Prepared {
+  /** Those of `writes` first. */
   readonly results: readonly (WriteResult | { outcome: 'unchanged'; type: string })[];
-  readonly unresolved: readonly EntryError[];
 }
 
 async function writeOnce(
@@ -285,6 +294,8 @@ async function writeOnce(
     );
     return {
       results: await placed(taken, () => deps.store.commit(tenant, writes, options.actor)),
+      taken,
+      writes,
       unresolved,
     };
   }
@@ -310,7 +321,7 @@ async function writeOnce(
     const { taken, writes, unresolved } = await prepare(deps, tenant, open, there, options, atomic, tx);
     const written = await placed(taken, () => (writes.length === 0 ? Promise.resolve([]) : tx.write(writes)));
     const unchanged = [...matched.keys()].map(({ type }) => ({ outcome: 'unchanged' as const, type }));
-    return { results: [...written, ...unchanged], unresolved };
+    return { results: [...written, ...unchanged], taken, writes, unresolved };
   });
 }
 
@@ -327,7 +338,7 @@ async function prepare(
   tenant: Tenant,
   items: readonly Item[],
   targets: ReadonlyMap<string, string>,
-  { base, cache, actor }: ImportOptions,
+  { base, cache, actor, became, holdsNoMore }: ImportOptions,
   atomic: boolean,
   tx: StoreTransaction | undefined,
 ): Promise<Prepared> {
@@ -352,6 +363,7 @@ async function prepare(
   const resolved = await (lane ? lane.during('resolve', work) : work());
   const bodies = new Map(withBody.map((item, i) => [item, resolved[i]!]));
   const taken = items.filter((item) => !refused.has(item));
+  const holdFormer = became !== undefined && !holdsNoMore?.();
   return {
     taken,
     writes: taken.map((item) => ({
@@ -360,6 +372,7 @@ async function prepare(
       id: item.id,
       resource: bodies.get(item),
       skipUnchanged: true,
+      holdFormer,
     })),
     unresolved: [...refused].map(([item, fault]) => ({ entry: item.index, fault })),
   };

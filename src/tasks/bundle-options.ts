@@ -73,6 +73,12 @@ export interface ImportOptions extends CommonOptions {
   readonly cache?: ResolvedReferences;
   /** Told of each resource that was written or found unchanged, once that is committed. */
   readonly written?: (result: WriteResult) => void;
+  /**
+   * The same with the entry it came from and the resource as it was to be stored. Given, records that return to the form
+   * of an earlier version are not written and answered so (`Write.holdFormer`), unless `holdsNoMore` says so.
+   */
+  readonly became?: (result: WriteResult, entry: number, resource: Resource | undefined) => void;
+  readonly holdsNoMore?: () => boolean;
 }
 
 export interface BundleResult {

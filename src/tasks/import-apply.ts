@@ -8,6 +8,7 @@ import { isDangling } from '../store/integrity.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { applyBundle, type BundleDeps, type ResolvedReferences } from './bundle.js';
 import type { Check } from './bundle-entry.js';
+import type { Contested } from './import-contested.js';
 import type { FileState } from './import-ledger.js';
 import type { NoteDefaults } from './import-notes.js';
 import type { Postponed } from './import-postponed.js';
@@ -28,6 +29,8 @@ export interface FileImport {
   readonly lastAttempt: boolean;
   /** Takes resources whose references point to what is not here yet. */
   readonly postponed: Postponed;
+  /** Takes records that return to an earlier form. */
+  readonly contested: Contested;
   /** Where this worker's time is counted. */
   readonly lane: Lane;
   readonly profiler: Profiler;
@@ -56,6 +59,8 @@ export async function applied(
     base: run.base,
     cache: run.cache,
     check: run.check,
+    became: (result, entry, resource) => run.contested.note(state, entry, lineOf(entry), result, resource),
+    holdsNoMore: () => run.contested.full,
   });
   if (!run.lastAttempt && errors.some(({ fault }) => isUnresolved(fault))) {
     const nothingWritten = counts.created + counts.updated + counts.deleted + counts.unchanged === 0;

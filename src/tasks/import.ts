@@ -12,6 +12,7 @@ import type { Tenant } from '../tenancy/tenant.js';
 import { type BundleDeps, ResolvedReferences } from './bundle.js';
 import { checkAt } from './bundle-entry.js';
 import { type FileImport, reject } from './import-apply.js';
+import { Contested } from './import-contested.js';
 import { importFile } from './import-file.js';
 import { type FileState, loadLedger, newFileState, refusals, saveFileState } from './import-ledger.js';
 import type { NoteDefaults } from './import-notes.js';
@@ -176,8 +177,11 @@ async function importAll(
 ): Promise<void> {
   const cache = new ResolvedReferences();
   const postponed = new Postponed();
+  const order = inOrder(files, states, params.link);
+  const begun = order.findLastIndex((state) => state.done || state.position > 0) + 1;
+  const contested = new Contested(order, begun);
   const committed = async (state: FileState) => {
-    if (!postponed.has(state)) await saveFileState(tenant, job, state);
+    if (!postponed.has(state) && !contested.has(state)) await saveFileState(tenant, job, state);
     report();
   };
   const common: Omit<FileImport, 'lastAttempt' | 'actor' | 'lane'> = {
@@ -191,6 +195,7 @@ async function importAll(
     link: params.link ?? false,
     check: checkAt(params.validation ?? tenant.record.validation ?? 'strict'),
     postponed,
+    contested,
     signal,
     committed,
   };
@@ -251,6 +256,15 @@ async function importAll(
     (state, line, fault) => reject(state, line, fault, true),
   );
   for (const state of settled) await committed(state);
+  for (const state of await contested.settle({ ...common, ...lanes[0]!, lastAttempt: true }))
+    await committed(state);
+}
+
+/** The files in the order in which the later one counts where two say the same record differently. */
+function inOrder(files: readonly SourceFile[], states: readonly FileState[], link?: boolean): FileState[] {
+  const places = files.map((_, i) => i);
+  places.sort((a, b) => Number(goesFirst(files[b]!, link)) - Number(goesFirst(files[a]!, link)) || a - b);
+  return places.map((i) => states[i]!);
 }
 
 /** Whether other files refer to this one, by its name. */
