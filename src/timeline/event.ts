@@ -183,6 +183,29 @@ export function factKeys(event: TimelineEvent): string[] {
   return [...new Set([...codes, ...texts])].map((key) => key + value);
 }
 
+/** Kind, day and value of an Observation; undefined for what is none, or has no value. */
+export function readingKey(event: TimelineEvent): string | undefined {
+  if (event.resource.resourceType !== 'Observation') return undefined;
+  const value = valueKey(event);
+  return /\d/.test(value) ? `${event.kind}\n${dayOf(event)}\n${value}` : undefined;
+}
+
+interface Named {
+  readonly coding?: readonly Coding[];
+  readonly text?: string;
+  readonly display?: string;
+}
+
+export const isCoded = ({ concept }: TimelineEvent) =>
+  ((concept as Named | undefined)?.coding ?? []).some((c) => c.code !== undefined);
+
+/** The words of all names of what an event is about. */
+export function wordsOf({ concept }: TimelineEvent): ReadonlySet<string> {
+  const { text, display, coding = [] } = (concept ?? {}) as Named;
+  const names = [text, display, ...coding.map((c) => c.display)];
+  return new Set(names.flatMap((name) => (name === undefined ? [] : normalWords(name).split(' '))));
+}
+
 /** The value however it is written: `0.90 mg/dL` and `0.9 mg/dL` are one reading. */
 function valueKey({ resource, title }: TimelineEvent): string {
   const components = Array.isArray(resource.component) ? (resource.component as object[]) : [];

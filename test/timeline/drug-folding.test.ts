@@ -32,10 +32,22 @@ const ROWS: readonly [told: readonly string[], stay: readonly string[]][] = [
     ['lisinopril', '*lisinopril 10 MG Oral Tablet', '*lisinopril 20 MG Oral Tablet'],
     ['lisinopril', '*lisinopril 10 MG Oral Tablet', '*lisinopril 20 MG Oral Tablet'],
   ],
-  // Another salt, and a combination, are other drugs.
+  // Who names no salt means the one that is told; two salts, and a combination, are other drugs.
   [
-    ['metoprolol', 'metoprolol succinate 50 MG Extended Release Oral Tablet'],
-    ['metoprolol', 'metoprolol succinate 50 MG Extended Release Oral Tablet'],
+    ['metoprolol', '*metoprolol succinate 50 MG Extended Release Oral Tablet'],
+    ['*metoprolol succinate 50 MG Extended Release Oral Tablet'],
+  ],
+  [
+    ['metformin', '*metformin hydrochloride 500 MG Oral Tablet'],
+    ['*metformin hydrochloride 500 MG Oral Tablet'],
+  ],
+  [
+    ['metoprolol', 'metoprolol tartrate', '*metoprolol succinate 50 MG Extended Release Oral Tablet'],
+    ['metoprolol', 'metoprolol tartrate', '*metoprolol succinate 50 MG Extended Release Oral Tablet'],
+  ],
+  [
+    ['calcium carbonate', 'potassium chloride', 'sodium bicarbonate'],
+    ['calcium carbonate', 'potassium chloride', 'sodium bicarbonate'],
   ],
   [
     ['lisinopril', 'hydrochlorothiazide 12.5 MG / lisinopril 20 MG Oral Tablet'],
@@ -66,13 +78,9 @@ it('keeps what is told of two days', () => {
 
 it.each([
   ['atorvastatin 40 MG Oral Tablet', 'atorvastatin', ['40 mg']],
-  [
-    '24 HR metformin hydrochloride 500 MG Extended Release Oral Tablet',
-    'metformin hydrochloride',
-    ['24 hr / 500 mg'],
-  ],
+  ['24 HR metformin hydrochloride 500 MG Extended Release Oral Tablet', 'metformin', ['24 hr / 500 mg']],
   ['insulin glargine 100 UNT/ML Pen Injector [Lantus]', 'insulin glargine', ['100 unt/ml']],
   ['vitamin B12', 'vitamin b12', []],
 ])('reads ingredients and strengths of %s', (name, ingredients, strengths) => {
-  expect(drugOf({ text: name })).toEqual({ ingredients, strengths });
+  expect(drugOf({ text: name })).toMatchObject({ ingredients, strengths });
 });
