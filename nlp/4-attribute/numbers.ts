@@ -50,7 +50,7 @@ const WORD_SOURCE =
 // What is said thrice in an expression is compiled thrice: these sources are kept short.
 
 /** Source of a regular expression for one number; no groups. */
-export const NUMBER = `(?:\\d+(?:(?:,\\d{3})+(?:\\.\\d+)?|\\.\\d+|[ -]\\d\\/\\d(?!\\d)|\\/[2348](?![\\d/])|[½¼¾])?|\\.\\d+|[½¼¾]|(?:${WORD_SOURCE})(?![a-z]))`;
+export const NUMBER = `(?:0,\\d{1,3}(?!\\d)|\\d+(?:(?:,\\d{3})+(?:\\.\\d+)?|\\.\\d+|[ -]\\d\\/\\d(?!\\d)|\\/[2348](?![\\d/])|[½¼¾])?|\\.\\d+|[½¼¾]|(?:${WORD_SOURCE})(?![a-z]))`;
 
 /** Source for a whole or decimal number or a word for one. */
 export const PLAIN_NUMBER = `(?:\\d+(?:\\.\\d+)?|${WORD_SOURCE})`;
@@ -68,6 +68,7 @@ export function numberOf(text: string): number {
   const plain = text
     .trim()
     .toLowerCase()
+    .replace(/^0,(?=\d{1,3}$)/, '0.')
     .replace(/,(?=\d{3})/g, '');
   const word = WORDS[plain];
   if (word !== undefined) return word;

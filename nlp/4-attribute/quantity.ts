@@ -51,7 +51,7 @@ for (const row of medicationRules.doseForms) for (const word of row.words) count
 const UNIT = alternatives([...ucumOf.keys()]);
 const COUNT = alternatives([...countOf.keys()]);
 const PER =
-  'kg|m2|m²|m\\(2\\)|m\\^2|day|days|d|hour|hours|hr|h|minute|min|week|wk|month|dose|ml|mls|l|actuation|actuat|puff|spray|tablet|tab|24\\s?h(?:ours|rs?)?|body weight|kilogram|kilo|liter';
+  'kg|m2|m²|m\\(2\\)|m\\^2|day|days|d|j|hour|hours|hr|h|minute|min|mn|week|wk|month|dose|ml|mls|l|actuation|actuat|puff|spray|tablet|tab|24\\s?h(?:ours|rs?)?|body weight|kilogram|kilo|liter';
 
 /** Amount with a unit of measure: `500 mg`, `5-10 mg/kg/day`, `5 mg/325 mg`, `10-325 mg`, `250 mg/5 ml`. */
 export const MEASURED = `(?<![a-z0-9.,/])(?:${RANGE}|\\d+(?:\\.\\d+)?(?:\\s?[/-]\\s?\\d+(?:\\.\\d+)?){1,2})\\s?-?\\s?(?:${UNIT})(?![a-z])(?:\\s?(?:\\/|per|-)\\s?(?:${NUMBER}\\s?)?(?:${UNIT}|${PER})(?![a-z0-9]))*`;
@@ -71,6 +71,7 @@ const PER_UCUM: Readonly<Record<string, string>> = {
   day: 'd',
   days: 'd',
   d: 'd',
+  j: 'd',
   '24h': 'd',
   hour: 'h',
   hours: 'h',
@@ -78,6 +79,7 @@ const PER_UCUM: Readonly<Record<string, string>> = {
   h: 'h',
   minute: 'min',
   min: 'min',
+  mn: 'min',
   week: 'wk',
   wk: 'wk',
   month: 'mo',

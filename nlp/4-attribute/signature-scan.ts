@@ -49,7 +49,7 @@ const COUNTED_RE = new RegExp(COUNTED, 'g');
 const ROUTE_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives([...routeCode.keys()])})(?![a-z0-9])`, 'g');
 const FORM_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives(formWords)})(?![a-z0-9])`, 'g');
 const DOSE_WORDS_RE =
-  /(?<![a-z])(?:(?:very |extremely |single |ultra-?)?(?:high|low|moderate|standard|full|lower|higher|reduced|small|large|therapeutic|prophylactic|maintenance|loading|intermediate|escalating|increasing|decreasing|cumulative|maximal|maximum|minimal|conventional|normal|usual|regular|toxic|stable|test|stress|single|double|multiple|massive|excessive)[- ](?:doses?|dosages?)|overdos(?:e|es|age)|sliding scale)(?![a-z])/g;
+  /(?<![a-z])(?:(?:very |extremely |single |ultra-?)?(?:high|low|moderate|standard|full|lower|higher|reduced|small|large|therapeutic|prophylactic|maintenance|loading|intermediate|escalating|increasing|decreasing|cumulative|maximal|maximum|minimal|conventional|normal|usual|regular|toxic|stable|test|stress|single|double|multiple|massive|excessive)[- ](?:doses?|dosages?)|auc(?: of)? ?\d(?:\.\d+)?|overdos(?:e|es|age)|sliding scale)(?![a-z])/g;
 const DURATION_RES = [
   new RegExp(
     `(?<![a-z0-9.])(?:for|over|during|x|times|of|lasting|continued|received|with)\\s?(?:(?:the|a|next|past|last|first|following|total|of|period|duration|approximately|about|almost|nearly|at|least|more|than|another|up|to|over|additional|preceding|previous|entire)\\s){0,4}(${PLAIN_RANGE}(?:\\sand\\sa\\shalf)?\\s?-?\\s?(?:more\\s)?(?:${PERIOD}|${COURSE})|(?:${SEVERAL}|an?)\\s${PERIOD})(?![a-z])`,
@@ -71,6 +71,12 @@ const BARE_STRENGTH =
   /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|,(?!\d)|[;)\n]|\.(?!\d)|(?:po|daily|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|[bo]d|tds|qds|nocte|mane|as|by|q\d|q\s?\d)(?![a-z])))/;
 const ELAPSED =
   /\b(?:after|within|following|until|by|at|since)\s(?:(?:about|only|approximately|a|an|the|first|nearly|almost|over|more|than|total|of|just|some|another|initial)\s)*$/;
+/** "8 months of follow-up", "persisted for 10 hours": how long something else lasted. */
+const OF_ANOTHER =
+  /^\s?(?:of (?:follow|observation|age|life|gestation|illness|symptoms|fever|pain|cough|headache|vomiting|diarrhea|remission|survival)|follow|history of|after (?:birth|delivery|surgery|transplant))/;
+const BEFORE_ANOTHER =
+  /\b(?:persist(?:ed|ing|s)?|lasted|apparent|alive|survived|remained (?:well|stable|asymptomatic)|asymptomatic|age of|aged|followed(?: up)?|follow-up|hospitali[sz]ed|monitored|symptoms|suffer(?:ed|ing)|available|recovered|resolved)\s(?:for|over|of|at|period of|during)\s(?:\w+\s){0,2}$/;
+
 const BARE_DURATION_RE = new RegExp(
   `^\\s*,?\\s*(?:x\\s?)?(${PLAIN_RANGE}\\s?(?:days?|weeks?|wks?|months?|d))(?![a-z])`,
 );
@@ -181,6 +187,11 @@ export function scanSignature(
       if (/^times\s+an?\b/.test(match[0])) return false;
       // "After 3 months of treatment" says when something happened, not how long the drug is taken.
       if (ELAPSED.test(region.slice(Math.max(0, from - 40), from))) return false;
+      if (
+        OF_ANOTHER.test(region.slice(to)) ||
+        BEFORE_ANOTHER.test(region.slice(Math.max(0, from - 40), from))
+      )
+        return false;
       if (/^-?\s?old\b/i.test(region.slice(to))) return false;
       if (
         /^(?:chronic|chronically|prolonged)/i.test(words) &&
@@ -233,8 +244,14 @@ export function scanSignature(
     }
     taken.push([from, from + words.length]);
   }
-  each(MEASURED_RE, 0, (match, from) => {
-    const words = trimEnd(match[0]);
+  MEASURED_RE.lastIndex = 0;
+  for (let match = MEASURED_RE.exec(region); match; match = MEASURED_RE.exec(region)) {
+    const from = match.index;
+    // "81 mg per day": the rhythm has been read already, the amount before it stands.
+    let to = from + match[0].length;
+    for (const [a, b] of taken) if (a > from && a < to && b >= to) to = a;
+    const words = trimEnd(region.slice(from, to));
+    if (!free(from, from + words.length) || !/[^\d\s.,]/.test(words)) continue;
     if (
       isNoDose(
         words,
@@ -242,10 +259,10 @@ export function scanSignature(
         region.slice(from + words.length, from + words.length + 40),
       )
     )
-      return false;
+      continue;
     add('dose', from, from + words.length, measuredText(words), true);
-    return true;
-  });
+    taken.push([from, from + words.length]);
+  }
   each(COUNTED_RE, 0, (match, from, to) => {
     if (/^\d{3,}\s?-?\s?doses?$/i.test(match[0])) return false;
     add('dose', from, to, countedText(match[0]));
@@ -301,7 +318,8 @@ function isNoDose(words: string, before: string, after: string): boolean {
         after,
       )
     );
-  if (/\bkgs?$/i.test(words)) return true;
+  // A weight; `3 mg/kg` is a dose.
+  if (/^[\d.,\s–-]+kgs?$/i.test(words)) return true;
   // "0.93 μg/dL" and "468 μg (normal range: 23-105)" are results.
   if (/^\s?\(?(?:normal|reference|ref\.?)\b/i.test(after) || /^\s?\/\s?(?:dl|liter|litre|mm3)\b/i.test(after))
     return true;
