@@ -315,6 +315,7 @@ async function work(rooms: Rooms, onError?: (category: string) => void): Promise
     annotate: () => rooms.annotation(),
     reindex: rooms,
     reseal: rooms,
+    rotateIndex: rooms,
     onError,
   });
   if (!rooms.exports) return worker;

@@ -83,7 +83,9 @@ export function register(program: Command): void {
     );
 
   withTenant(withDataDir(job.command('resume <job>')))
-    .description('go on with an import, a reindex or a reseal that was stopped, from where it stood')
+    .description(
+      'go on with an import, a reindex, a reseal or a change of the index key that was stopped, from where it stood',
+    )
     .option('--report <file>', 'write the report as JSON')
     .option('--results <folder>', 'write manifest.json and errors.ndjson')
     .option('--strict', 'exit with 1 if anything was rejected')
@@ -103,6 +105,12 @@ export function register(program: Command): void {
           print(
             `${done.partsDone} of ${done.parts} parts, ${done.resealed} pieces sealed anew, ${done.rewrapped} patients' keys wrapped anew, ${done.keysDestroyed} old keys destroyed`,
           );
+          return;
+        }
+        if (kind === 'rotate-index') {
+          const { runRotateIndex } = await import('../tasks/rotate-index.js');
+          const done = await runRotateIndex(system, tenant, await system.jobs.claim(tenant, id), signal);
+          print(`${done.partsDone} of ${done.parts} parts, ${done.rewritten} resources indexed anew`);
           return;
         }
         if (kind !== 'import' && kind !== 'reindex')

@@ -3,6 +3,7 @@ import { INDEX_PRIVACY_LEVELS, type IndexPrivacy } from '../core/blind.js';
 import { Fault } from '../core/fault.js';
 import { VALIDATION_LEVELS, type ValidationLevel } from '../fhir/validate.js';
 import { requestReseal } from '../tasks/reseal.js';
+import { requestRotateIndex } from '../tasks/rotate-index.js';
 import { ROTATION_LEVELS, type RotationLevel } from '../tenancy/key-rotation.js';
 import type { TenantRecord } from '../tenancy/tenant.js';
 import { print, type SharedOptions, withDataDir, withSystem } from './shell.js';
@@ -129,7 +130,7 @@ another level; integrity they cannot choose.`,
     .addOption(
       new Option(
         '--level <level>',
-        'customer: a new key in the key provider; tenant: a new tenant key; body: a new key for what is written; patient: a new key that wraps patients\u2019 keys',
+        'customer: a new key in the key provider; tenant: a new tenant key; body, audit, export: a new key for what is written, logged or put into files; patient: a new key that wraps patients\u2019 keys; index: a new key of the index',
       )
         .choices(ROTATION_LEVELS)
         .default('customer'),
@@ -141,6 +142,10 @@ customer and tenant wrap the same data keys anew; nothing stored is touched. The
 backups of the control database need it. body seals what is written from a few minutes on under a new key; what is
 stored stays readable under its own. patient wraps the keys of patients' records: after it, with --reseal, copies of
 table patient_key from before open no record, those of erased patients among them.
+
+index leaves a job that writes the index anew under a new key and then destroys the old one; searches, reads and writes
+go on. audit and export keep their former versions: the log is never written anew, and files stay as they are until they
+expire.
 
 --reseal leaves a job that seals everything under the new key and then destroys the older versions, while reads and
 writes go on. A worker runs it (cenote serve, cenote worker), or: cenote job resume JOB --tenant NAME`,
@@ -154,6 +159,10 @@ writes go on. A worker runs it (cenote serve, cenote worker), or: cenote job res
         const { from, ...rest } = rotation;
         for (const [field, value] of Object.entries({ ...rest, inUseFrom: new Date(from).toISOString() }))
           print(`${field.padEnd(14)} ${value}`);
+        if (options.level === 'index') {
+          const job = await requestRotateIndex({ jobs }, await tenants.open(name));
+          print(`${'indexJob'.padEnd(14)} ${job.id}`);
+        }
         if (options.reseal) {
           const job = await requestReseal({ jobs }, await tenants.open(name), rotation);
           print(`${'resealJob'.padEnd(14)} ${job.id}`);

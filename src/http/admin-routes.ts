@@ -2,6 +2,7 @@ import { INDEX_PRIVACY_LEVELS } from '../core/blind.js';
 import { Fault, invalid } from '../core/fault.js';
 import type { Jobs } from '../jobs/jobs.js';
 import { requestReseal } from '../tasks/reseal.js';
+import { requestRotateIndex } from '../tasks/rotate-index.js';
 import type { AdminAudit } from '../tenancy/admin-audit.js';
 import type { Catalog } from '../tenancy/catalog.js';
 import type { Client, ClientAuth, ClientKind, Clients } from '../tenancy/clients.js';
@@ -154,7 +155,13 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
         throw invalid('"reseal" goes with level body or patient; nothing was done.');
       const { from, ...rotation } = await deps.tenants.rotateKey(name, level);
       const job = reseal && (await requestReseal(deps, await deps.tenants.open(name), { level, from }));
-      return { ...rotation, inUseFrom: instant(from), ...(job ? { resealJob: job.id } : {}) };
+      const index = level === 'index' && (await requestRotateIndex(deps, await deps.tenants.open(name)));
+      return {
+        ...rotation,
+        inUseFrom: instant(from),
+        ...(job ? { resealJob: job.id } : {}),
+        ...(index ? { indexJob: index.id } : {}),
+      };
     },
   },
   {

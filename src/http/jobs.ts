@@ -51,7 +51,8 @@ export function jobRoutes(deps: { readonly jobs: Jobs; readonly imports: BulkImp
     requireAll(request, 'u');
     const job = await jobs.get(request.tenant, segment(request, 'id'));
     if (job.kind === 'bulk-import' && imports) await imports.resume(request.tenant, job.id);
-    else if (job.kind === 'reindex' || job.kind === 'reseal') await jobs.requeue(request.tenant, job.id);
+    else if (job.kind === 'reindex' || job.kind === 'reseal' || job.kind === 'rotate-index')
+      await jobs.requeue(request.tenant, job.id);
     else
       throw new Fault('unsupported', 'A job of this kind is not resumed through the API.', {
         remedy: 'An import of local files goes on with: cenote job resume JOB --tenant T.',

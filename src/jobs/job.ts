@@ -1,5 +1,12 @@
 /** The kinds of job; each has one file in `src/tasks`. */
-export type JobKind = 'import' | 'bulk-import' | 'annotate' | 'export' | 'reindex' | 'reseal';
+export type JobKind =
+  | 'import'
+  | 'bulk-import'
+  | 'annotate'
+  | 'export'
+  | 'reindex'
+  | 'reseal'
+  | 'rotate-index';
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
 

@@ -42,8 +42,17 @@ function timeLimit(ms: number): () => void {
 }
 
 export function poolReader(store: Store, tenant: Tenant, limitMs = Number.POSITIVE_INFINITY): Reader {
+  const inTime = timeLimit(limitMs);
+  const { indexPhase } = tenant.keys;
   return {
-    checkTime: timeLimit(limitMs),
+    checkTime() {
+      // Terms of the key before the last are taken away.
+      if (tenant.keys.indexPhase > indexPhase + 1)
+        throw new Fault('unavailable', 'The index key of this tenant was changed meanwhile.', {
+          remedy: 'Ask again.',
+        });
+      inTime();
+    },
     tenant,
     async query({ text, values }) {
       try {

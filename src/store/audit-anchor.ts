@@ -1,6 +1,7 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.js';
+import { isFault } from '../core/fault.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { faultOf, run } from './database.js';
 import type { AnchoredEnd } from './verify-report.js';
@@ -10,8 +11,8 @@ import type { AnchoredEnd } from './verify-report.js';
  * transaction begins, and it is seen when that commits.
  */
 const OVERLAP_MS = 10 * 60_000;
-/** Key version that anchors are signed under: the audit key's, which is not rotated with the body's. */
-const ANCHOR_KEY_VERSION = 1;
+/** Version of the audit key that anchors are signed under which do not say. */
+const FIRST_KEY_VERSION = 1;
 
 export interface AuditAnchorSettings {
   /** Folder of the anchor files, one a tenant; outside the database, best on a disk that can only be appended to. */
@@ -40,6 +41,8 @@ interface Line {
   readonly ends: readonly (readonly [number, number, number, string])[];
   /** `mac` of the line before; empty in the first. */
   readonly before: string;
+  /** Version of the audit key it is signed under; the first where absent. */
+  readonly kv?: number;
   readonly mac: string;
 }
 
@@ -77,6 +80,7 @@ export function createAuditAnchors({ directory, clock }: AuditAnchorSettings): A
         at: clock.now(),
         ends: rows.map((r) => [r.part, r.strand, Number(r.seq), r.chain.toString('base64')] as const),
         before: last ? last.mac.toString('base64') : '',
+        kv: tenant.keys.auditVersion,
       };
       const mac = macOf(tenant, unsigned);
       await append(fileOf(tenant), `${JSON.stringify({ ...unsigned, mac: mac.toString('base64') })}\n`);
@@ -126,11 +130,8 @@ export function createAuditAnchors({ directory, clock }: AuditAnchorSettings): A
 }
 
 function macOf(tenant: Tenant, line: Omit<Line, 'mac'>): Buffer {
-  const { at, ends, before } = line;
-  return tenant.keys.auditMac(
-    ANCHOR_KEY_VERSION,
-    Buffer.from(`anchor ${JSON.stringify([at, ends, before])}`, 'utf8'),
-  );
+  const { at, ends, before, kv = FIRST_KEY_VERSION } = line;
+  return tenant.keys.auditMac(kv, Buffer.from(`anchor ${JSON.stringify([at, ends, before])}`, 'utf8'));
 }
 
 /**
@@ -144,7 +145,7 @@ function check(tenant: Tenant, text: string, last: string | undefined): Anchors 
   text.split('\n').forEach((raw, i) => {
     if (raw === '') return;
     const line = parse(raw);
-    if (!line || macOf(tenant, line).toString('base64') !== line.mac || !seen.has(line.before)) {
+    if (!line || signatureOf(tenant, line) !== line.mac || !seen.has(line.before)) {
       broken.push(`audit anchor ${i + 1}`);
       return;
     }
@@ -153,6 +154,16 @@ function check(tenant: Tenant, text: string, last: string | undefined): Anchors 
   });
   if (last !== undefined && !seen.has(last)) broken.push('audit anchor: the last one is missing');
   return { ends, broken };
+}
+
+/** Undefined where the line names a version of the key that there is not. */
+function signatureOf(tenant: Tenant, line: Line): string | undefined {
+  try {
+    return macOf(tenant, line).toString('base64');
+  } catch (error) {
+    if (isFault(error) && error.category === 'integrity') return undefined;
+    throw error;
+  }
 }
 
 function parse(raw: string): Line | undefined {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { sealedKeyVersion } from '../tenancy/seal.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import type { Actor, WriteOp } from './contract.js';
 import type { Decision } from './decide.js';
@@ -64,9 +65,6 @@ export interface AuditRow {
   readonly mac: Buffer;
 }
 
-/** Key version of the audit key, which is not rotated with the body's. */
-const AUDIT_KEY_VERSION = 1;
-
 /** First byte of what is sealed. Ids shrink by half at most, and setting up the compressor costs as much as 2 KB of them. */
 const PLAIN = Buffer.from([0]);
 const DEFLATED = Buffer.from([1]);
@@ -113,7 +111,7 @@ function sealEntry(keys: TenantKeys, part: number, entry: AuditEntry): AuditRow 
       ? Buffer.concat([PLAIN, text])
       : Buffer.concat([DEFLATED, deflateRawSync(text, { level: 1 })]);
   const sealed = keys.seal(plain, { purpose: 'audit', bind: [part, at, aid] });
-  const row = { part, at, aid, kv: AUDIT_KEY_VERSION, sealed };
+  const row = { part, at, aid, kv: sealedKeyVersion(sealed), sealed };
   return { ...row, mac: auditMac(keys, row) };
 }
 

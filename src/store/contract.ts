@@ -210,6 +210,11 @@ export interface Store {
     parts: { readonly from: number; readonly to: number },
   ): Promise<ReindexCounts>;
   /**
+   * Shuts out writers that have not taken this step of a change of the index key (`TenantKeys.indexPhase`): from then on
+   * all rows are written as it asks for. @throws Fault `unavailable` where these keys have not taken it
+   */
+  fenceIndex(tenant: Tenant, phase: number): Promise<void>;
+  /**
    * Seals what is under older keys anew under the current ones, in these parts (0 to 16383, both inclusive); reads and
    * writes go on. Doing it again changes nothing.
    */

@@ -146,6 +146,7 @@ export function guarded(inner: Store): Store {
       change: async (tenant, ...rest) => inner.parameters.change(whole(tenant), ...rest),
     },
     reindex: async (tenant, ...rest) => inner.reindex(whole(tenant), ...rest),
+    fenceIndex: async (tenant, ...rest) => inner.fenceIndex(whole(tenant), ...rest),
     reseal: async (tenant, ...rest) => inner.reseal(whole(tenant), ...rest),
     endReseal: async (tenant) => inner.endReseal(whole(tenant)),
     erase: async (tenant, ...rest) => inner.erase(whole(tenant), ...rest),

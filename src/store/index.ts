@@ -11,7 +11,7 @@ import { needsIntegrity } from './integrity.js';
 import { createTenantParameters, type KnownParameters } from './parameters.js';
 import { prepareWrites } from './prepare.js';
 import { history, readCurrent, readMany, readRows, readVersion } from './read.js';
-import { reindexParts } from './reindex.js';
+import { fenceIndex, reindexParts } from './reindex.js';
 import { resealParts, resealRest, shutOldKeys } from './reseal-parts.js';
 import { scanMembers } from './scan.js';
 import { singleWrite } from './single-write.js';
@@ -54,6 +54,7 @@ export function createStore(settings: StoreSettings): Store {
     async commit(tenant, writes, actor) {
       if (writes.length === 0) return [];
       const known = parameters.assumed(tenant);
+      const { indexPhase } = tenant.keys;
       const prepare = () => prepareWrites(tenant.keys, indexContext(settings, tenant, known), writes);
       const lane = laneOf(actor);
       const prepared = await (lane ? lane.during('index', prepare) : prepare());
@@ -62,11 +63,13 @@ export function createStore(settings: StoreSettings): Store {
         !prepared[0]!.holdFormer &&
         !(tenant.record.integrity && needsIntegrity(prepared[0]!, baseOf(settings, tenant)));
       if (alone) {
-        const result = await singleWrite(tenant, prepared[0]!, actor, clock.now(), known.epoch);
+        const result = await singleWrite(tenant, prepared[0]!, actor, clock.now(), known.epoch, indexPhase);
         if (result) return [result];
       }
       return transaction(tenant, actor, (tx, epoch) =>
-        epoch === known.epoch ? tx.writePrepared(prepared) : tx.write(writes),
+        epoch === known.epoch && indexPhase === tenant.keys.indexPhase
+          ? tx.writePrepared(prepared)
+          : tx.write(writes),
       );
     },
     parameters,
@@ -77,6 +80,7 @@ export function createStore(settings: StoreSettings): Store {
         types,
         parts,
       ),
+    fenceIndex: (tenant, phase) => fenceIndex(tenant, phase),
     reseal: (tenant, parts) => resealParts(tenant, baseOf(settings, tenant), parts),
     async endReseal(tenant) {
       await resealRest(tenant);

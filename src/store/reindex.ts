@@ -1,3 +1,4 @@
+import { Fault } from '../core/fault.js';
 import { isResourceType, typeNumber } from '../fhir/resource-types.js';
 import { indexResource } from '../indexing/index.js';
 import type { IndexContext, IndexRows } from '../indexing/parameter-type.js';
@@ -54,6 +55,23 @@ export async function reindexParts(
     if (seen < RESOURCES_PER_BATCH || !last) return { resources, rewritten };
     after = [last.part, last.rtype, last.rid];
   }
+}
+
+/** Writers under way are waited for this long: as long as they wait for each other. */
+const FENCE_LOCK_TIMEOUT_MS = 30_000;
+
+/** See `Store.fenceIndex`. */
+export async function fenceIndex(tenant: Tenant, phase: number): Promise<void> {
+  if (tenant.keys.indexPhase < phase)
+    throw new Fault('unavailable', 'The keys of this tenant were changed meanwhile.', {
+      remedy: 'Try again in a moment.',
+    });
+  await inTransaction(tenant, async (client) => {
+    await client.query(`set local lock_timeout = ${FENCE_LOCK_TIMEOUT_MS}`);
+    await run(client, 'update tenant_epoch set least_index = greatest(least_index, $1) where part = 0', [
+      phase,
+    ]);
+  });
 }
 
 interface Key {
@@ -130,8 +148,7 @@ async function rewrite(
 
 const keyText = ({ part, rtype, rid }: Key) => `${part}/${rtype}/${rid}`;
 
-/** Tables that custom parameters write to; the rows in clinical order belong to R4's own. */
-const COMPARED = ['date', 'quantity', 'reference'] as const;
+const COMPARED = ['date', 'quantity', 'reference', 'sorted'] as const;
 
 async function storedRows(db: Queryable, keys: readonly string[]): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();

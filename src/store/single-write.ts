@@ -29,6 +29,8 @@ export async function singleWrite(
   actor: Actor,
   now: number,
   parameters: number,
+  /** Step of a change of the index key that the write was prepared at. */
+  index: number,
 ): Promise<WriteResult | undefined> {
   const began = performance.now();
   try {
@@ -43,7 +45,7 @@ export async function singleWrite(
     if (row) rows.add('patientKey', partOf(row.owner), row.owner, row.wv, row.wrapped);
     const { epoch } = tenant.record;
     const { currentVersion: body, wrapVersion: patient } = tenant.keys;
-    const gate = { epoch, parameters, version: current?.ver ?? 0, keys: keyEpoch, body, patient };
+    const gate = { epoch, parameters, version: current?.ver ?? 0, keys: keyEpoch, body, patient, index };
     const client = await connect(tenant);
     let broken: Error | undefined;
     try {

@@ -38,6 +38,8 @@ export interface Gate {
   /** Versions of the keys that the rows were sealed and wrapped under. */
   readonly body: number;
   readonly patient: number;
+  /** Step of a change of the index key that the rows were made at. */
+  readonly index: number;
 }
 
 export interface GateAnswer {
@@ -58,7 +60,7 @@ export async function gatedWrite(db: Queryable, rows: RowSet, gate: Gate): Promi
     'fence',
     `select from tenant_epoch where part = 0 and epoch = ${statement.value(gate.epoch)}
        and parameters = ${statement.value(gate.parameters)} and least_body <= ${statement.value(gate.body)}
-       and least_patient <= ${statement.value(gate.patient)}
+       and least_patient <= ${statement.value(gate.patient)} and least_index <= ${statement.value(gate.index)}
        and (${keys}::int is null or keys = ${keys}) for share`,
   );
   if (gate.version === 0) {

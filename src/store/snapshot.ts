@@ -58,13 +58,15 @@ export async function atSnapshot<T>(
     throw faultOf(error);
   });
   let broken = true;
+  // Before the snapshot is taken: the rows in it have the terms that are searched for now, however long it lasts.
+  const seen = withKeptTerms(tenant);
   try {
     const complete = settled ? await completeUpTo(client, clock) : clock.now();
     await client.query(
       'begin isolation level repeatable read read only; set local idle_in_transaction_session_timeout = 0;' +
         ` set local statement_timeout = ${STATEMENT_TIMEOUT_MS}; set local application_name = '${APPLICATION}'; select 1`,
     );
-    const result = await work(snapshotOn(tenant, client, complete));
+    const result = await work(snapshotOn(seen, client, complete));
     await client.query('commit');
     broken = false;
     return result;
@@ -105,6 +107,11 @@ async function completeUpTo(client: pg.PoolClient, clock: Clock): Promise<number
     if (waited > MAX_WAIT_MS) return Math.floor(wanted - early);
     await sleep(LOOK_EVERY_MS);
   }
+}
+
+/** The tenant, whose terms stay what they are now when its index key is changed meanwhile. */
+function withKeptTerms(tenant: Tenant): Tenant {
+  return { ...tenant, keys: Object.create(tenant.keys, { blind: { value: tenant.keys.blind } }) };
 }
 
 function snapshotOn(tenant: Tenant, client: pg.PoolClient, complete: number): Snapshot {

@@ -56,12 +56,14 @@ async function attemptOnce<T>(
 /** Two statements in one round trip; the simple protocol answers them as a list. */
 async function begin(client: pg.PoolClient, { record: { epoch }, keys }: Tenant): Promise<number> {
   const results = (await client.query(
-    'begin; select epoch, parameters, least_body, least_patient from tenant_epoch where part = 0 for share',
+    'begin; select epoch, parameters, least_body, least_patient, least_index from tenant_epoch where part = 0 for share',
   )) as unknown as pg.QueryResult<EpochRow>[];
   const row = results[1]?.rows[0];
   if (!row || Number(row.epoch) !== epoch) throw fencedOff(epoch);
   const behind = () =>
-    keys.currentVersion < Number(row.least_body) || keys.wrapVersion < Number(row.least_patient);
+    keys.currentVersion < Number(row.least_body) ||
+    keys.wrapVersion < Number(row.least_patient) ||
+    keys.indexPhase < Number(row.least_index);
   if (behind()) await keys.reload();
   if (behind())
     throw new Fault('unavailable', 'The keys of this tenant were changed; nothing was written.', {
@@ -76,6 +78,8 @@ interface EpochRow {
   /** Oldest versions of the body key and of the key that wraps patients' that may still be written under. */
   least_body: number;
   least_patient: number;
+  /** The step of a change of the index key that writers must have taken. */
+  least_index: number;
 }
 
 export function fencedOff(epoch: number): Fault {

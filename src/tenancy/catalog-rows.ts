@@ -29,10 +29,14 @@ export interface CatalogRow {
   readonly validation: TenantDefaults['validation'] | null;
   readonly integrity: boolean;
   readonly index_privacy: IndexPrivacy;
+  readonly index_version: number;
+  readonly index_phase: number;
+  readonly index_phase_at: bigint;
 }
 
 export const COLUMNS =
-  'id, name, database, state, epoch, created_at, key_provider, key_ref, role, role_secret, validation, integrity, index_privacy';
+  'id, name, database, state, epoch, created_at, key_provider, key_ref, role, role_secret, validation, integrity, index_privacy,' +
+  ' index_version, index_phase, index_phase_at';
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 

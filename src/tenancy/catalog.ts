@@ -12,7 +12,15 @@ import {
   usableRow,
 } from './catalog-rows.js';
 import { asAdmin, checkServerVersion, connectFault, isConnectionError } from './database.js';
-import { dropOldKeys, type Rotation, type RotationLevel, rotateKey } from './key-rotation.js';
+import {
+  advanceIndexKey,
+  dropOldKeys,
+  type IndexKeyStep,
+  indexKeyStep,
+  type Rotation,
+  type RotationLevel,
+  rotateKey,
+} from './key-rotation.js';
 import { KEY_CACHE_MS, openTenantKeys } from './key-rows.js';
 import { createTenantKeys, type LiveKeys } from './keys.js';
 import { migrateDatabase, pendingMigrations } from './migrate.js';
@@ -57,6 +65,10 @@ export interface Catalog extends Tenants {
   rotateKey(name: string, level: RotationLevel): Promise<Rotation>;
   /** Destroys the versions of a tenant's keys that are older than these; see `dropOldKeys`. */
   dropOldKeys(name: string, least: { readonly body: number; readonly patient: number }): Promise<number>;
+  /** How far a change of the tenant's index key is. */
+  indexKeyStep(name: string): Promise<IndexKeyStep>;
+  /** Takes the next step of it, where `from` is the step it is at; see `advanceIndexKey`. */
+  advanceIndexKey(name: string, from: IndexKeyStep): Promise<IndexKeyStep>;
   /** Erases a tenant for good by destroying its key; see `shredTenant`. */
   shred(name: string): Promise<Shredded>;
   /** Brings one tenant's database to the current schema, suspended or not; names of what was applied. */
@@ -286,6 +298,10 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     },
 
     rotateKey: (name, level) => rotateKey(context, name, level),
+
+    indexKeyStep: (name) => indexKeyStep(context, name),
+
+    advanceIndexKey: (name, from) => advanceIndexKey(context, name, from),
 
     dropOldKeys: (name, least) => dropOldKeys(context, name, least),
 

@@ -3,15 +3,26 @@ import type pg from 'pg';
 import { Fault } from '../core/fault.js';
 import { type CatalogContext, checkProvider, findRow, noSuchTenant } from './catalog-rows.js';
 import { KEY_BYTES, KEY_NOTICE_MS, type KeyRow, tenantKeyContext } from './key-rows.js';
+import { identityOf } from './keys.js';
 import { unwrapUnder, type WrappedPurpose, wrapUnder } from './wrap.js';
 
 /**
  * Which key is changed. `customer`: a new key in the provider wraps the tenant key. `tenant`: a new tenant key wraps
  * the data keys. `body`: a new key seals what is written from `from` on; what is stored stays under its own version,
- * which is kept as long as anything needs it. `patient`: the same for the key that wraps patients' own keys.
+ * which is kept as long as anything needs it. `patient`: the same for the key that wraps patients' own keys. `index`: the
+ * first step of a change of the key that the terms of the index are made under; a job takes the others. `audit`, `export`:
+ * as `body`, for what is logged and for files; former versions stay for what is under them.
  */
-export type RotationLevel = 'customer' | 'tenant' | 'body' | 'patient';
-export const ROTATION_LEVELS: readonly RotationLevel[] = ['customer', 'tenant', 'body', 'patient'];
+export type RotationLevel = 'customer' | 'tenant' | 'body' | 'patient' | 'index' | 'audit' | 'export';
+export const ROTATION_LEVELS: readonly RotationLevel[] = [
+  'customer',
+  'tenant',
+  'body',
+  'patient',
+  'index',
+  'audit',
+  'export',
+];
 
 export interface Rotation {
   readonly level: RotationLevel;
@@ -104,14 +115,135 @@ const ROTATIONS: Readonly<Record<RotationLevel, Rotate>> = {
 
   body: (context, client, name) => newVersion(context, client, name, 'body'),
   patient: (context, client, name) => newVersion(context, client, name, 'patient'),
+  audit: (context, client, name) => newVersion(context, client, name, 'audit'),
+
+  async export(context, client, name) {
+    const rotation = await newVersion(context, client, name, 'export');
+    // No file is kept as long as that: what was under the versions that were replaced then is gone.
+    await client.query(
+      `delete from tenant_key k using tenant t where t.id = k.tenant_id and t.name = $1 and k.purpose = 'export'
+         and exists (select from tenant_key n where n.tenant_id = k.tenant_id and n.purpose = 'export'
+           and n.version = k.version + 1 and n.created_at < $2)`,
+      [name, context.clock.now() - EXPORT_KEY_KEPT_MS],
+    );
+    return rotation;
+  },
+
+  async index(context, client, name) {
+    const { tenant, tenantKey, dataRows } = await openTenantKey(context, client, name);
+    const own = dataRows.filter((r) => r.purpose === 'index');
+    if (own.length !== 1)
+      throw new Fault('conflict', 'The index key of this tenant is being changed already.', {
+        remedy: 'Let the job of kind rotate-index end first; see: cenote job list',
+      });
+    const [before] = own as [KeyRow];
+    const place = { tenantId: tenant.id, purpose: 'index' } as const;
+    if (!dataRows.some((r) => r.purpose === 'identity')) {
+      const root = unwrapUnder(tenantKey, before.wrapped, { ...place, version: before.version });
+      const identity = identityOf(root, tenant.id);
+      const wrapped = wrapUnder(tenantKey, identity, { ...place, purpose: 'identity', version: 1 });
+      await insertKey(context, client, tenant.id, { purpose: 'identity', version: 1, wrapped });
+      root.fill(0);
+      identity.fill(0);
+    }
+    const version = before.version + 1;
+    const key = randomBytes(KEY_BYTES);
+    const wrapped = wrapUnder(tenantKey, key, { ...place, version });
+    await insertKey(context, client, tenant.id, { purpose: 'index', version, wrapped });
+    await nextPhase(context, client, tenant.id);
+    tenantKey.fill(0);
+    key.fill(0);
+    return { level: 'index', to: String(version), from: context.clock.now() };
+  },
 };
+
+/** Longer than any export or upload stands on the disk. */
+const EXPORT_KEY_KEPT_MS = 40 * 24 * 3_600_000;
+
+/**
+ * Where a change of the index key stands. `none`: there is one key. `writing`: rows get the terms of the new one besides,
+ * and searches ask under the old. `searching`: the same the other way round.
+ */
+export interface IndexKeyStep {
+  readonly at: 'none' | 'writing' | 'searching';
+  /** Steps taken in the life of the tenant: writers must have taken the last. */
+  readonly phase: number;
+  /** When it was taken, ms. */
+  readonly since: number;
+}
+
+export async function indexKeyStep({ control }: CatalogContext, name: string): Promise<IndexKeyStep> {
+  return stepOf(control, name);
+}
+
+async function stepOf(client: pg.Pool | pg.ClientBase, name: string): Promise<IndexKeyStep> {
+  const { rows } = await client.query<{ phase: number; since: bigint; newer: boolean; older: boolean }>(
+    `select t.index_phase as phase, t.index_phase_at as since,
+       exists (select from tenant_key k where k.tenant_id = t.id and k.purpose = 'index' and k.version > t.index_version) as newer,
+       exists (select from tenant_key k where k.tenant_id = t.id and k.purpose = 'index' and k.version < t.index_version) as older
+     from tenant t where t.name = $1`,
+    [name],
+  );
+  const row = rows[0];
+  if (!row) throw noSuchTenant();
+  const at = row.newer ? 'writing' : row.older ? 'searching' : 'none';
+  return { at, phase: row.phase, since: Number(row.since) };
+}
+
+/**
+ * From `writing` to `searching`, when every row has the new terms; from there to `none`, when nobody searches under the
+ * old key any more: it is destroyed. Nothing happens where the step is another than `from` by now.
+ */
+export async function advanceIndexKey(
+  context: CatalogContext,
+  name: string,
+  from: IndexKeyStep,
+): Promise<IndexKeyStep> {
+  const client = await context.control.connect();
+  try {
+    await client.query('begin');
+    const { rows } = await client.query<{ id: string }>('select id from tenant where name = $1 for update', [
+      name,
+    ]);
+    const id = rows[0]?.id;
+    if (id === undefined) throw noSuchTenant();
+    const now = await stepOf(client, name);
+    if (now.at === from.at && now.phase === from.phase && now.at !== 'none') {
+      if (now.at === 'writing') {
+        await client.query('update tenant set index_version = index_version + 1 where id = $1', [id]);
+      } else {
+        await client.query(
+          `delete from tenant_key k using tenant t
+           where t.id = $1 and k.tenant_id = t.id and k.purpose = 'index' and k.version < t.index_version`,
+          [id],
+        );
+      }
+      await nextPhase(context, client, id);
+    }
+    const step = await stepOf(client, name);
+    await client.query('commit');
+    return step;
+  } catch (error) {
+    await client.query('rollback').catch(() => {});
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+async function nextPhase({ clock }: CatalogContext, client: pg.ClientBase, id: string): Promise<void> {
+  await client.query('update tenant set index_phase = index_phase + 1, index_phase_at = $2 where id = $1', [
+    id,
+    clock.now(),
+  ]);
+}
 
 /** A further version of a key that seals or wraps; used from when every process has had time to load it. */
 async function newVersion(
   context: CatalogContext,
   client: pg.ClientBase,
   name: string,
-  purpose: 'body' | 'patient',
+  purpose: 'body' | 'patient' | 'audit' | 'export',
 ): Promise<Rotation> {
   const { tenant, tenantKey, dataRows } = await openTenantKey(context, client, name);
   const version = Math.max(0, ...dataRows.filter((r) => r.purpose === purpose).map((r) => r.version)) + 1;

@@ -8,7 +8,7 @@ import { unwrapUnder, type WrappedPurpose, wrapUnder } from './wrap.js';
 
 export const KEY_BYTES = 32;
 const DATA_PURPOSES = ['body', 'patient', 'index', 'audit', 'export'] as const;
-type DataPurpose = (typeof DATA_PURPOSES)[number];
+type DataPurpose = (typeof DATA_PURPOSES)[number] | 'identity';
 
 /** How long unwrapped keys serve without asking the key provider again; a withdrawn key works no longer than this. */
 export const KEY_CACHE_MS = 5 * 60_000;
@@ -86,11 +86,20 @@ export interface OpenedKeys {
 export async function openTenantKeys(
   control: pg.Pool,
   provider: KeyProvider,
-  tenant: { id: string; keyRef: string; roleSecret: Buffer; indexPrivacy: IndexPrivacy },
+  tenant: {
+    id: string;
+    keyRef: string;
+    roleSecret: Buffer;
+    indexPrivacy: IndexPrivacy;
+  },
   now: number,
 ): Promise<OpenedKeys> {
-  const { rows } = await control.query<KeyRow & { created_at: bigint }>(
-    'select purpose, version, wrapped, created_at from tenant_key where tenant_id = $1 order by purpose, version desc',
+  // One statement: the versions that are there and the one that is searched under are of one moment.
+  const { rows } = await control.query<
+    KeyRow & { created_at: bigint; index_version: number; index_phase: number }
+  >(
+    `select k.purpose, k.version, k.wrapped, k.created_at, t.index_version, t.index_phase
+     from tenant_key k join tenant t on t.id = k.tenant_id where t.id = $1 order by k.purpose, k.version desc`,
     [tenant.id],
   );
   const tenantRow = rows.find((r) => r.purpose === 'tenant');
@@ -99,25 +108,37 @@ export async function openTenantKeys(
   const tenantKey = await provider.unwrap(tenant.keyRef, tenantRow.wrapped, context);
   const unwrap = (row: { purpose: WrappedPurpose; version: number; wrapped: Buffer }): Buffer =>
     unwrapUnder(tenantKey, row.wrapped, { tenantId: tenant.id, purpose: row.purpose, version: row.version });
-  const newest = (purpose: DataPurpose): Buffer => {
-    const row = rows.find((r) => r.purpose === purpose);
-    if (!row) throw incomplete(purpose);
-    return unwrap({ ...row, purpose });
-  };
-  const all = (purpose: DataPurpose): Map<number, Buffer> =>
+  const some = (purpose: DataPurpose): Map<number, Buffer> =>
     new Map(rows.filter((r) => r.purpose === purpose).map((r) => [r.version, unwrap({ ...r, purpose })]));
+  const all = (purpose: DataPurpose): Map<number, Buffer> => {
+    const found = some(purpose);
+    if (found.size === 0) throw incomplete(purpose);
+    return found;
+  };
   const body = all('body');
-  if (body.size === 0) throw incomplete('body');
+  const indexes = all('index');
+  const { index_version: indexVersion, index_phase: indexPhase } = tenantRow;
+  const index = indexes.get(indexVersion);
+  if (!index) throw incomplete('index');
+  const [also] = [...indexes.keys()].filter((version) => version !== indexVersion);
+  // Without it ids would be hashed under whatever index key is the first now.
+  const identity = some('identity').get(1);
+  if (!identity && indexPhase > 0) throw incomplete('identity');
   const material: TenantKeyMaterial = {
     tenantId: tenant.id,
     currentVersion: versionInUse(rows, 'body', now),
     body,
-    patient: all('patient'),
+    patient: some('patient'),
     wrapVersion: versionInUse(rows, 'patient', now),
-    index: newest('index'),
+    index,
+    alsoIndex: also === undefined ? undefined : indexes.get(also),
+    indexPhase,
+    identity,
     privacy: tenant.indexPrivacy,
-    audit: newest('audit'),
-    export: newest('export'),
+    audit: all('audit'),
+    auditVersion: versionInUse(rows, 'audit', now),
+    export: all('export'),
+    exportVersion: versionInUse(rows, 'export', now),
   };
   const rolePassword = unwrap({ purpose: 'role', version: 1, wrapped: tenant.roleSecret }).toString('utf8');
   tenantKey.fill(0);
@@ -133,11 +154,11 @@ function versionInUse(
   purpose: DataPurpose,
   now: number,
 ): number {
-  const tenantMadeAt = rows.find((r) => r.purpose === 'index')?.created_at;
-  const known = rows.filter(
-    (r) =>
-      r.purpose === purpose &&
-      ((r.version === 1 && r.created_at === tenantMadeAt) || Number(r.created_at) + KEY_NOTICE_MS <= now),
+  const own = rows.filter((r) => r.purpose === purpose);
+  // All keys of a tenant are made at once with it; one of them that is never destroyed tells when.
+  const tenantMadeAt = rows.find((r) => r.purpose === 'audit' && r.version === 1)?.created_at;
+  const known = own.filter(
+    (r) => (r.version === 1 && r.created_at === tenantMadeAt) || Number(r.created_at) + KEY_NOTICE_MS <= now,
   );
   return Math.max(0, ...known.map((r) => r.version));
 }

@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createHash, createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import type { Blind, IndexPrivacy } from '../core/blind.js';
 import { Fault } from '../core/fault.js';
 import { PatientKey } from './patient-key.js';
@@ -19,16 +19,40 @@ export interface TenantKeyMaterial {
   readonly patient?: ReadonlyMap<number, Buffer> | undefined;
   /** Version in `patient` that wraps new ones; 0 where there is none. */
   readonly wrapVersion?: number | undefined;
-  /** Root of everything that must stay equal over time: rid, terms, digests. Not versioned. */
+  /** Root of the terms that are searched. */
   readonly index: Buffer;
+  /** While the index key is changed: root of the terms that are written besides. */
+  readonly alsoIndex?: Buffer | undefined;
+  /** Steps of changes of the index key so far. */
+  readonly indexPhase?: number | undefined;
+  /** What must stay equal over time (`identityOf`); where absent, it is derived from `index`. */
+  readonly identity?: Buffer | undefined;
   /** How much the terms tell; `exact` where absent. */
   readonly privacy?: IndexPrivacy | undefined;
-  readonly audit: Buffer;
-  readonly export: Buffer;
+  /** By version; old ones stay, since the log and its chain are never written anew. */
+  readonly audit: ReadonlyMap<number, Buffer>;
+  readonly auditVersion: number;
+  /** By version; old ones stay as long as files sealed under them are kept. */
+  readonly export: ReadonlyMap<number, Buffer>;
+  readonly exportVersion: number;
 }
 
-/** Key version written for purposes whose key has no versions. */
+/** Key version written for page links, whose key stays with the tenant. */
 const UNVERSIONED = 1;
+const IDENTITY_BYTES = { rid: 16, digest: 16, cursor: 32 } as const;
+
+/**
+ * The keys of hashed ids, of digests and of page links, derived from the first index key: kept by themselves, they stay
+ * the same when that key is destroyed, and nothing of the index follows from them.
+ */
+export function identityOf(index: Buffer, tenantId: string): Buffer {
+  const { rid, digest, cursor } = IDENTITY_BYTES;
+  return Buffer.concat([
+    derive(index, tenantId, 'rid', rid),
+    derive(index, tenantId, 'digest', digest),
+    derive(index, tenantId, 'cursor', cursor),
+  ]);
+}
 
 /** HKDF-SHA-256 (RFC 5869) of a root key for one named use. */
 function derive(root: Buffer, tenantId: string, use: string, bytes: number): Buffer {
@@ -36,9 +60,9 @@ function derive(root: Buffer, tenantId: string, use: string, bytes: number): Buf
   return Buffer.from(hkdfSync('sha256', root, tenantId, `cenote ${use} 1`, bytes));
 }
 
-function blindUnder(root: Buffer, { tenantId, privacy }: TenantKeyMaterial): Blind {
+function blindUnder(root: Buffer, { tenantId, privacy }: TenantKeyMaterial, also?: Blind): Blind {
   const terms = createSipHash(derive(root, tenantId, 'term', 16));
-  return Object.assign((text: string) => terms.text(text), { privacy });
+  return Object.assign((text: string) => terms.text(text), { privacy, also });
 }
 
 /** Associated data: every part preceded by its length, so that no two contexts give the same bytes. */
@@ -74,10 +98,17 @@ export function createTenantKeys(
   reload: () => Promise<void> = async () => {},
 ): LiveKeys {
   const { tenantId } = given;
-  const index = Buffer.from(given.index);
-  const blind = blindUnder(index, given);
-  const rids = createSipHash(derive(index, tenantId, 'rid', 16));
-  const digests = createSipHash(derive(index, tenantId, 'digest', 16));
+  const identity = Buffer.from(given.identity ?? identityOf(given.index, tenantId));
+  const rids = createSipHash(identity.subarray(0, 16));
+  const digests = createSipHash(identity.subarray(16, 32));
+  const cursorKey = Buffer.from(identity.subarray(32));
+
+  let blind!: Blind;
+  /** What `blind` is of: it stays the same function as long as it is, since terms are remembered by it. */
+  let blindOf = '';
+  let indexPhase = 0;
+  let auditVersion = 0;
+  let exportVersion = 0;
 
   let currentVersion = 0;
   let wrapVersion = 0;
@@ -99,16 +130,32 @@ export function createTenantKeys(
       for (const use of ['body', 'job', 'patient'])
         next.set(`${use} ${version}`, dataKey(derive(key, tenantId, use, 32)));
     }
-    next.set(`audit ${UNVERSIONED}`, dataKey(derive(material.audit, tenantId, 'audit', 32)));
-    next.set(`audit-chain ${UNVERSIONED}`, dataKey(derive(material.audit, tenantId, 'audit-chain', 32)));
-    next.set(`export ${UNVERSIONED}`, dataKey(derive(material.export, tenantId, 'export', 32)));
-    next.set(`cursor ${UNVERSIONED}`, dataKey(derive(index, tenantId, 'cursor', 32)));
+    for (const [version, key] of material.audit)
+      for (const use of ['audit', 'audit-chain'])
+        next.set(`${use} ${version}`, dataKey(derive(key, tenantId, use, 32)));
+    for (const [version, key] of material.export)
+      next.set(`export ${version}`, dataKey(derive(key, tenantId, 'export', 32)));
+    next.set(`cursor ${UNVERSIONED}`, dataKey(cursorKey));
     keys = next;
+    ({ auditVersion, exportVersion } = material);
+    adoptIndex(material);
     wraps = new Map([...(material.patient ?? [])].map(([version, key]) => [version, createSecretKey(key)]));
     currentVersion = material.currentVersion;
     wrapVersion = material.wrapVersion ?? 0;
     // Patients' keys hold what they give with each version of the body key, dropped ones included.
     patients.clear();
+  }
+
+  function adoptIndex(material: TenantKeyMaterial): void {
+    const { index, alsoIndex } = material;
+    const of = createHash('sha256')
+      .update(index)
+      .update(alsoIndex ?? '')
+      .digest('hex');
+    indexPhase = material.indexPhase ?? 0;
+    if (of === blindOf) return;
+    blindOf = of;
+    blind = blindUnder(index, material, alsoIndex && blindUnder(alsoIndex, material));
   }
   adopt(given);
 
@@ -121,8 +168,19 @@ export function createTenantKeys(
   const dataKeyFor = ({ purpose, patient }: SealContext, version: number): KeyObject =>
     patient ? patient.with(version, keyFor('patient', version)) : keyFor(purpose, version);
 
-  const versionFor = (purpose: SealContext['purpose']) =>
-    purpose === 'body' || purpose === 'job' ? currentVersion : UNVERSIONED;
+  const versionFor = (purpose: SealContext['purpose']): number => {
+    switch (purpose) {
+      case 'body':
+      case 'job':
+        return currentVersion;
+      case 'audit':
+        return auditVersion;
+      case 'export':
+        return exportVersion;
+      case 'cursor':
+        return UNVERSIONED;
+    }
+  };
 
   const wrapFor = (version: number): KeyObject => {
     if (keys.size === 0) throw withdrawn();
@@ -158,7 +216,15 @@ export function createTenantKeys(
       patients.clear();
     },
     reload,
-    blind,
+    get blind() {
+      return blind;
+    },
+    get auditVersion() {
+      return auditVersion;
+    },
+    get indexPhase() {
+      return indexPhase;
+    },
     rid: (type, id) => rids.text(`${type}/${id}`),
     digest: (bytes) => (typeof bytes === 'string' ? digests.text(bytes) : digests.bytes(bytes)),
     auditMac: (version, bytes) => createHmac('sha256', keyFor('audit-chain', version)).update(bytes).digest(),

@@ -57,12 +57,16 @@ export interface WrappedPatientKey {
 export interface TenantKeys {
   /** Version of the body key that `seal` uses now. */
   readonly currentVersion: number;
-  /** 64-bit keyed hash of search values (SipHash-2-4 under the tenant's index key). */
+  /** 64-bit keyed hash of search values (SipHash-2-4 under the tenant's index key). Another one when that key changes. */
   readonly blind: Blind;
+  /** The step of a change of the index key that `blind` is of; what was made at another is made anew. */
+  readonly indexPhase: number;
   /** 64-bit keyed hash of `Type/id`: the `rid` columns. */
   rid(type: string, id: string): bigint;
   /** 64-bit keyed digest of arbitrary bytes; equality of stored content. */
   digest(bytes: Uint8Array | string): bigint;
+  /** Version of the audit key that new rows and anchors are under. */
+  readonly auditVersion: number;
   /** HMAC-SHA-256 of `bytes` under the audit key of this version: what chains audit rows and signs their anchors. */
   auditMac(version: number, bytes: Uint8Array): Buffer;
   /** AES-256-GCM; output carries format, key version, nonce and tag. Random nonce. */

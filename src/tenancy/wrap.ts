@@ -6,7 +6,7 @@ const TAG_BYTES = 16;
 const FORMAT = 1;
 
 /** What a tenant key wraps: its data keys, and the password of its database role. */
-export type WrappedPurpose = 'body' | 'patient' | 'index' | 'audit' | 'export' | 'role';
+export type WrappedPurpose = 'body' | 'patient' | 'index' | 'identity' | 'audit' | 'export' | 'role';
 
 /** Wraps a secret under the tenant key, or another that wraps, with AES-256-GCM, bound to its place. */
 export function wrapUnder(tenantKey: Buffer | KeyObject, plain: Uint8Array, place: WrapPlace): Buffer {

@@ -4,6 +4,7 @@ import { type AnnotateDeps, annotatePending } from '../tasks/annotate.js';
 import { noDerivedCounts } from '../tasks/import-report.js';
 import { type ReindexDeps, requestReindex, runReindex } from '../tasks/reindex.js';
 import { type ResealDeps, runReseal } from '../tasks/reseal.js';
+import { type RotateIndexDeps, runRotateIndex } from '../tasks/rotate-index.js';
 import type { Tenant, Tenants } from '../tenancy/tenant.js';
 
 /** How often a worker looks at every tenant for documents it was not told of, in ms. */
@@ -19,6 +20,8 @@ export interface WorkerDeps {
   readonly reindex: ReindexDeps;
   /** What seals a tenant anew after a rotation of its keys. */
   readonly reseal: ResealDeps;
+  /** What takes a change of the index key to its end. */
+  readonly rotateIndex: RotateIndexDeps;
   /** Told of what went wrong, by category; never of whom it was about. */
   readonly onError?: (category: string) => void;
 }
@@ -29,6 +32,8 @@ const JOBS = {
     runReindex(deps.reindex, tenant, job, signal),
   reseal: (deps: WorkerDeps, tenant: Tenant, job: Job, signal: AbortSignal): Promise<unknown> =>
     runReseal(deps.reseal, tenant, job, signal),
+  'rotate-index': (deps: WorkerDeps, tenant: Tenant, job: Job, signal: AbortSignal): Promise<unknown> =>
+    runRotateIndex(deps.rotateIndex, tenant, job, signal),
 } as const;
 
 export interface Worker {
@@ -111,6 +116,7 @@ export function startWorker(deps: WorkerDeps): Worker {
           await sweep();
           start('reindex');
           start('reseal');
+          start('rotate-index');
         }
         const [name] = woken;
         if (name !== undefined) {

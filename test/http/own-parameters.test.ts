@@ -265,6 +265,7 @@ describe('a reindex', () => {
       annotate: () => rooms.annotation(),
       reindex: rooms,
       reseal: rooms,
+      rotateIndex: rooms,
     });
     try {
       worker.wake(tenant.record.name);

@@ -13,8 +13,10 @@ function material(change: Partial<TenantKeyMaterial> = {}): TenantKeyMaterial {
     currentVersion: 1,
     body: new Map([[1, key(1)]]),
     index: key(2),
-    audit: key(3),
-    export: key(4),
+    audit: new Map([[1, key(3)]]),
+    auditVersion: 1,
+    export: new Map([[1, key(4)]]),
+    exportVersion: 1,
     ...change,
   };
 }

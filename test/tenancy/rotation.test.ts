@@ -6,6 +6,7 @@ import { type Catalog, openTenants } from '../../src/tenancy/catalog.js';
 import { asAdmin } from '../../src/tenancy/database.js';
 import { openKeyFiles } from '../../src/tenancy/key-file.js';
 import { KEY_CACHE_MS, KEY_NOTICE_MS } from '../../src/tenancy/key-rows.js';
+import { sealedKeyVersion } from '../../src/tenancy/seal.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 
 const clock = fixedClock(Date.UTC(2026, 0, 1));
@@ -109,6 +110,49 @@ test('a new body key seals nothing before every process can have loaded it', asy
   } finally {
     await fresh.close();
   }
+});
+
+test.each(['audit', 'export'] as const)(
+  'a new %s key leaves what is under the former readable',
+  async (purpose) => {
+    const name = `of-${purpose}`;
+    await system.tenants.create(name);
+    const bound = { purpose, bind: ['x'] };
+    const tenant = await system.tenant(name);
+    const before = tenant.keys.seal(Buffer.from('before'), bound);
+    const mac = tenant.keys.auditMac(1, Buffer.from('row'));
+    expect(await system.tenants.rotateKey(name, purpose)).toMatchObject({ level: purpose, to: '2' });
+    clock.advance(KEY_NOTICE_MS);
+    const { keys } = await system.tenant(name);
+    const after = keys.seal(Buffer.from('after'), bound);
+    expect([sealedKeyVersion(before), sealedKeyVersion(after)]).toEqual([1, 2]);
+    expect(keys.auditVersion).toBe(purpose === 'audit' ? 2 : 1);
+    for (const opened of [keys, (await other.open(name)).keys]) {
+      expect([opened.open(before, bound), opened.open(after, bound)].map(String)).toEqual([
+        'before',
+        'after',
+      ]);
+      expect(opened.auditMac(1, Buffer.from('row')).equals(mac)).toBe(true);
+    }
+  },
+);
+
+test('an export key is destroyed when no file can be under it any more', async () => {
+  await system.tenants.create('files');
+  const versions = async () =>
+    (
+      await system.tenants.control.query(
+        `select k.version from tenant_key k join tenant t on t.id = k.tenant_id
+         where t.name = 'files' and k.purpose = 'export' order by 1`,
+      )
+    ).rows.map((row) => row.version);
+  await system.tenants.rotateKey('files', 'export');
+  clock.advance(30 * 86_400_000);
+  await system.tenants.rotateKey('files', 'export');
+  expect(await versions()).toEqual([1, 2, 3]);
+  clock.advance(30 * 86_400_000);
+  await system.tenants.rotateKey('files', 'export');
+  expect(await versions()).toEqual([2, 3, 4]);
 });
 
 describe('a shredded tenant', () => {

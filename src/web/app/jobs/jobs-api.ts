@@ -88,6 +88,7 @@ const KINDS: Readonly<Record<string, string>> = {
   export: 'Export',
   reindex: 'Re-index',
   reseal: 'Re-seal after a rotation',
+  'rotate-index': 'Change of the index key',
 };
 export const kindText = (kind: string): string => KINDS[kind] ?? kind;
 
