@@ -4,6 +4,7 @@ import type { DocumentEnvelope } from './document.js';
 import { amount } from './dosage.js';
 import { attribute, type Fact } from './fact.js';
 import { SNOMED, snomed } from './snomed.js';
+import { type Substance, substanceOf } from './substance.js';
 import { whenOf } from './when.js';
 
 const CATEGORY = 'http://terminology.hl7.org/CodeSystem/observation-category';
@@ -40,6 +41,20 @@ function value(fact: Fact): object | undefined {
   return { valueString: v.text };
 }
 
+/** What the status of somebody's use is asked by (LOINC; US Core asks for tobacco's). */
+const QUESTIONS: Partial<Record<Substance, readonly [code: string, display: string]>> = {
+  TOBACCO_USE: ['72166-2', 'Tobacco smoking status'],
+  ALCOHOL_CONSUMPTION: ['11331-6', 'History of Alcohol use'],
+};
+
+function questionOf(fact: Fact): object {
+  const substance = substanceOf(fact.mentions[0]!.text);
+  const [code, display] = (substance && QUESTIONS[substance]) ?? [];
+  return code === undefined
+    ? snomed('160476009', 'Social / personal history observable')
+    : { coding: [{ system: LOINC, code, display }], text: display };
+}
+
 /** A result, vital sign or social-history finding with its value. */
 export function observation(fact: Fact, id: string, document: DocumentEnvelope): Resource | undefined {
   const measured = value(fact);
@@ -54,7 +69,7 @@ export function observation(fact: Fact, id: string, document: DocumentEnvelope):
     ...derivedHead('Observation', id, 'derived-observation', traceExtensions(document, fact, when.source)),
     status: 'final',
     category: [{ coding: [{ system: CATEGORY, code: category }] }],
-    code: social ? snomed('160476009', 'Social / personal history observable') : codeableConcept(fact),
+    code: social ? questionOf(fact) : codeableConcept(fact),
     subject: { reference: document.subject },
     ...(document.encounter && { encounter: { reference: document.encounter } }),
     ...(when.date && { effectiveDateTime: when.date }),

@@ -49,6 +49,23 @@ const metformin = mention({
   concepts: [{ system: RXNORM, code: '6809', display: 'metformin', score: 1 }],
 });
 
+describe('the use of tobacco, alcohol and drugs', () => {
+  it.each([
+    ['Never smoker', 'http://loinc.org|72166-2'],
+    ['drinks socially', 'http://loinc.org|11331-6'],
+    ['illicit drug use', `${SNOMED}|160476009`],
+  ])('%s answers %s', (text, question) => {
+    const [o] = facts([mention({ text, type: 'social' })]);
+    const [coding] = (o!.code as { coding: { system: string; code: string }[] }).coding;
+    expect(`${coding!.system}|${coding!.code}`).toBe(question);
+    expect(o).toMatchObject({
+      resourceType: 'Observation',
+      category: [{ coding: [{ code: 'social-history' }] }],
+      valueCodeableConcept: { text },
+    });
+  });
+});
+
 describe('facts of a note', () => {
   it('makes a MedicationStatement with code, words, dosage and trace', () => {
     const [m] = facts([
