@@ -1,8 +1,11 @@
 import { open } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { Fault } from '../core/fault.js';
+import type { Resource } from '../core/resource.js';
 import { openPlace } from '../export/place.js';
 import type { TableFormat } from '../export/table.js';
+import { viewFileName } from '../export/view-source.js';
 import { isResourceType } from '../fhir/resource-types.js';
 import { MAX_NAMED_PATIENTS } from '../store/audit.js';
 import type { System } from '../system.js';
@@ -20,6 +23,7 @@ import {
   withTenant,
 } from './shell.js';
 import { textTable } from './table.js';
+import { viewNamed } from './view.js';
 
 interface ExportCommandOptions extends SharedOptions {
   tenant: string;
@@ -33,6 +37,7 @@ interface ExportCommandOptions extends SharedOptions {
   report?: true;
   target?: string;
   gold?: string;
+  view?: string[];
   cohort?: string;
   patient?: string[];
   type?: string;
@@ -56,6 +61,7 @@ export function register(program: Command): void {
     )
     .option('--formula-safe', 'CSV: put \u2019 before text that a spreadsheet would run as a formula')
     .option('--gold <file>', 'instead: the notes people reviewed, one JSON line each in the form of annotate')
+    .option('--view <view...>', 'instead: tables by these ViewDefinitions: files, ids, or canonical URLs')
     .option('--cohort <name>', 'only the patients of this cohort: its name or the id of its Group')
     .option('--patient <id...>', 'only these patients')
     .option('--type <types>', 'only these resource types, separated by commas')
@@ -75,7 +81,7 @@ export function register(program: Command): void {
     )
     .option('--as-of <instant>', 'everything as it was at this past instant')
     .option('--report', 'look over the data and write quality.html and quality.json beside it')
-    .option('--target <column>', 'with --report: which columns tell this one, such as Patient.gender')
+    .option('--target <column>', 'with --report: which columns tell this one: Type.column, or VIEW.column')
     .option('--quiet', 'no progress')
     .addHelpText(
       'after',
@@ -93,6 +99,9 @@ export function register(program: Command): void {
             remedy: 'Add --deidentify.',
           });
         }
+        const views = options.view && (await viewsOf(system, tenant, options.view));
+        if (views && options.type)
+          throw new Fault('invalid', 'A view says itself which type it is of.', { at: '--type' });
         const types = options.type?.split(',').map((t) => t.trim());
         for (const type of types ?? []) {
           if (!isResourceType(type))
@@ -121,6 +130,7 @@ export function register(program: Command): void {
             ? { deidentify: { dates: options.dates ?? 'shift', notes: options.notes ?? 'drop' } }
             : {}),
           types,
+          ...(views ? { views } : {}),
           patients,
           sinceMs,
           ...(asOfMs === undefined ? {} : { asOfMs }),
@@ -134,17 +144,34 @@ export function register(program: Command): void {
           onProgress: (n) =>
             bar.update(0, 1, `${n.toLocaleString('en-US')} resources, ${rate(n, Date.now() - started)}`),
         }).finally(() => bar.stop());
-        print(textTable(['type', 'resources'], Object.entries(manifest.counts).sort()));
+        const what = views ? 'rows' : 'resources';
+        print(textTable([views ? 'view' : 'type', what], Object.entries(manifest.counts).sort()));
         print(
-          `\n${manifest.total.toLocaleString('en-US')} resources in ${manifest.output.length} files, ${place.replace(/\/$/, '')}/manifest.json`,
+          `\n${manifest.total.toLocaleString('en-US')} ${what} in ${manifest.output.length} files, ${place.replace(/\/$/, '')}/manifest.json`,
         );
       }),
     );
 }
 
+async function viewsOf(
+  system: System,
+  tenant: Tenant,
+  names: readonly string[],
+): Promise<{ name: string; definition: Resource }[]> {
+  const views: { name: string; definition: Resource }[] = [];
+  for (const name of names) {
+    const definition = await viewNamed(system, tenant, name);
+    const called = typeof definition.name === 'string' ? definition.name : (definition.id ?? 'view');
+    const taken = views.map((view) => view.name);
+    views.push({ name: viewFileName(called, taken), definition });
+  }
+  return views;
+}
+
 /** What was asked, for the audit trail: without the place and the patients, which stand beside. */
 function queryOf({
   format,
+  view,
   type,
   since,
   asOf,
@@ -153,7 +180,17 @@ function queryOf({
   dates,
   notes,
 }: ExportCommandOptions): string {
-  return Object.entries({ format, type, since, asOf, cohort, deidentify, dates, notes })
+  return Object.entries({
+    format,
+    view: view?.map((v) => basename(v)),
+    type,
+    since,
+    asOf,
+    cohort,
+    deidentify,
+    dates,
+    notes,
+  })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`)
     .join('&');

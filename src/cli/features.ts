@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { parse } from 'csv-parse';
 import { allVersions } from '../cohort/feature-versions.js';
 import {
+  type Disguise,
   type Feature,
   featureColumns,
   featureOf,
@@ -21,6 +22,7 @@ import { parsePartialDate } from '../fhir/dates.js';
 import type { Row } from '../fhir/views/view.js';
 import { atSnapshot, type Snapshot } from '../store/snapshot.js';
 import type { System } from '../system.js';
+import { deidentifier } from '../tasks/deidentify.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { recordRead, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
 import { viewFormat, viewNamed, withSink } from './view.js';
@@ -33,6 +35,7 @@ interface FeatureOptions extends SharedOptions {
   at?: string;
   index?: string;
   history?: true;
+  deidentify?: true;
   known: string;
   format: string;
   out?: string;
@@ -54,6 +57,10 @@ export function register(program: Command): void {
       '--known <by>',
       'version: known from when it was stored here; column: from when the view says',
       'version',
+    )
+    .option(
+      '--deidentify',
+      'take out what says who (Safe Harbor): keyed ids, all times of a patient moved alike',
     )
     .option('--format <format>', 'csv, ndjson, json or parquet', 'csv')
     .option('--out <file>', 'write to this file, readable by this user alone, instead of printing')
@@ -84,6 +91,7 @@ async function write(
 ): Promise<void> {
   const format: ViewFormat = viewFormat(options.format);
   const base = system.baseOf(tenant);
+  const disguise = options.deidentify && deidentifier(tenant, {}, system.clock.now(), new Map());
   if (options.history) {
     const [feature, ...others] = features;
     if (!feature || others.length > 0) throw invalid('--history is of one feature.', '--history');
@@ -92,7 +100,11 @@ async function write(
     });
     await withSink(options.out, format, (sink) =>
       atSnapshot(tenant, system.clock, async (snapshot) => {
-        await writeRows(historyColumns(feature), history(snapshot, feature), { format, sink, signal });
+        await writeRows(historyColumns(feature), history(snapshot, feature, disguise), {
+          format,
+          sink,
+          signal,
+        });
       }),
     );
     return;
@@ -103,21 +115,36 @@ async function write(
   const rows = await indexRows(system, tenant, options, base);
   const { cohort, at, index } = options;
   await recordRead(system, tenant, 'features', {
-    query: JSON.stringify({ features: features.map(({ name }) => name), cohort, at, index, format }),
+    query: JSON.stringify({
+      features: features.map(({ name }) => name),
+      cohort,
+      at,
+      index,
+      format,
+      deidentify: options.deidentify,
+    }),
     patients: [...new Set(rows.map(({ patient }) => patient))],
   });
   await withSink(options.out, format, async (sink) => {
-    await writeRows(featureColumns(features), featuresAt(tenant, features, rows, { base, knownBy }), {
-      format,
-      sink,
-      signal,
-    });
+    await writeRows(
+      featureColumns(features),
+      featuresAt(tenant, features, rows, { base, knownBy, disguise }),
+      {
+        format,
+        sink,
+        signal,
+      },
+    );
   });
 }
 
-async function* history(snapshot: Snapshot, feature: Feature): AsyncGenerator<Row[]> {
+async function* history(
+  snapshot: Snapshot,
+  feature: Feature,
+  disguise: Disguise | undefined,
+): AsyncGenerator<Row[]> {
   for await (const versions of allVersions(snapshot, feature.view.resource))
-    yield historyRows(feature, versions);
+    yield historyRows(feature, versions, disguise);
 }
 
 async function indexRows(

@@ -11,6 +11,7 @@ import { VIEW_MEDIA_TYPES, type ViewFormat, writeView } from '../export/view-tab
 import { compileView } from '../fhir/views/view.js';
 import { atSnapshot } from '../store/snapshot.js';
 import type { System } from '../system.js';
+import { deidentifier, stripped } from '../tasks/deidentify.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { print, recordRead, type SharedOptions, withDataDir, withSystem, withTenant } from './shell.js';
 import { textTable } from './table.js';
@@ -26,6 +27,7 @@ interface RunOptions extends ViewOptions {
   cohort?: string;
   since?: string;
   limit?: string;
+  deidentify?: true;
 }
 
 /** Of a tenant's own views, those that are listed. */
@@ -52,6 +54,10 @@ export function register(program: Command): void {
     .option('--cohort <name>', 'only of the patients of this cohort: its name or the id of its Group')
     .option('--since <instant>', 'only of what was updated at or after this instant')
     .option('--limit <rows>', 'at most this many rows')
+    .option(
+      '--deidentify',
+      'take out what says who (Safe Harbor); `cenote export --view` also tells what went',
+    )
     .action((name: string, options: RunOptions) =>
       withSystem(options, (system, signal) => run(system, signal, name, options)),
     );
@@ -142,17 +148,28 @@ async function run(system: System, signal: AbortSignal, name: string, options: R
   const choice = { type: view.resource, patients, sinceMs: instantOption(options.since, '--since') };
   requireScope(choice);
   const context = { blind: tenant.keys.blind, base, now: system.clock.now() };
+  const strip = options.deidentify && deidentifier(tenant, {}, context.now, new Map());
   const { cohort, since } = options;
   await recordRead(system, tenant, 'view-run', {
-    query: JSON.stringify({ view: view.name, of: view.resource, cohort, since, limit, format }),
+    query: JSON.stringify({
+      view: view.name,
+      of: view.resource,
+      cohort,
+      since,
+      limit,
+      format,
+      deidentify: options.deidentify,
+    }),
     ...(patients === undefined ? {} : { patients }),
   });
   await withSink(options.out, format, async (sink) => {
     await atSnapshot(
       tenant,
       system.clock,
-      (snapshot) =>
-        writeView(view, storedResources(snapshot, choice, context), { format, sink, limit, signal }),
+      (snapshot) => {
+        const found = storedResources(snapshot, choice, context);
+        return writeView(view, strip ? stripped(found, strip) : found, { format, sink, limit, signal });
+      },
       { settled: false },
     );
   });

@@ -34,6 +34,15 @@ export interface IndexRow {
   readonly at: number;
 }
 
+/** How features are given without saying who: as all dates of a patient move alike, what was known when stays so. */
+export interface Disguise {
+  /** Undefined where nothing of it may be given. */
+  resource(resource: StoredResource): StoredResource | undefined;
+  idOf(type: string, id: string): string;
+  /** A moment of a patient's record, ms; without a patient as exact as may be told. */
+  moment(patient: string | undefined, ms: number): number;
+}
+
 /** Of a view's columns: which is the patient, the time of the event, the time it became known. */
 const ROLE = 'cenote/role';
 const MAX_FEATURES = 50;
@@ -122,9 +131,13 @@ export async function* featuresAt(
   tenant: Tenant,
   features: readonly Feature[],
   rows: readonly IndexRow[],
-  options: { readonly base: string; readonly knownBy?: KnownBy },
+  options: {
+    readonly base: string;
+    readonly knownBy?: KnownBy | undefined;
+    readonly disguise?: Disguise | undefined;
+  },
 ): AsyncGenerator<Row[]> {
-  const { base, knownBy = 'version' } = options;
+  const { base, knownBy = 'version', disguise } = options;
   requireFeatures(features, knownBy);
   if (rows.length > MAX_INDEX_ROWS)
     throw new Fault('too-large', `At most ${MAX_INDEX_ROWS} rows can be asked for at once.`, { at: 'row' });
@@ -137,22 +150,27 @@ export async function* featuresAt(
     }
     const latest = batch.reduce((most, row) => Math.max(most, row.at), 0);
     const before = knownBy === 'version' ? latest : Number.MAX_SAFE_INTEGER;
+    const shown = shownIds(patients, disguise);
+    const how = { patients: shown, base, knownBy, disguise };
     const candidates = features.map(() => new Map<string, Candidate[]>());
     for (const type of new Set(features.map((f) => f.view.resource))) {
       const versions = knownBy === 'version' ? patientVersions : presentVersions;
       for await (const some of versions(tenant, [...patients], type, before)) {
         features.forEach((feature, f) => {
-          if (feature.view.resource === type) gather(feature, some, patients, base, knownBy, candidates[f]!);
+          if (feature.view.resource === type) gather(feature, some, how, candidates[f]!);
         });
       }
     }
     for (const found of candidates)
       for (const list of found.values()) list.sort((a, b) => b.happened - a.happened || b.from - a.from);
-    yield batch.map(({ patient, at }) => [
-      patient,
-      new Date(at).toISOString(),
-      ...features.flatMap((feature, f) => cells(feature, lastKnown(candidates[f]!.get(patient), at))),
-    ]);
+    yield batch.map((row) => {
+      const at = disguise?.moment(row.patient, row.at) ?? row.at;
+      return [
+        disguise?.idOf('Patient', row.patient) ?? row.patient,
+        new Date(at).toISOString(),
+        ...features.flatMap((feature, f) => cells(feature, lastKnown(candidates[f]!.get(row.patient), at))),
+      ];
+    });
   }
 }
 
@@ -165,11 +183,11 @@ export async function currentFeatures(
 ): Promise<(Row | undefined)[]> {
   requireFeatures(features, 'version');
   const candidates = features.map(() => new Map<string, Candidate[]>());
-  const patients = new Set([patient]);
+  const how = { patients: shownIds([patient], undefined), base, knownBy: 'version' } as const;
   const types = [...new Set(features.map((f) => f.view.resource))];
   for await (const some of presentVersions(tenant, [patient], types, at)) {
     features.forEach((feature, f) => {
-      gather(feature, some, patients, base, 'version', candidates[f]!);
+      gather(feature, some, how, candidates[f]!);
     });
   }
   return features.map((feature, f) => {
@@ -179,29 +197,45 @@ export async function currentFeatures(
   });
 }
 
+/** Whom rows may be about, by the id that stands in them. */
+function shownIds(ids: Iterable<string>, disguise: Disguise | undefined): ReadonlyMap<string, string> {
+  return new Map([...ids].map((id) => [disguise?.idOf('Patient', id) ?? id, id]));
+}
+
+interface Gathering {
+  readonly patients: ReadonlyMap<string, string>;
+  readonly base: string;
+  readonly knownBy: KnownBy;
+  readonly disguise?: Disguise | undefined;
+}
+
+/** Adds to `into` what versions tell of each patient. */
 function gather(
   feature: Feature,
   versions: readonly FeatureVersion[],
-  patients: ReadonlySet<string>,
-  base: string,
-  knownBy: KnownBy,
+  { patients, base, knownBy, disguise }: Gathering,
   into: Map<string, Candidate[]>,
 ): void {
   for (const { resource, from, until } of versions) {
     if (resource.resourceType !== feature.view.resource) continue;
     // Who shares a part of the database, and whom the version was about before it was corrected.
     const about = patientsOf(resource, base);
+    const given = disguise ? disguise.resource(resource) : resource;
+    if (!given) continue;
     const rows: Row[] = [];
-    feature.view.rows(resource, rows);
+    feature.view.rows(given, rows);
     for (const row of rows) {
-      const patient = row[feature.patient];
-      if (typeof patient !== 'string' || !patients.has(patient) || !about.includes(patient)) continue;
+      const shown = row[feature.patient];
+      const patient = typeof shown === 'string' ? patients.get(shown) : undefined;
+      if (patient === undefined || !about.includes(patient)) continue;
       const when = dateOf(row[feature.time]);
       if (when === undefined) continue;
-      const known = knownBy === 'column' ? dateOf(row[feature.known!]) : from;
+      const moved = (ms: number) =>
+        disguise && ms !== FOREVER ? disguise.moment(about.length === 1 ? patient : undefined, ms) : ms;
+      const known = knownBy === 'column' ? dateOf(row[feature.known!]) : moved(from);
       if (known === undefined) continue;
       const list = into.get(patient) ?? [];
-      list.push({ row, happened: when, from: known, until: knownBy === 'column' ? FOREVER : until });
+      list.push({ row, happened: when, from: known, until: knownBy === 'column' ? FOREVER : moved(until) });
       into.set(patient, list);
     }
   }
@@ -233,13 +267,22 @@ export function historyColumns({ view }: Feature): FeatureColumn[] {
 }
 
 /** Rows of the offline table from versions. */
-export function historyRows({ view }: Feature, versions: readonly FeatureVersion[]): Row[] {
+export function historyRows(
+  { view }: Feature,
+  versions: readonly FeatureVersion[],
+  disguise?: Disguise,
+): Row[] {
   const out: Row[] = [];
   for (const { resource, from, until } of versions) {
     const begin = out.length;
-    view.rows(resource as StoredResource, out);
+    const given = disguise ? disguise.resource(resource) : resource;
+    if (!given) continue;
+    view.rows(given, out);
+    const about = disguise ? patientsOf(resource) : [];
+    const shown = (ms: number) =>
+      new Date(disguise?.moment(about.length === 1 ? about[0] : undefined, ms) ?? ms).toISOString();
     for (let i = begin; i < out.length; i++)
-      out[i]!.push(new Date(from).toISOString(), until === FOREVER ? null : new Date(until).toISOString());
+      out[i]!.push(shown(from), until === FOREVER ? null : shown(until));
   }
   return out;
 }

@@ -3,7 +3,8 @@ import { isFhirId } from '../core/ids.js';
 import type { Resource, StoredResource } from '../core/resource.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import type { Search } from '../search/search.js';
-import type { Store } from '../store/contract.js';
+import type { RowKey, Store } from '../store/contract.js';
+import type { SegmentMember } from '../store/segment.js';
 import type { Snapshot } from '../store/snapshot.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { ASSOCIATED_TYPES, type BulkScope, COMPARTMENT_TYPES, scopeStatements } from './bulk-rows.js';
@@ -79,18 +80,50 @@ export function requireScope({ type, patients }: Pick<ViewChoice, 'type' | 'pati
   );
 }
 
+const MAX_FILE_NAME_CHARS = 50;
+
+/** A view's name as that of a file and in an address: it stands there as it is, and once. */
+export function viewFileName(name: string, taken: readonly string[]): string {
+  const plain =
+    name
+      .replace(/[^A-Za-z0-9-]+/g, '-')
+      .replace(/^-+/, '')
+      .slice(0, MAX_FILE_NAME_CHARS) || 'view';
+  for (let n = 1; ; n++) {
+    const given = n === 1 ? plain : `${plain}-${n}`;
+    if (!taken.includes(given)) return given;
+  }
+}
+
 /** The current resources that a view is of, a batch at a time. */
 export async function* storedResources(
   snapshot: Snapshot,
-  { type, patients, sinceMs }: ViewChoice,
+  choice: ViewChoice,
   context: IndexContext,
 ): AsyncGenerator<StoredResource[]> {
+  for await (const rows of storedRows(snapshot, choice, context)) yield snapshot.readRows(rows);
+}
+
+/** As `storedResources`, their contents as text. */
+export async function* storedMembers(
+  snapshot: Snapshot,
+  choice: ViewChoice,
+  context: IndexContext,
+): AsyncGenerator<SegmentMember[]> {
+  for await (const rows of storedRows(snapshot, choice, context)) yield snapshot.members(rows);
+}
+
+async function* storedRows(
+  snapshot: Snapshot,
+  { type, patients, sinceMs }: ViewChoice,
+  context: IndexContext,
+): AsyncGenerator<RowKey[]> {
   const { keys } = snapshot.tenant;
   const scope: BulkScope = patients
     ? { kind: 'patients', pkeys: [...new Set(patients)].map((id) => keys.rid('Patient', id)) }
     : { kind: 'system' };
   for (const { text, values } of scopeStatements(scope, { types: [type], sinceMs }, context)) {
-    for await (const rows of snapshot.rows(text, values)) yield snapshot.readRows(rows);
+    yield* snapshot.rows(text, values);
   }
 }
 

@@ -221,16 +221,26 @@ function status(deps: BulkExportRoutesDeps): Handler {
         output: files('output'),
         deleted: files('deleted'),
         error: files('error'),
-        ...(found.request.report
-          ? {
-              extension: {
-                'https://cenote.health/fhir/quality-report': files('report').map(({ url }) => ({ url })),
-              },
-            }
-          : {}),
+        ...reportsOf(files),
       },
       headers: { Expires: httpDate(found.expires) },
     };
+  };
+}
+
+/** Files about an export, by the extension of the manifest that names them. */
+const REPORTS = [
+  ['report', 'quality-report'],
+  ['deidentification', 'deidentification-report'],
+] as const;
+
+function reportsOf(files: (kind: string) => readonly { readonly url: string }[]): { extension?: object } {
+  const named = REPORTS.map(
+    ([kind, name]) => [name, files(kind).map(({ url }) => ({ url }))] as const,
+  ).filter(([, urls]) => urls.length > 0);
+  if (named.length === 0) return {};
+  return {
+    extension: Object.fromEntries(named.map(([name, urls]) => [`https://cenote.health/fhir/${name}`, urls])),
   };
 }
 
@@ -267,7 +277,8 @@ function file(deps: BulkExportRoutesDeps): Handler {
 }
 
 function mediaTypeOf({ request, result }: BulkExport, name: string): string {
-  if (request.views) return VIEW_MEDIA_TYPES[request.views.format];
-  if (result?.files.find((f) => f.name === name)?.kind !== 'report') return 'application/fhir+ndjson';
+  const kind = result?.files.find((f) => f.name === name)?.kind;
+  if (kind !== 'report' && kind !== 'deidentification')
+    return request.views ? VIEW_MEDIA_TYPES[request.views.format] : 'application/fhir+ndjson';
   return name.endsWith('.html') ? 'text/html; charset=utf-8' : 'application/json';
 }

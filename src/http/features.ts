@@ -17,10 +17,12 @@ import { VIEW_MEDIA_TYPES, writeRows } from '../export/view-table.js';
 import { parsePartialDate } from '../fhir/dates.js';
 import { parseReference } from '../fhir/references.js';
 import { isObject } from '../tasks/bundle-entry.js';
+import { deidentifier } from '../tasks/deidentify.js';
 import { type FhirRequest, type Handler, segment } from './exchange.js';
 import type { Route } from './router.js';
 import { streamed } from './view-definition.js';
 import {
+  booleanOf,
   forbidden,
   formatOf,
   type Given,
@@ -40,7 +42,7 @@ export interface FeatureRoutesDeps extends ViewFinder {
 }
 
 const DEFINITION = 'https://cenote.health/fhir/OperationDefinition';
-const KNOWN = new Set(['feature', 'row', 'indexTime', 'index', 'known', '_format', '_pretty']);
+const KNOWN = new Set(['feature', 'row', 'indexTime', 'index', 'known', '_deidentify', '_format', '_pretty']);
 const ONLINE = new Set(['feature', 'known', '_pretty', '_format']);
 
 export function featureRoutes(deps: FeatureRoutesDeps): Route[] {
@@ -93,10 +95,13 @@ function cohortFeatures(deps: FeatureRoutesDeps): Handler {
       throw invalid('known is version or column.', 'known', 'Leave it out for version.');
     const knownBy: KnownBy = known;
     const format = formatOf(given, request.headers.accept);
+    const disguise = booleanOf(given, '_deidentify')
+      ? deidentifier(request.tenant, {}, request.now, new Map())
+      : undefined;
     return streamed(VIEW_MEDIA_TYPES[format], async (sink, signal) => {
       await writeRows(
         featureColumns(features),
-        featuresAt(request.tenant, features, rows, { base, knownBy }),
+        featuresAt(request.tenant, features, rows, { base, knownBy, disguise }),
         { format, sink, signal },
       );
     });

@@ -1,7 +1,7 @@
 import type { Cohorts } from '../cohort/cohort.js';
 import { invalid } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
-import { requireScope, type ViewFinder } from '../export/view-source.js';
+import { requireScope, type ViewFinder, viewFileName } from '../export/view-source.js';
 import type { ViewsRequest } from '../tasks/bulk-export-job.js';
 import type { BulkExports } from '../tasks/bulk-exports.js';
 import { isObject } from '../tasks/bundle-entry.js';
@@ -33,7 +33,6 @@ export interface ViewExportRoutesDeps extends ViewFinder {
 }
 
 const MAX_VIEWS = 50;
-const MAX_NAME_CHARS = 50;
 const KNOWN = new Set([
   'view',
   'viewReference',
@@ -41,6 +40,8 @@ const KNOWN = new Set([
   'clientTrackingId',
   '_format',
   'header',
+  '_deidentify',
+  '_qualityReport',
   'patient',
   'group',
   '_since',
@@ -93,6 +94,8 @@ function kickOff(deps: ViewExportRoutesDeps): Handler {
       elements: [],
       notices: [],
       ...(sinceMs === undefined ? {} : { sinceMs }),
+      ...(booleanOf(given, '_deidentify') ? { deidentify: true } : {}),
+      ...(booleanOf(given, '_qualityReport') ? { report: true } : {}),
       views,
       base,
       url: `${base}/$viewdefinition-export`,
@@ -139,7 +142,7 @@ async function viewsIn(
     types.add(view.resource);
     const asked = textOf(parts.find((p) => p.name === 'name')) ?? view.name ?? `view-${i + 1}`;
     items.push({
-      name: fileName(
+      name: viewFileName(
         asked,
         items.map((item) => item.name),
       ),
@@ -147,13 +150,4 @@ async function viewsIn(
     });
   }
   return { items, types: [...types] };
-}
-
-/** A name that stands in an address as it is, and once. */
-function fileName(text: string, taken: readonly string[]): string {
-  const plain = text.replace(/[^A-Za-z0-9-]+/g, '-').slice(0, MAX_NAME_CHARS) || 'view';
-  for (let n = 1; ; n++) {
-    const name = n === 1 ? plain : `${plain}-${n}`;
-    if (!taken.includes(name)) return name;
-  }
 }

@@ -8,6 +8,7 @@ import type { ByteSink } from '../export/table.js';
 import { foundResources, requireScope, storedResources, type ViewFinder } from '../export/view-source.js';
 import { VIEW_MEDIA_TYPES, writeView } from '../export/view-table.js';
 import { atSnapshot } from '../store/snapshot.js';
+import { deidentifier, stripped } from '../tasks/deidentify.js';
 import type { FhirResponse, Handler } from './exchange.js';
 import type { Route } from './router.js';
 import {
@@ -41,6 +42,7 @@ const KNOWN = new Set([
   'resource',
   '_limit',
   '_since',
+  '_deidentify',
   '_pretty',
 ]);
 
@@ -74,15 +76,20 @@ function runHandler(deps: ViewRoutesDeps): Handler {
     const choice = { type: view.resource, patients, sinceMs: sinceOf(given) };
     requireScope(choice);
     const options = { format, limit: limitOf(given), noHeader: booleanOf(given, 'header') === false };
+    const strip = booleanOf(given, '_deidentify')
+      ? deidentifier(tenant, {}, deps.clock.now(), new Map())
+      : undefined;
+    const shown = (batches: AsyncIterable<readonly Resource[]>) =>
+      strip ? stripped(batches, strip) : batches;
     return streamed(VIEW_MEDIA_TYPES[format], async (sink, signal) => {
       if (sent) {
-        await writeView(view, only(sent), { ...options, sink, signal });
+        await writeView(view, shown(only(sent)), { ...options, sink, signal });
         return;
       }
       // Who sees a part of the tenant asks search, which finds what they may see.
       if (!request.access.allowsAll('r') || !request.access.allowsAll('s')) {
         const found = foundResources(deps.search, tenant, choice, base);
-        await writeView(view, found, { ...options, sink, signal });
+        await writeView(view, shown(found), { ...options, sink, signal });
         return;
       }
       const context = { blind: tenant.keys.blind, base, now: deps.clock.now() };
@@ -90,7 +97,7 @@ function runHandler(deps: ViewRoutesDeps): Handler {
         tenant,
         deps.clock,
         (snapshot) =>
-          writeView(view, storedResources(snapshot, choice, context), { ...options, sink, signal }),
+          writeView(view, shown(storedResources(snapshot, choice, context)), { ...options, sink, signal }),
         { settled: false },
       );
     });

@@ -23,14 +23,22 @@ export function viewExportManifest(
       { name: 'exportStartTime', valueInstant: new Date(started).toISOString() },
       { name: 'exportEndTime', valueInstant: new Date(ended).toISOString() },
       { name: 'exportDuration', valueInteger: Math.round((ended - started) / 1000) },
-      ...(result?.files ?? []).map((file) => ({
-        name: 'output',
-        part: [
-          { name: 'name', valueString: file.type },
-          { name: 'location', valueUri: `${base}/$export-file/${job.id}/${file.name}` },
-          { name: 'rows', valueInteger: file.count },
-        ],
-      })),
+      ...(result?.files ?? [])
+        .filter(({ kind }) => kind === 'report' || kind === 'deidentification')
+        .map(({ kind, name }) => ({
+          name: kind === 'report' ? 'qualityReport' : 'deidentificationReport',
+          valueUri: `${base}/$export-file/${job.id}/${name}`,
+        })),
+      ...(result?.files ?? [])
+        .filter(({ kind }) => kind === 'output')
+        .map((file) => ({
+          name: 'output',
+          part: [
+            { name: 'name', valueString: file.type },
+            { name: 'location', valueUri: `${base}/$export-file/${job.id}/${file.name}` },
+            { name: 'rows', valueInteger: file.count },
+          ],
+        })),
     ]),
     ...(expires === undefined ? {} : { headers: { Expires: httpDate(expires) } }),
   };

@@ -55,7 +55,7 @@ export interface ViewsRequest {
 
 /** One finished file. */
 export interface BulkFile {
-  readonly kind: 'output' | 'deleted' | 'error' | 'report';
+  readonly kind: 'output' | 'deleted' | 'error' | 'report' | 'deidentification';
   readonly type: string;
   readonly name: string;
   /** Lines. */

@@ -13,6 +13,7 @@ import {
   scopeStatements,
 } from '../export/bulk-rows.js';
 import type { Deidentifier } from '../export/deidentify/deidentify.js';
+import { deidentificationReport } from '../export/deidentify/report.js';
 import { qualityHtml } from '../export/quality/html.js';
 import { type Lifetime, Quality } from '../export/quality/quality.js';
 import { SealedFile, type SealedPlace } from '../export/sealed-file.js';
@@ -34,6 +35,7 @@ import type { Tenant } from '../tenancy/tenant.js';
 import type { BulkExportRequest, BulkExportResult, BulkFile, ViewsRequest } from './bulk-export-job.js';
 import { deidentifier } from './deidentify.js';
 import { brokenReferences, lifetimeOf } from './export-quality.js';
+import { createTablePool } from './table-pool.js';
 import { exportViews } from './view-export.js';
 
 export interface BulkExportDeps {
@@ -156,17 +158,20 @@ class Run {
       const snapshot = request.grants
         ? narrowedSnapshot(all, visibilityOf(request.grants, this.tenant.keys, this.context))
         : all;
-      if (request.views) {
-        await this.views(snapshot, request, request.views, ids);
-        return snapshot.complete;
-      }
+      if (request.deidentify) this.strip = deidentifier(this.tenant, {}, this.deps.clock.now(), new Map());
       if (request.report) await this.startReport(snapshot, request, scope);
-      if (request.byPatient) await this.blocks(snapshot, request, pkeys, ids);
+      if (request.views) await this.views(snapshot, request, request.views, ids);
+      else if (request.byPatient) await this.blocks(snapshot, request, pkeys, ids);
       else await this.scan(snapshot, request, scope, ids);
-      await this.filtered(snapshot, request, ids);
+      if (!request.views) await this.filtered(snapshot, request, ids);
       if (this.quality) await this.report(snapshot, request, this.quality);
+      if (this.strip) {
+        const told = deidentificationReport([this.strip], 'shift', false);
+        await this.beside('deidentification', 'deidentification.json', JSON.stringify(told));
+      }
       // Their ids would tell who.
-      if (request.sinceMs !== undefined && !request.deidentify) await this.deletions(snapshot, request, ids);
+      if (request.sinceMs !== undefined && !request.deidentify && !request.views)
+        await this.deletions(snapshot, request, ids);
       return snapshot.complete;
     });
     for (const [key, file] of this.open) await this.finish(key, file);
@@ -180,6 +185,7 @@ class Run {
     views: ViewsRequest,
     ids: ReadonlySet<string> | undefined,
   ): Promise<void> {
+    const encoder = createTablePool();
     const files = await exportViews({
       keys: this.tenant.keys,
       folder: this.folder,
@@ -189,11 +195,15 @@ class Run {
       views,
       patients: ids && [...ids],
       sinceMs: request.sinceMs,
+      encoder,
+      strip: this.strip,
+      quality: this.quality,
+      lifetimes: this.lifetimes,
       check: () => this.check(),
       onRows: (added) => {
         this.progress = { resources: this.progress.resources + added };
       },
-    });
+    }).finally(() => encoder.close());
     this.files.push(...files);
   }
 
@@ -255,7 +265,7 @@ class Run {
         if (request.patients && this.isAnothers(member, ids!)) continue;
         if (of !== owner) {
           owner = of;
-          await this.header(member, of, request);
+          await this.header(member, of);
         }
         await this.give(member, request);
       }
@@ -276,7 +286,7 @@ class Run {
     );
   }
 
-  private async header(member: SegmentMember, owner: bigint, request: BulkExportRequest): Promise<void> {
+  private async header(member: SegmentMember, owner: bigint): Promise<void> {
     const full = this.open.get('by-patient');
     if (full && full.count >= RESOURCES_PER_FILE) await this.finish('by-patient', full);
     const id =
@@ -285,7 +295,6 @@ class Run {
         : patientsOf(resourceOfMember(member), this.context.base).find(
             (p) => this.tenant.keys.rid('Patient', p) === owner,
           );
-    if (request.deidentify) this.strip ??= deidentifier(this.tenant, {}, this.deps.clock.now(), new Map());
     const shown = this.strip && id !== undefined ? this.strip.idOf('Patient', id) : id;
     const parameter = [{ name: 'header', valueReference: { reference: `Patient/${shown}` } }];
     await this.line(
@@ -460,21 +469,24 @@ class Run {
     for (const [name, text] of [
       ['quality.json', JSON.stringify(report)],
       ['quality.html', qualityHtml(report)],
-    ] as const) {
-      const place = placeOf(this.job.id, this.job.leaseEpoch, name);
-      const file = await SealedFile.create(this.tenant.keys, this.folder, name, place);
-      await file.add(text);
-      await file.finish();
-      this.files.push({ kind: 'report', type: '', name, count: 1 });
-    }
+    ] as const)
+      await this.beside('report', name, text);
+  }
+
+  /** A file about the export, beside what is given. */
+  private async beside(kind: BulkFile['kind'], name: string, text: string): Promise<void> {
+    const place = placeOf(this.job.id, this.job.leaseEpoch, name);
+    const file = await SealedFile.create(this.tenant.keys, this.folder, name, place);
+    await file.add(text);
+    await file.finish();
+    this.files.push({ kind, type: '', name, count: 1 });
   }
 
   private async giveStripped(
     resource: Parameters<typeof shape>[0],
     request: BulkExportRequest,
   ): Promise<void> {
-    this.strip ??= deidentifier(this.tenant, {}, this.deps.clock.now(), new Map());
-    const stripped = this.strip.resource(resource);
+    const stripped = this.strip?.resource(resource);
     if (!stripped) return;
     const given = request.elements.length > 0 ? shape(stripped, 'false', request.elements) : stripped;
     this.quality?.add(given as StoredResource, this.lifetimes);

@@ -1,6 +1,6 @@
 import { findPhi, redact } from '../../nlp/6-phi/index.js';
 import type { KnownIdentity } from '../../nlp/model.js';
-import type { Resource } from '../core/resource.js';
+import type { Resource, StoredResource } from '../core/resource.js';
 import { Deidentifier } from '../export/deidentify/deidentify.js';
 import type { Tenant } from '../tenancy/tenant.js';
 
@@ -38,6 +38,15 @@ export function deidentifier(
         }
       : {}),
   });
+}
+
+/** Resources as they come, without what says who. */
+export async function* stripped(
+  batches: AsyncIterable<readonly Resource[]>,
+  strip: Deidentifier,
+): AsyncGenerator<Resource[]> {
+  for await (const batch of batches)
+    yield batch.flatMap((resource) => strip.resource(resource as StoredResource) ?? []);
 }
 
 /** What a Patient resource tells of who it is. */

@@ -25,6 +25,7 @@ export type Removed = Record<string, Record<string, number>>;
 /** Paths told in a report; whatever is more is told together. */
 const MAX_PATHS = 5_000;
 const MAX_DEPTH = 32;
+const DAY_MS = 86_400_000;
 
 /** Data types that say who or where, or are free text. */
 const NEVER: ReadonlySet<string> = new Set([
@@ -101,6 +102,13 @@ export class Deidentifier {
       if (name !== 'id' && name !== 'meta') result[name] = value;
     if (type === 'Patient') this.patient(resource, result);
     return result as never as StoredResource;
+  }
+
+  /** A moment of a patient's record as its dates are given, ms; without a patient the first of its year. */
+  moment(patient: string | undefined, ms: number): number {
+    return patient === undefined || this.options.dates === 'year'
+      ? Date.UTC(new Date(ms).getUTCFullYear(), 0, 1)
+      : ms + this.shiftOf(patient) * DAY_MS;
   }
 
   /** −1 to −365 days. */

@@ -14,6 +14,7 @@ export interface Export {
 }
 
 const REPORT = 'https://cenote.health/fhir/quality-report';
+const DEIDENTIFICATION = 'https://cenote.health/fhir/deidentification-report';
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 5_000;
 
@@ -46,6 +47,7 @@ interface Manifest {
   extension?: Record<string, { url: string }[]>;
   parameter?: {
     name: string;
+    valueUri?: string;
     part?: { name: string; valueString?: string; valueUri?: string; rows?: number; valueInteger?: number }[];
   }[];
 }
@@ -65,7 +67,13 @@ function filesOf(manifest: Manifest): Export {
   };
   return {
     files: [...(manifest.output ?? []).map((o) => named(o.url, o.count)), ...tables],
-    reports: (manifest.extension?.[REPORT] ?? []).map((r) => named(r.url)),
+    reports: [
+      ...(manifest.extension?.[REPORT] ?? []).map((r) => named(r.url)),
+      ...(manifest.extension?.[DEIDENTIFICATION] ?? []).map((r) => named(r.url)),
+      ...(manifest.parameter ?? [])
+        .filter((p) => p.name === 'qualityReport' || p.name === 'deidentificationReport')
+        .map((p) => named(p.valueUri ?? '')),
+    ],
   };
 }
 

@@ -36,13 +36,15 @@ export function ExportPanel({ group }: { group: Resource }): JSX.Element {
     setDone(undefined);
     setProgress('asked for');
     try {
+      const asked = [
+        ...(deidentify ? [{ name: '_deidentify', valueBoolean: true }] : []),
+        ...(report ? [{ name: '_qualityReport', valueBoolean: true }] : []),
+      ];
       const parameters =
         format === 'fhir'
-          ? [
-              ...(deidentify ? [{ name: '_deidentify', valueBoolean: true }] : []),
-              ...(report ? [{ name: '_qualityReport', valueBoolean: true }] : []),
-            ]
+          ? asked
           : [
+              ...asked,
               { name: '_format', valueCode: format },
               { name: 'group', valueReference: { reference: `Group/${group.id}` } },
               ...(await Promise.all(tables.map((id) => viewParameter(id, dropped.get(id), signal)))),
@@ -68,26 +70,21 @@ export function ExportPanel({ group }: { group: Resource }): JSX.Element {
             ))}
           </select>
         </label>
-        {format === 'fhir' && (
-          <>
-            <label class="check">
-              <input
-                type="checkbox"
-                checked={deidentify}
-                onChange={(e) => setDeidentify(e.currentTarget.checked)}
-              />
-              take out what says who
-            </label>
-            <label class="check">
-              <input type="checkbox" checked={report} onChange={(e) => setReport(e.currentTarget.checked)} />
-              quality report
-            </label>
-          </>
-        )}
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={deidentify}
+            onChange={(e) => setDeidentify(e.currentTarget.checked)}
+          />
+          take out what says who
+        </label>
+        <label class="check">
+          <input type="checkbox" checked={report} onChange={(e) => setReport(e.currentTarget.checked)} />
+          quality report
+        </label>
       </div>
       {format !== 'fhir' && (
         <>
-          <p class="quiet">Tables say who: they are not de-identified.</p>
           <ul class="tables">
             {VIEWS.map(([id, name]) => (
               <li key={id}>

@@ -26,7 +26,7 @@ interface TypeQuality {
 
 /** The quality report of an export: what is empty, doubled or cannot be, and how full each column is. */
 export function Quality({ reports }: { reports: readonly ExportFile[] }): JSX.Element {
-  const json = reports.find((r) => r.name.endsWith('.json'));
+  const json = reports.find((r) => r.name === 'quality.json');
   const found = useLoad(json?.path ?? '', async (signal) =>
     json ? ((await (await fetchFile(json.path, signal)).json()) as { types: TypeQuality[] }) : { types: [] },
   );
