@@ -5,7 +5,15 @@ import { removeEmbedded } from './postgres/embedded.js';
 import { findPlace } from './postgres/place.js';
 
 /** What we keep in a data folder. Whatever else lies there is somebody's and stays. */
-const OURS = ['postgres', 'postgres.json', 'keys', 'token.secret'];
+const OURS = [
+  'postgres',
+  'postgres.json',
+  'keys',
+  'token.secret',
+  'id-token-keys.json',
+  'control-audit.key',
+  'audit-anchors',
+];
 
 /**
  * Empties a data folder: the embedded database wherever it lies, keys, token secret. The folder itself goes when
