@@ -51,12 +51,12 @@ export async function importBundle(
     );
   }
   const atomic = bundle.type === 'transaction';
+  if (atomic && options.pieces) return importPieces(deps, tenant, options.pieces, options);
   const errors: EntryError[] = [];
   const counts = noCounts();
-  const check = () => itemsOf(bundle, options, errors);
-  const items = laneOf(options.actor)?.busy('validate', check) ?? check();
+  const items = checkedItems(entriesOf(bundle, MAX_IMPORT_ENTRIES), options, errors, options.from ?? 0);
   if (atomic && errors.length > 0) return refuseAll(items.length + errors.length, errors);
-  const targets = new Map<string, string>();
+  const targets = new Map<string, string>(options.targets);
   for (const item of items) if (item.fullUrl) targets.set(item.fullUrl, `${item.type}/${item.id}`);
   for (const wave of waves(items, atomic)) {
     try {
@@ -68,6 +68,82 @@ export async function importBundle(
   }
   counts.rejected = errors.length;
   return { counts, errors: errors.sort((a, b) => a.entry - b.entry) };
+}
+
+/** Faults that are told of one transaction in pieces. */
+const MAX_ERRORS_OF_PIECES = 1_000;
+
+/**
+ * A transaction whose entries come piece by piece: all in one transaction of the database, or nothing. After the first
+ * entry that is refused the rest is only checked.
+ */
+async function importPieces(
+  deps: BundleDeps,
+  tenant: Tenant,
+  pieces: () => AsyncIterable<readonly unknown[]>,
+  options: ImportOptions,
+): Promise<BundleResult> {
+  let counts = noCounts();
+  let errors: EntryError[] = [];
+  let entries = 0;
+  const refused = new Error('refused');
+  try {
+    await deps.store.transact(tenant, options.actor, async (tx) => {
+      counts = noCounts();
+      errors = [];
+      entries = 0;
+      const ids = new Set<string>();
+      const ordinals = new Map<string, number>();
+      for await (const values of pieces()) {
+        const items = checkedItems(values, options, errors, entries, ordinals);
+        entries += values.length;
+        for (const item of items) {
+          const key = `${item.type}/${item.id}`;
+          if (ids.has(key)) errors.push({ entry: item.index, fault: twice(item) });
+          ids.add(key);
+        }
+        if (errors.length >= MAX_ERRORS_OF_PIECES) break;
+        if (errors.length > 0 || items.length === 0) continue;
+        const { results } = await writeIn(
+          tx,
+          deps,
+          tenant,
+          items,
+          options.targets ?? NO_TARGETS,
+          options,
+          true,
+        );
+        for (const result of results) countWrite(counts, result);
+      }
+      if (errors.length > 0) throw refused;
+    });
+  } catch (error) {
+    if (error === refused) return refuseAll(entries, errors);
+    if (!isFault(error) || !isInput(error)) throw error;
+    return refuseAll(entries, errorsOf(error));
+  }
+  return { counts, errors };
+}
+
+const NO_TARGETS: ReadonlyMap<string, string> = new Map();
+
+function twice(item: Item): Fault {
+  return invalid(
+    'The entry writes the same resource as an earlier one.',
+    item.at,
+    'Let each resource stand once in a transaction.',
+  );
+}
+
+function checkedItems(
+  values: readonly unknown[],
+  options: ImportOptions,
+  errors: EntryError[],
+  from: number,
+  ordinals?: Map<string, number>,
+): Item[] {
+  const check = () => itemsOf(values, options, errors, from, ordinals);
+  return laneOf(options.actor)?.busy('validate', check) ?? check();
 }
 
 /** Faults of what was sent; anything else (database gone, key gone) ends the import and is tried again later. */
@@ -97,13 +173,15 @@ function entryOf(fault: Fault): number {
 }
 
 function itemsOf(
-  bundle: Resource,
+  values: readonly unknown[],
   { base, check = basicCheck }: ImportOptions,
   errors: EntryError[],
+  from: number,
+  ordinals = new Map<string, number>(),
 ): Item[] {
   const items: Item[] = [];
-  const ordinals = new Map<string, number>();
-  entriesOf(bundle, MAX_IMPORT_ENTRIES).forEach((value, index) => {
+  values.forEach((value, at) => {
+    const index = from + at;
     try {
       const item = itemOf(value, index, base, check, ordinals);
       if (item) items.push(item);
@@ -186,7 +264,11 @@ const CONTENT_NAMESPACE = 'b3c1f0a2-6f0e-4f6b-9d55-8a4f2b1c7e90';
  * The id under which a resource is kept: its own, the UUID of its fullUrl, the id in a RESTful fullUrl; and where it
  * has none of these one made from its content, so that a second run finds it again.
  */
-function keptId(resource: Resource, fullUrl: string | undefined, ordinals: Map<string, number>): string {
+export function keptId(
+  resource: Resource,
+  fullUrl: string | undefined,
+  ordinals: Map<string, number>,
+): string {
   if (resource.id !== undefined) return resource.id;
   const uuid = URN_UUID.exec(fullUrl ?? '')?.[1];
   if (uuid) return uuid.toLowerCase();
@@ -209,11 +291,7 @@ function waves(items: readonly Item[], atomic: boolean): Item[][] {
     const key = `${item.type}/${item.id}`;
     const turn = seen.get(key) ?? 0;
     if (turn > 0 && atomic) {
-      throw invalid(
-        'The entry writes the same resource as an earlier one.',
-        item.at,
-        'Let each resource stand once in a transaction.',
-      );
+      throw twice(item);
     }
     seen.set(key, turn + 1);
     const group = groups[turn];
@@ -299,30 +377,46 @@ async function writeOnce(
       unresolved,
     };
   }
-  return deps.store.transact(tenant, options.actor, async (tx) => {
-    const locks = new Set(conditional.map((item) => lockName(item.ifNoneExist!)));
-    if (locks.size > 0) await tx.lock(...locks);
-    const found = await deps.findMany(
-      tenant,
-      conditional.map((item) => item.ifNoneExist!),
-      tx,
-    );
-    const matched = new Map<Item, StoredResource>();
-    conditional.forEach((item, i) => {
-      const matches = found[i] ?? [];
-      if (matches.length > 1) throw severalMatches(`${item.at}.request.ifNoneExist`);
-      const [match] = matches;
-      if (match) matched.set(item, match);
-    });
-    const there = new Map(targets);
-    for (const [item, match] of matched)
-      if (item.fullUrl) there.set(item.fullUrl, `${item.type}/${match.id}`);
-    const open = items.filter((item) => !matched.has(item));
-    const { taken, writes, unresolved } = await prepare(deps, tenant, open, there, options, atomic, tx);
-    const written = await placed(taken, () => (writes.length === 0 ? Promise.resolve([]) : tx.write(writes)));
-    const unchanged = [...matched.keys()].map(({ type }) => ({ outcome: 'unchanged' as const, type }));
-    return { results: [...written, ...unchanged], taken, writes, unresolved };
+  return deps.store.transact(tenant, options.actor, (tx) =>
+    writeIn(tx, deps, tenant, items, targets, options, atomic),
+  );
+}
+
+/** The same within a transaction. */
+async function writeIn(
+  tx: StoreTransaction,
+  deps: BundleDeps,
+  tenant: Tenant,
+  items: readonly Item[],
+  targets: ReadonlyMap<string, string>,
+  options: ImportOptions,
+  atomic: boolean,
+): Promise<Written> {
+  const conditional = items.filter((item) => item.ifNoneExist);
+  const locks = new Set(conditional.map((item) => lockName(item.ifNoneExist!)));
+  if (locks.size > 0) await tx.lock(...locks);
+  const found =
+    conditional.length === 0
+      ? []
+      : await deps.findMany(
+          tenant,
+          conditional.map((item) => item.ifNoneExist!),
+          tx,
+        );
+  const matched = new Map<Item, StoredResource>();
+  conditional.forEach((item, i) => {
+    const matches = found[i] ?? [];
+    if (matches.length > 1) throw severalMatches(`${item.at}.request.ifNoneExist`);
+    const [match] = matches;
+    if (match) matched.set(item, match);
   });
+  const there = new Map(targets);
+  for (const [item, match] of matched) if (item.fullUrl) there.set(item.fullUrl, `${item.type}/${match.id}`);
+  const open = items.filter((item) => !matched.has(item));
+  const { taken, writes, unresolved } = await prepare(deps, tenant, open, there, options, atomic, tx);
+  const written = await placed(taken, () => (writes.length === 0 ? Promise.resolve([]) : tx.write(writes)));
+  const unchanged = [...matched.keys()].map(({ type }) => ({ outcome: 'unchanged' as const, type }));
+  return { results: [...written, ...unchanged], taken, writes, unresolved };
 }
 
 interface Prepared {

@@ -79,6 +79,14 @@ export interface ImportOptions extends CommonOptions {
    */
   readonly became?: (result: WriteResult, entry: number, resource: Resource | undefined) => void;
   readonly holdsNoMore?: () => boolean;
+  /** Where the bundle is a piece of a longer one: `Type/id` by fullUrl of all of its entries, and which is the first here. */
+  readonly targets?: ReadonlyMap<string, string>;
+  readonly from?: number;
+  /**
+   * The entries of a transaction that is too long to be held: called for each attempt, in pieces. The bundle itself
+   * then has none. `became` and `written` are not called.
+   */
+  readonly pieces?: () => AsyncIterable<readonly unknown[]>;
 }
 
 export interface BundleResult {

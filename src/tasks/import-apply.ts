@@ -8,6 +8,7 @@ import { isDangling } from '../store/integrity.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { applyBundle, type BundleDeps, type ResolvedReferences } from './bundle.js';
 import type { Check } from './bundle-entry.js';
+import type { ImportOptions } from './bundle-options.js';
 import type { Contested } from './import-contested.js';
 import type { FileState } from './import-ledger.js';
 import type { NoteDefaults } from './import-notes.js';
@@ -52,8 +53,10 @@ export async function applied(
   state: FileState,
   run: FileImport,
   lineOf: (entry: number) => number | undefined,
+  more: Pick<ImportOptions, 'targets' | 'from' | 'pieces'> = {},
 ): Promise<boolean> {
   const { counts, errors } = await applyBundle(run.deps, run.tenant, bundle, {
+    ...more,
     mode: 'import',
     actor: run.actor,
     base: run.base,

@@ -5,7 +5,7 @@ import type { Lane } from '../core/profile.js';
 import type { Resource } from '../core/resource.js';
 import { decodeText } from '../ingest/extractor.js';
 import { detectFormat, type InputFormat } from '../ingest/format.js';
-import { inflated, MAX_LINE_BYTES, readLines, readWhole } from '../ingest/lines.js';
+import { inflated, MAX_FILE_BYTES, MAX_LINE_BYTES, readLines, readWhole } from '../ingest/lines.js';
 import type { Note } from '../ingest/note.js';
 import { readNoteCsv, readNoteLines } from '../ingest/note-table.js';
 import { describesNote } from '../ingest/sidecar.js';
@@ -20,6 +20,7 @@ import {
   reject,
 } from './import-apply.js';
 import { documentFile } from './import-document.js';
+import { importLargeBundle } from './import-large.js';
 import type { FileState } from './import-ledger.js';
 import { importClinicalDocument, importMessages, inTurn } from './import-messages.js';
 import { noteResource } from './import-notes.js';
@@ -103,7 +104,30 @@ function importFormat(
 }
 
 async function importJson(file: SourceFile, state: FileState, run: FileImport): Promise<FileOutcome> {
-  const bytes = await run.lane.during('read', () => readWhole(file.open()));
+  const bytes = await run.lane.during('read', () => smallWhole(file, run));
+  if (!bytes) {
+    const outcome = await importLargeBundle(file, state, run);
+    if (outcome) return outcome;
+  }
+  return importJsonBytes(bytes ?? (await readWhole(file.open())), state, run);
+}
+
+/** A JSON file up to this many bytes is parsed as a whole, which is quicker. */
+const WHOLE_BYTES = 32 * 1024 * 1024;
+
+/** The file, unless it is so large that a Bundle is better read entry by entry. */
+async function smallWhole(file: SourceFile, run: FileImport): Promise<Buffer | undefined> {
+  // People are joined, and references proven, over all entries at once.
+  const limit = run.link || run.tenant.record.integrity ? MAX_FILE_BYTES : WHOLE_BYTES;
+  try {
+    return await readWhole(file.open(), limit);
+  } catch (error) {
+    if (limit === WHOLE_BYTES && isFault(error) && error.category === 'too-large') return undefined;
+    throw error;
+  }
+}
+
+async function importJsonBytes(bytes: Buffer, state: FileState, run: FileImport): Promise<FileOutcome> {
   const value = run.lane.busy('parse', () => parseJson(decodeText(bytes)));
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid('The file is no JSON object.');
