@@ -7,6 +7,7 @@ import type { BundlePart } from '../tasks/bundle-options.js';
 import type { ReadAnswer } from '../tasks/bundle-result.js';
 import type { FhirRequest, FhirResponse, Handler } from './exchange.js';
 import { failure, HttpFault } from './outcome.js';
+import { requireDecodable } from './query-text.js';
 import type { Decorate } from './read.js';
 import type { Matched } from './router.js';
 import type { Access, Permission } from './scopes.js';
@@ -107,6 +108,7 @@ async function readEntry(
 ): Promise<ReadAnswer> {
   try {
     const [path = '', query = ''] = splitOnce(entry.url, '?');
+    requireDecodable(query);
     const matched = match(entry.method, `/${path}`);
     if (matched.route.claim.kind === 'system' && matched.route.claim.code !== 'search-system') {
       if (matched.route.claim.code === 'batch' || matched.route.claim.code === 'transaction') {

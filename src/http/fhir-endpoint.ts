@@ -23,6 +23,7 @@ import type { FhirRequest, FhirResponse } from './exchange.js';
 import { type BodyKind, bodyKind, GIVES_TABLES, type Pair, parsePrefer, responseType } from './negotiate.js';
 import { failure, HttpFault } from './outcome.js';
 import type { createPolls } from './polls.js';
+import { requireDecodable } from './query-text.js';
 import { requestId } from './request-id.js';
 import { acceptsGzip, type RenderContext, respond } from './respond.js';
 import type { Matched, Router } from './router.js';
@@ -90,6 +91,7 @@ export function createFhirEndpoint(options: FhirEndpointOptions): FhirEndpoint {
     let status: number;
     let failed: unknown;
     try {
+      requireDecodable(query);
       context = {
         ...context,
         contentType: choosesFormat(request, path, params)
@@ -304,7 +306,10 @@ function bodyReader(
   let read: ReturnType<FhirRequest['body']> | undefined;
   return (kinds) => {
     read ??= readBody(request, matched, kinds).then((body) => {
-      if (body.kind === 'form') onForm?.(body.text);
+      if (body.kind === 'form') {
+        requireDecodable(body.text);
+        onForm?.(body.text);
+      }
       return body;
     });
     return read;

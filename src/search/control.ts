@@ -3,6 +3,7 @@ import { type SearchParameter, standardRegistry } from '../fhir/registry.js';
 import { isResourceType } from '../fhir/resource-types.js';
 import { type SearchRegistry, UnknownParameter } from './parse.js';
 import { DEFAULT_COUNT, MAX_COUNT, MAX_SORT_KEYS } from './request.js';
+import { requireValues } from './syntax.js';
 
 /** Parameters that say how to answer and not what to find. */
 
@@ -120,7 +121,7 @@ export class ControlReader {
   }
 
   #takeSort(value: string): void {
-    for (const part of value.split(',').filter((p) => p !== '')) {
+    for (const part of requireValues(value.split(','), '_sort')) {
       const descending = part.startsWith('-');
       const code = descending ? part.slice(1) : part;
       const known = code === '_id' || code === '_lastUpdated';
@@ -151,10 +152,10 @@ function oneOf<T extends string>(name: string, value: string, allowed: readonly 
 }
 
 function elementsOf(value: string): string[] {
-  const names = value
-    .split(',')
-    .map((n) => n.trim())
-    .filter((n) => n !== '');
+  const names = requireValues(
+    value.split(',').map((n) => n.trim()),
+    '_elements',
+  );
   const bad = names.find((n) => !/^[A-Za-z][A-Za-z0-9.]{0,127}$/.test(n));
   if (bad !== undefined)
     throw invalid('Not the name of an element.', '_elements', 'Give names such as status,code,subject.');

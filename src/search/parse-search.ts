@@ -5,6 +5,7 @@ import { ControlReader, type Controls, isControl } from './control.js';
 import { parseFilter, type SearchRegistry, UnknownParameter } from './parse.js';
 import { MAX_PARAMETERS, type SearchRequest } from './request.js';
 import { combineCodedQuantity } from './rewrite.js';
+import { requireValues } from './syntax.js';
 import { allOf, type Node } from './tree.js';
 
 /** A search request, understood. */
@@ -33,7 +34,11 @@ export function parseSearch(
   registry: SearchRegistry = standardRegistry,
 ): ParsedSearch {
   if (request.params.length > MAX_PARAMETERS)
-    throw invalid(`More than ${MAX_PARAMETERS} parameters.`, undefined, 'Split the search into several.');
+    throw invalid(
+      `More than ${MAX_PARAMETERS} parameters.`,
+      request.params[MAX_PARAMETERS]![0].slice(0, 64),
+      'Split the search into several, or give several values with commas.',
+    );
   const types = typesOf(request);
   const controls = new ControlReader(types, registry);
   const filters: [string, string][] = [];
@@ -86,8 +91,10 @@ function typesOf(request: SearchRequest): string[] {
       throw invalid('No FHIR R4 resource type.', undefined, 'Search for a type such as Patient.');
     return [request.type];
   }
-  const named = request.params.filter(([name]) => name === '_type').flatMap(([, value]) => value.split(','));
-  const types = [...new Set(named.filter((t) => t !== ''))].sort();
+  const named = request.params
+    .filter(([name]) => name === '_type')
+    .flatMap(([, value]) => requireValues(value.split(','), '_type'));
+  const types = [...new Set(named)].sort();
   const bad = types.find((t) => !isResourceType(t));
   if (bad !== undefined)
     throw invalid(

@@ -10,7 +10,7 @@ import { isResourceType } from '../fhir/resource-types.js';
 import type { ParameterQuery } from '../indexing/parameter-type.js';
 import { parseFilterExpression } from './filter.js';
 import { MAX_CHAIN_STEPS, MAX_OR_VALUES } from './request.js';
-import { parseName, parseValues } from './syntax.js';
+import { parseName, parseValues, requireValues } from './syntax.js';
 import { allOf, anyOf, EVERYTHING, NOTHING, type Node } from './tree.js';
 
 /** The parameters a search may use. */
@@ -178,7 +178,10 @@ function parseLeaf(
   registry: SearchRegistry,
 ): Node {
   if (code === '_id') return parseIds(modifier, value);
-  if (code === '_filter' && modifier === undefined) return parseExpressionOf(type, value, steps, registry);
+  if (code === '_filter') {
+    if (modifier !== undefined) throw unsupportedModifier(code, modifier);
+    return parseExpressionOf(type, value, steps, registry);
+  }
   if (code === '_list') return parseList(modifier, value);
   const parameter = registry.find(type, code);
   if (!parameter || NOT_OF_A_TYPE.has(code)) throw new UnknownParameter(type, code, registry);
@@ -217,7 +220,7 @@ function parseExpressionOf(
 /** `_id`, with `:not` as an addition. */
 function parseIds(modifier: string | undefined, value: string): Node {
   if (modifier === 'missing') return everPresent('_id', value);
-  const ids = value.split(',').filter((id) => id !== '');
+  const ids = requireValues(value.split(','), '_id');
   if (ids.length > MAX_OR_VALUES)
     throw invalid(`More than ${MAX_OR_VALUES} ids.`, '_id', 'Split the search into several.');
   if (modifier !== undefined && modifier !== 'not') throw unsupportedModifier('_id', modifier);
@@ -229,7 +232,7 @@ function parseIds(modifier: string | undefined, value: string): Node {
 /** `_list=42`: what the List's entries point at. Lists kept by functions (`$current-problems`) are not served. */
 function parseList(modifier: string | undefined, value: string): Node {
   if (modifier !== undefined) throw unsupportedModifier('_list', modifier);
-  const ids = value.split(',').map((id) => id.replace(/^List\//, ''));
+  const ids = requireValues(value.split(','), '_list').map((id) => id.replace(/^List\//, ''));
   if (ids.some((id) => id.startsWith('$')))
     throw new Fault('unsupported', 'Lists that a server works out itself are not served.', {
       at: '_list',

@@ -52,7 +52,7 @@ const IN_PARTS: ReadonlySet<SearchParameterType> = new Set(['token', 'quantity',
 export function parseValues(type: SearchParameterType, text: string, name: string): SearchValue[] {
   if (text.length > MAX_VALUE_CHARS)
     throw invalid(`The value is longer than ${MAX_VALUE_CHARS} characters.`, name, 'Shorten it.');
-  const parts = splitUnescaped(text, ',').filter((p) => p !== '');
+  const parts = requireValues(splitUnescaped(text, ','), name);
   if (parts.length > MAX_OR_VALUES)
     throw invalid(`More than ${MAX_OR_VALUES} values.`, name, 'Split the search into several.');
   return parts.map((part) => {
@@ -63,6 +63,18 @@ export function parseValues(type: SearchParameterType, text: string, name: strin
       text: IN_PARTS.has(type) ? unescapeComma(rest) : unescapeText(rest),
     };
   });
+}
+
+/**
+ * The values there are. R4 has a parameter without any left out (search.html#3.1.1.3); commas alone are a mistake that
+ * would find everything.
+ * @throws Fault `invalid` naming the parameter
+ */
+export function requireValues(parts: readonly string[], name: string): string[] {
+  const values = parts.filter((p) => p !== '');
+  if (values.length === 0 && parts.length > 1)
+    throw invalid('There is no value between the commas.', name, 'Give a value, or leave the parameter out.');
+  return values;
 }
 
 /** What a parameter's name says: a leaf, one step of a chain, or one step of `_has`. */
