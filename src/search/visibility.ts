@@ -1,8 +1,11 @@
+import { coarseLevel } from '../core/blind.js';
+import { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
 import { compartmentParameters, patientsOf } from '../fhir/compartment.js';
 import { isResourceType, RESOURCE_TYPES, typeNumber } from '../fhir/resource-types.js';
 import { matchesParameter } from '../indexing/index.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
+import type { UnsureRule } from '../store/listed.js';
 import type { Letter, Visibility } from '../store/visible.js';
 import type { TenantKeys } from '../tenancy/tenant.js';
 import { compartmentCondition, compileNode } from './compile.js';
@@ -46,6 +49,8 @@ interface Rule {
   readonly types: readonly string[];
   readonly condition: Condition;
   holds(resource: Resource): boolean;
+  /** Where the condition finds more than the rule shows. */
+  readonly unsure?: UnsureRule;
 }
 
 const EVERYTHING: Pick<Rule, 'condition' | 'holds'> = { condition: ALWAYS, holds: () => true };
@@ -80,6 +85,7 @@ export function visibilityOf(
     allows: (letter, resource) =>
       allowsAll(letter) ||
       rules(letter).some((rule) => rule.types.includes(resource.resourceType) && rule.holds(resource)),
+    unsure: (letter) => rules(letter).flatMap((rule) => (rule.unsure ? [rule.unsure] : [])),
     rows(letter, { values }) {
       const bind = new Binder();
       bind.values.push(...values);
@@ -95,7 +101,8 @@ function rowsOf(rules: readonly Rule[], bind: Binder): string {
   // Tests on rows, one by one: the statement's own conditions find them.
   const renderer = new Renderer(bind, 'filter');
   return rules
-    .map(({ types, condition }) => {
+    .map(({ types, condition, unsure }) => {
+      if (unsure) return listed(unsure, bind);
       const numbers = types.map(typeNumber);
       return renderer.predicate(
         every([{ kind: 'types', types: numbers }, optimize(condition)]),
@@ -104,6 +111,17 @@ function rowsOf(rules: readonly Rule[], bind: Binder): string {
       );
     })
     .join(' or ');
+}
+
+/** The versions that were found to be shown. */
+function listed({ shown }: UnsureRule, bind: Binder): string {
+  if (!shown) throw new Fault('internal', 'What may be seen was asked for before it was known.');
+  const columns = [
+    bind.smallints(shown.map((row) => row.rtype)),
+    bind.bigints(shown.map((row) => row.rid)),
+    bind.bigints(shown.map((row) => row.ver)),
+  ];
+  return `(r.rtype, r.rid, r.ver::bigint) in (select * from unnest(${columns.join(', ')}))`;
 }
 
 function rulesOf(
@@ -158,12 +176,26 @@ function narrowedBy(
   context: IndexContext,
 ): Rule {
   const { condition, exact } = compileNode(type, tree, keys, context);
-  if (!exact) return { types: [], condition: ALWAYS, holds: () => false };
-  return {
+  const narrowed: Rule = {
     types: rule.types,
     condition: every([rule.condition, condition]),
     holds: (resource) => rule.holds(resource) && holds(tree, resource, context),
   };
+  if (exact) return narrowed;
+  // The exact index decides whatever a scope may ask for; what it does not is not understood.
+  if (!coarseLevel(context.blind)) return { types: [], condition: ALWAYS, holds: () => false };
+  const unsure: UnsureRule = {
+    candidates: ({ values }) => {
+      const bind = new Binder();
+      bind.values.push(...values);
+      const text = rowsOf([narrowed], bind);
+      values.push(...bind.values.slice(values.length));
+      return text;
+    },
+    holds: (resource) => narrowed.holds(resource),
+    shown: undefined,
+  };
+  return { ...narrowed, unsure };
 }
 
 /** The query of a scope as a tree; undefined where it is not understood, or where other resources decide. */

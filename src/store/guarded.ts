@@ -158,7 +158,10 @@ export function guarded(inner: Store): Store {
 export function narrowedSnapshot(snapshot: Snapshot, visibility: Visibility): Snapshot {
   const { tenant } = snapshot;
   const seen = (text: string, values: readonly unknown[]) =>
-    narrowedStatement(tenant, visibility, 'r', text, values);
+    narrowedStatement(tenant, visibility, 'r', text, values, {
+      query: (sql, bound) => snapshot.query(sql, bound),
+      open: (rows) => snapshot.readRows(rows),
+    });
   return {
     tenant: narrow(tenant, visibility, 'r'),
     complete: snapshot.complete,

@@ -3,6 +3,8 @@ import { Fault } from '../core/fault.js';
 import type { Resource } from '../core/resource.js';
 import { typeNumber } from '../fhir/resource-types.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import { listShown, type Reads, type UnsureRule } from './listed.js';
+import { readRows } from './read.js';
 
 /**
  * What one caller sees of a tenant. A narrowed tenant is a `Tenant` like any other, so whatever is built on tenants is
@@ -24,6 +26,8 @@ export interface Visibility {
   allowsAll(letter: Letter): boolean;
   /** SQL predicate on the row `r` of `resource` that may be read or found; its values are bound to the statement. */
   rows(letter: 'r' | 's', bind: Binds): string;
+  /** Rules whose rows must be listed before `rows` is asked for. */
+  unsure?(letter: 'r' | 's'): readonly UnsureRule[];
   /** What it was made from, so that a job can be narrowed as its caller was. */
   readonly grants: unknown;
 }
@@ -118,6 +122,7 @@ export async function narrowedStatement(
   letter: 'r' | 's',
   text: string,
   values: readonly unknown[],
+  reads: Reads = poolReads(raw),
 ): Promise<{ text: string; values: readonly unknown[] }> {
   if (OWN_ANSWERS.test(text)) return { text, values };
   if (visibility.allowsAll(letter)) return { text, values };
@@ -127,6 +132,8 @@ export async function narrowedStatement(
   const body = text.slice(head.length);
   if (/\bpublic\s*\.|"/.test(body)) throw refusedToNarrowed();
   const named = (await tablesOf(raw)).filter((table) => new RegExp(`\\b${table}\\b`).test(body));
+  const unsure = visibility.unsure?.(letter) ?? [];
+  if (unsure.length > 0) await listShown(unsure, reads);
   const bind: Binds = { values: [...values] };
   const shadows = [
     // With the transaction that wrote each row: pages of one moment ask for it (`search/moment.ts`).
@@ -142,6 +149,13 @@ export async function narrowedStatement(
       ? `with ${shadows}, ${body.slice('with'.length)}`
       : `with ${shadows} ${body}`;
   return { text: head + rest, values: bind.values };
+}
+
+function poolReads(raw: Tenant): Reads {
+  return {
+    query: async (text, values) => (await raw.pool.query(text, values as unknown[])).rows,
+    open: (rows) => readRows(raw, raw.pool, rows),
+  };
 }
 
 function shadow(table: string): string {

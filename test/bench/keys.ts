@@ -6,9 +6,11 @@ import { newId } from '../../src/core/ids.js';
 import type { Resource } from '../../src/core/resource.js';
 import { readShard } from '../../src/export/shard-reader.js';
 import { createJobs } from '../../src/jobs/jobs.js';
+import { createSearch } from '../../src/search/search.js';
 import type { Actor, Store, Write } from '../../src/store/contract.js';
 import { createStore } from '../../src/store/index.js';
 import { requestReseal, runReseal } from '../../src/tasks/reseal.js';
+import { requestRotateIndex, runRotateIndex } from '../../src/tasks/rotate-index.js';
 import { type Catalog, openTenants } from '../../src/tenancy/catalog.js';
 import { openKeyFiles } from '../../src/tenancy/key-file.js';
 import { KEY_NOTICE_MS } from '../../src/tenancy/key-rows.js';
@@ -24,9 +26,9 @@ const CLIENTS = 4;
 
 /**
  * `cenote bench keys [--resources N] [--seconds N] [--rotation]`: what patients' own keys cost, as ratios of a tenant that has them
- * to one without, both filled and read in turns in one run; then a new body key for the first while clients read and
- * write: how long until everything is sealed anew, and whether anything could not be read meanwhile. `--rotation`: that
- * alone.
+ * to one without, both filled and read in turns in one run; then a new body key and a new index key for the first while
+ * clients read, search and write: how long until everything is sealed and indexed anew, and whether anything was not to be
+ * read or found meanwhile. `--rotation`: that alone.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -59,9 +61,11 @@ export async function run(args: readonly string[]): Promise<void> {
     const report = figures(`made-up records, ${resources.length} resources`);
     if (values.rotation) await fill(store, pair.slice(0, 1), resources);
     else await compare(store, pair, resources, Number(values.seconds), report);
-    await rotate(store, tenants, pair[0], resources, clock, report, () => {
+    const ahead = () => {
       leap += KEY_NOTICE_MS;
-    });
+    };
+    await rotate(store, tenants, pair[0], resources, clock, report, ahead);
+    await rotateIndex(store, tenants, pair[0], resources, clock, report, ahead);
   } finally {
     await tenants.close();
     await server.close();
@@ -179,34 +183,15 @@ async function rotate(
   const rotation = await tenants.rotateKey('keyed', 'body');
   const { id } = await requestReseal({ jobs }, tenant, rotation);
   leap();
-  let [done, reads, writes, refused] = [false, 0, 0, 0];
-  const clients = Array.from({ length: CLIENTS }, async (_, client) => {
-    for (let n = client; !done; n += CLIENTS) {
-      const r = resources[(n * 7919) % resources.length]!;
-      try {
-        const found = await store.read(tenant, r.resourceType, r.id!);
-        if (found?.resource?.id !== r.id) refused++;
-        reads++;
-        if (n % 10 === 0) {
-          const made = { ...r, id: newId() };
-          await store.commit(
-            tenant,
-            [{ op: 'create', type: made.resourceType, id: made.id, resource: made }],
-            actor,
-          );
-          writes++;
-        }
-      } catch {
-        refused++;
-      }
-    }
+  const clients = underLoad(store, tenant, resources, async (r) => {
+    const found = await store.read(tenant, r.resourceType, r.id!);
+    return found?.resource?.id === r.id;
   });
   const job = await jobs.claim(tenant, id);
   const started = performance.now();
   const progress = await runReseal({ store, jobs, clock, tenants }, tenant, job);
   const seconds = (performance.now() - started) / 1000;
-  done = true;
-  await Promise.all(clients);
+  const { reads, writes, refused } = await clients.end();
   const load = `${CLIENTS} clients, ${reads} reads and ${writes} writes meanwhile`;
   report('reseal', seconds, 's', load);
   report('reseal-rate', progress.resealed / seconds, 'pieces/s', load);
@@ -221,6 +206,96 @@ async function rotate(
   for await (const batch of store.scanText(tenant, {})) readable += batch.length;
   const { rows } = await tenant.pool.query('select count(*)::int as n from resource where not deleted');
   report('unreadable', rows[0].n - readable, 'resources', 'after the old key was destroyed');
+}
+
+/** Clients that look and write until they are told to end. `look` says whether it found what it should. */
+function underLoad(
+  store: Store,
+  tenant: Tenant,
+  resources: readonly Resource[],
+  look: (resource: Resource) => Promise<boolean>,
+) {
+  const counts = { reads: 0, writes: 0, refused: 0 };
+  let done = false;
+  const clients = Array.from({ length: CLIENTS }, async (_, client) => {
+    for (let n = client; !done; n += CLIENTS) {
+      const r = resources[(n * 7919) % resources.length]!;
+      try {
+        if (!(await look(r))) counts.refused++;
+        counts.reads++;
+        if (n % 10 === 0) {
+          const made = { ...r, id: newId() };
+          const write: Write = { op: 'create', type: made.resourceType, id: made.id, resource: made };
+          await store.commit(tenant, [write], actor);
+          counts.writes++;
+        }
+      } catch {
+        counts.refused++;
+      }
+    }
+  });
+  return {
+    async end() {
+      done = true;
+      await Promise.all(clients);
+      return counts;
+    },
+  };
+}
+
+async function rotateIndex(
+  store: Store,
+  tenants: Catalog,
+  tenant: Tenant,
+  resources: readonly Resource[],
+  clock: { now(): number },
+  report: Report,
+  leap: () => void,
+): Promise<void> {
+  const jobs = createJobs({ control: tenants.control, clock });
+  const search = createSearch({ store, clock });
+  await tenants.rotateKey('keyed', 'index');
+  const { id } = await requestRotateIndex({ jobs }, tenant);
+  const coded = resources.filter((r) => firstCoding(r) !== undefined);
+  const clients = underLoad(store, tenant, coded, async (r) => {
+    const { system, code } = firstCoding(r)!;
+    const params = [
+      ['_id', r.id!],
+      ['code', `${system}|${code}`],
+    ] as const;
+    const page = await search.search(tenant, {
+      type: r.resourceType,
+      params,
+      strict: true,
+      base: 'http://localhost/fhir/keyed',
+    });
+    return page.entries.length === 1;
+  });
+  const job = await jobs.claim(tenant, id);
+  const watch = setInterval(() => {
+    tenants
+      .indexKeyStep('keyed')
+      .then(({ at }) => at === 'searching' && leap())
+      .catch(() => undefined);
+  }, 1_000);
+  const started = performance.now();
+  const progress = await runRotateIndex({ store, jobs, clock, tenants }, tenant, job).finally(() =>
+    clearInterval(watch),
+  );
+  const seconds = (performance.now() - started) / 1000;
+  const { reads, writes, refused } = await clients.end();
+  const load = `${CLIENTS} clients, ${reads} searches and ${writes} writes meanwhile; both passes, without the wait for other processes`;
+  report('index-rotation', seconds, 's', load);
+  report('index-rotation-rate', progress.rewritten / seconds, 'resources/s', 'each is written twice');
+  report('not-found', refused, 'searches or writes', 'that failed or missed something meanwhile');
+  const { differences } = await store.verify(tenant);
+  report('differences', Object.keys(differences).length, 'kinds', 'cenote verify afterwards');
+}
+
+function firstCoding(resource: Resource): { system: string; code: string } | undefined {
+  const concept = (resource as { code?: { coding?: { system?: string; code?: string }[] } }).code;
+  const coding = concept?.coding?.[0];
+  return coding?.system && coding.code ? { system: coding.system, code: coding.code } : undefined;
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
