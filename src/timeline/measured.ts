@@ -3,7 +3,7 @@ import type { Coding, Resource } from '../core/resource.js';
 
 /** One measured value of an Observation, or of one of its components. */
 export interface Measured {
-  /** `system|code` of its first code; absent where it has words alone. */
+  /** `system|code`, of LOINC where it has one, else the first; absent where it has words alone. */
   readonly code?: string;
   /** The shortest of its names. */
   readonly name: string;
@@ -31,6 +31,8 @@ interface Holder {
   }[];
 }
 
+const LOINC = 'http://loinc.org';
+
 /** Values of a panel that are shown; more of them are left to the resource. */
 const MAX_PARTS = 20;
 
@@ -55,7 +57,9 @@ export function measuredIn(resource: Resource): Measured[] {
     const value = numberOf(holder.valueQuantity?.value);
     const name = nameOf(holder.code);
     if (value === undefined || !Number.isFinite(value) || name === undefined) return [];
-    const coding = holder.code?.coding?.find((c) => c.code);
+    const codings = (holder.code?.coding ?? []).filter((c) => c.code);
+    // What laboratories and notes both say is what joins their values.
+    const coding = codings.find((c) => c.system === LOINC) ?? codings[0];
     const unit = holder.valueQuantity?.unit ?? holder.valueQuantity?.code;
     const { low, high } = rangeOf(holder);
     const flag = judged(holder);

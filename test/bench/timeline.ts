@@ -12,10 +12,11 @@ const PAGE = 1_000;
 const actor = { id: 'bench', kind: 'job' as const };
 
 /**
- * `cenote bench timeline [--events 1000,8000,32000] [--rounds 5] [--data-dir FOLDER]`: how long a patient's timeline
+ * `cenote bench timeline [--events 1000,8000,32000] [--rounds 5] [--data-dir FOLDER] [--page]`: how long a patient's timeline
  * takes from the request to the last byte, over HTTP on this machine, compressed: the first page of 1,000 events, all
  * pages one after the other, and the outline that the page draws from, with its first line. Median of the rounds, and
- * the process's own CPU time. With a data folder the tenants are kept and used again.
+ * the process's own CPU time. With `--page` also what a reader waits for in Chromium, where it is found: from a click on
+ * the patient to the lanes drawn as bands, and to all events drawn. With a data folder the tenants are kept and used again.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -25,6 +26,7 @@ export async function run(args: readonly string[]): Promise<void> {
       rounds: { type: 'string', default: '5' },
       'data-dir': { type: 'string' },
       only: { type: 'string' },
+      page: { type: 'boolean', default: false },
     },
   });
   const dataDir = values['data-dir'] ?? mkdtempSync(join(tmpdir(), 'cenote-bench-'));
@@ -40,6 +42,10 @@ export async function run(args: readonly string[]): Promise<void> {
         for (const [figure, ask] of Object.entries(WAYS))
           if (!values.only || figure.includes(values.only))
             await measure(figure, events, Number(values.rounds), () => ask(path));
+        if (values.page) {
+          const { measurePage } = await import('./support/timeline-page.js');
+          await measurePage(`http://127.0.0.1:${serving.port}`, name, patient, events, Number(values.rounds));
+        }
       }
     } finally {
       await serving.stop();

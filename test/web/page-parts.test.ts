@@ -30,6 +30,7 @@ import {
 } from '../../src/web/app/timeline/layout.js';
 import { seriesOf } from '../../src/web/app/timeline/results.js';
 import { bytesText, counted, durationText } from '../../src/web/app/ui/format.js';
+import { normalText, searchText } from '../../src/web/app/words.js';
 
 const T0 = Date.UTC(2020, 0, 1);
 
@@ -83,6 +84,30 @@ describe('words', () => {
       '2.0 h',
       '5 days',
     ]);
+  });
+});
+
+describe('what stands in records', () => {
+  it.each([
+    ['Condition', 'Condition'],
+    ['Condition?code=http://snomed.info/sct|44054006', 'Condition with code 44054006 (SNOMED CT)'],
+    [
+      'Observation?code-value-quantity=http://loinc.org|4548-4$gt9&date=ge2020-01-01',
+      'Observation with code value quantity 4548-4 > 9 (LOINC) and date ≥ 2020-01-01',
+    ],
+    ['Patient?gender=female,other', 'Patient with gender female or other'],
+  ])('the search %s in words', (search, says) => {
+    expect(searchText(search)).toBe(says);
+  });
+  it.each([
+    ['26643006', '26643006'],
+    ['{"repeat":{"frequency":2,"period":1,"periodUnit":"d"}}', '2 times every day'],
+    ['{"repeat":{"frequency":1,"period":6,"periodMax":8,"periodUnit":"h"}}', 'once every 6–8 hours'],
+    ['{"repeat":{"frequency":1,"period":1,"periodUnit":"wk"}}', 'once every week'],
+    ['{"asNeeded":true}', ''],
+    ['{broken', '{broken'],
+  ])('the normal form %s in words', (normalized, says) => {
+    expect(normalText(normalized)).toBe(says);
   });
 });
 
@@ -305,7 +330,7 @@ describe('criteria of a cohort', () => {
     });
     expect(places.get(inner.id)).toBe('criteria.and[1].or[0]');
     expect(inWords(criteria)).toBe(
-      '(Condition?code=http://snomed.info/sct|44054006 at most 90 days after Procedure at least 2 times and (not Observation))',
+      '(Condition with code 44054006 (SNOMED CT) at most 90 days after Procedure at least 2 times and (not Observation))',
     );
   });
   it('that say nothing are none', () => {

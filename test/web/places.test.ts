@@ -1,42 +1,17 @@
 /// <reference lib="dom" />
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/core/package-root.js';
-import { createApp } from '../../src/http/app.js';
-import { drainAnnotations } from '../../src/tasks/annotate.js';
-import { runImport } from '../../src/tasks/import.js';
-import { createAuthorization } from '../../src/tenancy/clients-authorization.js';
-import { issueAdminToken } from '../../src/tenancy/tokens.js';
-import { patient, type Served, serve, TENANT } from '../http/served.js';
-import { CHROMIUM, launch, seriousFindings, type Visit, visit } from './browser.js';
+import { patient, type Served } from '../http/served.js';
+import { openPages, type Pages } from './both-pages.js';
+import { CHROMIUM, type Visit } from './browser.js';
 
-/** The page's places as a person uses them: patients, trying a note, jobs, administration, and the shell around them. */
+/** The page's places as a person uses them: patients, trying a note, jobs. */
+let pages: Pages;
 let served: Served;
-let browser: Browser;
-/** As the demo serves it: no token is asked for. */
 let open: Visit;
-/** As a hospital serves it. */
-let closed: Visit;
-let token: string;
-let adminToken: string;
-
-async function importFrom(paths: string[]): Promise<string> {
-  const { rooms, tenant } = served;
-  const params = { paths, folder: process.cwd(), defaults: {}, columns: {} };
-  const job = await rooms.jobs.create(tenant, 'import', params);
-  const claimed = await rooms.jobs.claim(tenant, job.id);
-  await runImport({ jobs: rooms.jobs, bundle: rooms.bundles, clock: rooms.clock }, tenant, claimed, {
-    base: rooms.baseOf(tenant),
-    annotate: async () => {
-      await drainAnnotations(await rooms.annotation(), tenant);
-      return { created: 0, updated: 0, deleted: 0, unchanged: 0, byType: {} };
-    },
-  });
-  return job.id;
-}
+const importFrom = (paths: string[]) => pages.importFrom(paths);
 
 /** A file whose every third line is refused, each for another reason. */
 function faultyFile(): string {
@@ -62,50 +37,12 @@ const LONG_NAME = 'Featherstonehaugh-Wolfeschlegelsteinhausenbergerdorff';
 const NDJSON_LINES = 5;
 /** Of a line, for a long note: 20,000 characters. */
 const REPEATS = 220;
-/** Longer than this nobody waits for a place, on a busy machine either. */
-const PATIENCE_MS = 15_000;
-
 describe.skipIf(!CHROMIUM)('the page', () => {
   beforeAll(async () => {
-    served = await serve();
-    const { rooms, system } = served;
-    const secret = randomBytes(32);
-    const { clock } = system;
-    const authorization = createAuthorization({ control: system.tenants.control, clock, secret });
-    const options = {
-      baseUrl: 'http://127.0.0.1:8080',
-      version: '0',
-      authorization,
-      verify: authorization.verify,
-      admin: { tenants: system.tenants, jobs: rooms.jobs, clients: authorization.clients },
-    };
-    const { id, name } = served.tenant.record;
-    token = authorization.issue({
-      tenant: { id, name },
-      scope: 'system/*.cruds',
-      subject: 'Practitioner/okonkwo',
-    });
-    adminToken = issueAdminToken(secret, clock, {
-      scope: 'admin.read admin.write',
-      subject: 'ops',
-      lifeS: 3600,
-    });
-    browser = await launch();
-    open = await visit(browser, createApp(rooms, { ...options, dev: true }), { tenant: TENANT, token: '' });
-    closed = await visit(browser, createApp(rooms, { ...options, dev: false }), {
-      tenant: TENANT,
-      token: '',
-    });
-    for (const { page } of [open, closed]) page.setDefaultTimeout(PATIENCE_MS);
-    open.takeProblems();
-    closed.takeProblems();
+    pages = await openPages();
+    ({ served, open } = pages);
   }, 180_000);
-  afterAll(async () => {
-    await open?.close();
-    await closed?.close();
-    await browser?.close();
-    await served?.close();
-  });
+  afterAll(() => pages?.close());
 
   describe('with nothing in it', () => {
     it('says so in each place, and how to begin', async () => {
@@ -404,198 +341,6 @@ describe.skipIf(!CHROMIUM)('the page', () => {
       await page.unroute(/annotate/);
       expect(open.takeProblems()).toEqual([]);
     }, 60_000);
-  });
-
-  describe('signing in', () => {
-    it('is asked for where the server wants a token, says why one is refused, and opens with a good one', async () => {
-      const { page } = closed;
-      await closed.open('patients');
-      await page.waitForSelector('h1:has-text("Sign in")');
-      expect(await closed.look('sign-in')).toEqual([]);
-      await page.fill('.sign-in input[type=password]', 'no.good.token');
-      await page.click('.sign-in button[type=submit]');
-      await page.waitForSelector('[role=alert]');
-      expect(await closed.look('sign-in-refused')).toEqual([]);
-      await page.fill('.sign-in input[type=password]', token);
-      await page.keyboard.press('Enter');
-      await page.waitForSelector('.card');
-      expect(await page.evaluate(() => JSON.stringify(localStorage))).toBe('{}');
-      closed.takeProblems();
-    });
-
-    it('ends by itself when nobody uses the page, after a word of warning', async () => {
-      const { page } = closed;
-      await page.clock.install();
-      await closed.open('patients');
-      await page.waitForSelector('.card');
-      await page.clock.runFor(14 * 60_000 + 5_000);
-      await page.waitForSelector('text=You will be signed out in a minute');
-      expect(await seriousFindings(page)).toEqual([]);
-      await page.screenshot({ path: join(packageRoot(), 'test-output', 'idle-warning.png') });
-      await page.click('text=Stay signed in');
-      await page.waitForSelector('text=You will be signed out', { state: 'detached' });
-      await page.clock.runFor(15 * 60_000 + 2_000);
-      await page.waitForSelector('text=You were signed out for want of use');
-      expect(await page.locator('.card').count()).toBe(0);
-      expect(await page.evaluate(() => JSON.stringify(sessionStorage))).not.toContain(token);
-      await page.clock.resume();
-      await page.fill('.sign-in input[type=password]', token);
-      await page.click('.sign-in button[type=submit]');
-      await page.waitForSelector('.card');
-      closed.takeProblems();
-    });
-  });
-
-  describe('administration', () => {
-    it('has a sign-in of its own, which a token of the tenant does not open', async () => {
-      const { page } = closed;
-      await closed.open('admin');
-      await page.waitForSelector('text=Sign in as an administrator');
-      await page.fill('.admin input[type=password]', token);
-      await page.click('.admin button[type=submit]');
-      await page.waitForSelector('.admin [role=alert]');
-      expect(await closed.look('admin-sign-in')).toEqual([]);
-      await page.fill('.admin input[type=password]', adminToken);
-      await page.click('.admin button[type=submit]');
-      await page.waitForSelector(`a.row:has-text("${TENANT}")`);
-      closed.takeProblems();
-    });
-
-    it('makes a tenant, and suspends it only when its name was typed', async () => {
-      const { page } = closed;
-      await page.click('text=Make a tenant');
-      await page.fill('.fields input', TENANT);
-      await page.click('.fields button[type=submit]');
-      await page.waitForSelector('.fields [role=alert]');
-      await page.fill('.fields input', 'ward-seven');
-      await page.click('.fields button[type=submit]');
-      await page.waitForSelector('a.row:has-text("ward-seven")', { timeout: 30_000 });
-      expect(await closed.look('admin-tenants')).toEqual([]);
-      await page.click('a.row:has-text("ward-seven")');
-      await page.click('button:has-text("Suspend")');
-      expect(await page.isDisabled('dialog button[type=submit]')).toBe(true);
-      await page.fill('dialog input', 'ward-seven');
-      expect(await closed.look('admin-suspend')).toEqual([]);
-      await page.click('dialog button[type=submit]');
-      await page.waitForSelector('.state:has-text("suspended")');
-      await page.waitForSelector('text=its tables are not measured');
-      await page.click('button:has-text("Let it work again")');
-      await page.click('dialog button[type=submit]');
-      await page.waitForSelector('.state:has-text("active")');
-      closed.takeProblems();
-    });
-
-    it('shows keys with their age, rotates them, and registers and revokes clients', async () => {
-      const { page } = closed;
-      await closed.open(`admin/tenant/${TENANT}`);
-      const rows = page.locator('section[aria-labelledby=keys] tbody tr');
-      await rows.first().waitFor();
-      const before = await rows.count();
-      await page.selectOption('section[aria-labelledby=keys] select', 'body');
-      await page.click('section[aria-labelledby=keys] button:has-text("Rotate")');
-      await page.click('dialog button[type=submit]');
-      await expect.poll(() => rows.count()).toBe(before + 1);
-
-      await page.click('summary:has-text("Register a client")');
-      await page.fill('.inner .field:nth-of-type(1) input', 'Nightly export');
-      await page.fill('.inner textarea', 'no key set');
-      await page.click('.inner button[type=submit]');
-      await page.waitForSelector('.inner [role=alert]');
-      const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' });
-      const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'night-1', alg: 'ES384', use: 'sig' };
-      await page.fill('.inner textarea', JSON.stringify({ keys: [jwk] }));
-      await page.click('.inner button[type=submit]');
-      await page.waitForSelector('text=is registered as');
-      await page.click('.client summary');
-      await page.waitForSelector('.client pre:has-text("night-1")');
-      expect(await closed.look('admin-tenant')).toEqual([]);
-      await page.click('button[aria-label="Revoke Nightly export"]');
-      await page.click('dialog button[type=submit]');
-      await page.waitForSelector('.state:has-text("revoked")');
-      closed.takeProblems();
-    });
-
-    it('searches the audit log by patient, person, time and outcome', async () => {
-      const { page } = closed;
-      await closed.open('admin/audit');
-      await page.waitForSelector('.audit tbody tr');
-      expect(await page.locator('.audit tbody').textContent()).toContain('Practitioner/okonkwo');
-      expect(await closed.look('admin-audit')).toEqual([]);
-      await page.selectOption('.filter .field:has-text("Outcome") select', '4');
-      await page.click('.filter button[type=submit]');
-      await page.waitForFunction(() =>
-        [...document.querySelectorAll('.audit tbody tr')].every((r) => r.textContent!.includes('refused')),
-      );
-      await page.click('.filter button:has-text("Clear")');
-      await page.fill('.filter .field:has-text("Who") input', 'nobody');
-      await page.click('.filter button[type=submit]');
-      await page.waitForSelector('text=Nothing of that kind was recorded');
-      await page.click('.filter button:has-text("Clear")');
-      await page.fill('.filter .field:has-text("Patient") input', 'Patient/long');
-      await page.click('.filter button[type=submit]');
-      await page.waitForFunction(() => {
-        const rows = [...document.querySelectorAll('.audit tbody tr')];
-        return rows.some((r) => r.textContent!.includes('Patient/long'));
-      });
-      expect(closed.takeProblems()).toEqual([]);
-    });
-  });
-
-  describe('the shell', () => {
-    it('leads past the navigation, and to each place, by the keyboard', async () => {
-      const { page } = open;
-      await open.open('patients');
-      await page.waitForSelector('.search');
-      open.takeProblems();
-      await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
-      await page.keyboard.press('Tab');
-      expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Skip to content');
-      await page.keyboard.press('Enter');
-      expect(await page.evaluate(() => document.activeElement?.id)).toBe('main');
-      expect(page.url()).toMatch(/#\/patients$/);
-      for (const place of ['Cohorts', 'Jobs', 'Try it', 'Administration', 'Patients']) {
-        await page.focus(`nav[aria-label=Places] a:has-text("${place}")`);
-        await page.keyboard.press('Enter');
-        await page.waitForFunction((p) => document.title.startsWith(p), place);
-        expect(await page.evaluate(() => document.activeElement?.id)).toBe('main');
-        expect(await page.locator('nav[aria-label=Places] a[aria-current=page]').textContent()).toBe(place);
-      }
-      expect(open.takeProblems()).toEqual([]);
-    });
-
-    it('stands when a place fails, and survives an address that is none', async () => {
-      const { page } = open;
-      await page.route('**/$jobs', (route) =>
-        route.fulfill({ contentType: 'application/json', body: '{"jobs":[{"id":"x"}]}' }),
-      );
-      await open.open('jobs');
-      await page.waitForSelector('text=This place failed');
-      expect(await open.look('failed')).toEqual([]);
-      await page.unroute('**/$jobs');
-      await page.click('nav[aria-label=Places] a:has-text("Patients")');
-      await page.waitForSelector('.card');
-      await open.open('%E0%A4%A');
-      await page.waitForSelector('.card');
-      open.takeProblems();
-    });
-
-    it('asks no other host, and runs nothing that its policy forbids', async () => {
-      const { page } = open;
-      const answer = await page.request.get(open.base);
-      expect(answer.headers()['content-security-policy']).toContain("script-src 'self'");
-      expect(answer.headers()['content-security-policy']).not.toContain('unsafe');
-      const forbidden = await page.evaluate(
-        () =>
-          new Promise((done) => {
-            document.addEventListener('securitypolicyviolation', () => done('forbidden'), { once: true });
-            const script = document.createElement('script');
-            script.textContent = 'globalThis.ran = true';
-            document.body.append(script);
-          }),
-      );
-      expect(forbidden).toBe('forbidden');
-      open.takeProblems();
-    });
   });
 });
 

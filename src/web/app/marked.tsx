@@ -2,7 +2,7 @@ import './note/note.css';
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type Piece, partsOf, piecesOf } from './note/pieces.js';
-import { systemName } from './words.js';
+import { normalText, systemName } from './words.js';
 
 /** A mention as `$annotation` and `$annotate` give it. */
 export interface Mention {
@@ -154,7 +154,10 @@ export function MentionFacts({ mention }: { mention: Mention }): JSX.Element {
           <>
             <dt key={`${a.type} ${a.start}`}>{a.type}</dt>
             <dd>
-              {a.text} {a.normalized && a.normalized !== a.text && <span class="quiet">{a.normalized}</span>}
+              {a.text}{' '}
+              {a.normalized && a.normalized.toLowerCase() !== a.text.toLowerCase() && (
+                <span class="quiet">{normalText(a.normalized)}</span>
+              )}
             </dd>
           </>
         ))}

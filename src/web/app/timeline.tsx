@@ -92,7 +92,7 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
   const middle = (window.from + window.to) / 2;
 
   return (
-    <section aria-label="Timeline">
+    <section class="timeline" aria-label="Timeline">
       <div class="tools">
         <input
           type="search"

@@ -15,7 +15,14 @@ const LEVELS = [
     'body key',
     'From now on records are sealed under a new key; those that are here stay readable under theirs.',
   ],
+  [
+    'patient',
+    'patients’ keys',
+    'From now on the keys of single patients are wrapped under a new key; those that are here stay readable under theirs.',
+  ],
 ] as const;
+/** Of these levels the records that are here can be sealed anew, by a job. */
+const RESEALED = new Set(['body', 'patient']);
 
 /** Older than this a key is due, in ms. */
 const DUE_MS = 365 * 86_400_000;
@@ -24,6 +31,8 @@ export function Keys({ tenant }: { readonly tenant: Tenant }): JSX.Element {
   const [round, setRound] = useState(0);
   const [level, setLevel] = useState<string>('customer');
   const [asking, setAsking] = useState(false);
+  const [reseal, setReseal] = useState(true);
+  const [job, setJob] = useState<string>();
   const found = useLoad(`${tenant.name} ${round}`, (signal) =>
     admin<{ keys: Key[] }>(tenantPath(tenant.name, '/keys'), { signal }),
   );
@@ -46,10 +55,15 @@ export function Keys({ tenant }: { readonly tenant: Tenant }): JSX.Element {
           Rotate
         </button>
       </header>
+      {job && (
+        <p class="notice" role="status">
+          The records are being sealed anew: <a href={`#/jobs/${encodeURIComponent(job)}`}>the job</a>.
+        </p>
+      )}
       <Show of={found}>
         {({ keys }) => (
           <Scroll label="Keys">
-            <table>
+            <table class="even">
               <thead>
                 <tr>
                   <th scope="col">Purpose</th>
@@ -84,13 +98,25 @@ export function Keys({ tenant }: { readonly tenant: Tenant }): JSX.Element {
         <Confirm
           title={`Rotate the ${chosen[1]} of ${tenant.name}?`}
           verb="Rotate it"
-          act={() => admin(tenantPath(tenant.name, '/keys/rotate'), { method: 'POST', body: { level } })}
+          act={async () => {
+            const { resealJob } = await admin<{ resealJob?: string }>(
+              tenantPath(tenant.name, '/keys/rotate'),
+              { method: 'POST', body: { level, ...(RESEALED.has(level) && reseal && { reseal }) } },
+            );
+            setJob(resealJob);
+          }}
           onClose={(done) => {
             setAsking(false);
             if (done) setRound(round + 1);
           }}
         >
           <p>{chosen[2]}</p>
+          {RESEALED.has(level) && (
+            <label class="check">
+              <input type="checkbox" checked={reseal} onChange={(e) => setReseal(e.currentTarget.checked)} />
+              Seal what is here anew, too: a job does it while everything is in use
+            </label>
+          )}
         </Confirm>
       )}
     </section>

@@ -31,8 +31,8 @@ export function TenantPage({ name }: { readonly name: string }): JSX.Element {
 
 const PRIVACY: Readonly<Record<string, string>> = {
   exact: 'exact: a keyed hash for each term, dates as they are; how often an unknown term occurs can be seen',
-  bucketed: 'bucketed: terms share hashes, dates are coarse',
-  none: 'none: nothing but type, id and patient; searches open what they look at',
+  bucketed: 'bucketed: several terms share a hash, dates are months, numbers are bands',
+  none: 'none: nothing of any value; searches open what they look at',
 };
 
 function Head({

@@ -31,6 +31,7 @@ export function Tenants({
                 <span class="quiet">
                   since {whenText(t.created)} · checks: {t.validation ?? 'as the server'}
                   {t.integrity && ' · references must hold'}
+                  {t.indexPrivacy && ` · index: ${t.indexPrivacy}`}
                 </span>
               </a>
             </li>
@@ -42,10 +43,17 @@ export function Tenants({
   );
 }
 
+const PRIVACY = [
+  ['exact', 'dates and numbers, and how often each unknown term occurs'],
+  ['bucketed', 'months and bands; several terms look alike'],
+  ['none', 'nothing of any value'],
+] as const;
+
 function Create({ onMade }: { readonly onMade: () => void }): JSX.Element {
   const [name, setName] = useState('');
   const [validation, setValidation] = useState('');
   const [integrity, setIntegrity] = useState(false);
+  const [privacy, setPrivacy] = useState('exact');
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
   const submit = async (event: Event) => {
@@ -55,7 +63,12 @@ function Create({ onMade }: { readonly onMade: () => void }): JSX.Element {
     try {
       await admin('tenants', {
         method: 'POST',
-        body: { name: name.trim(), ...(validation && { validation }), ...(integrity && { integrity }) },
+        body: {
+          name: name.trim(),
+          indexPrivacy: privacy,
+          ...(validation && { validation }),
+          ...(integrity && { integrity }),
+        },
       });
       onMade();
     } catch (error) {
@@ -88,6 +101,19 @@ function Create({ onMade }: { readonly onMade: () => void }): JSX.Element {
             <option value="structure">for its structure</option>
             <option value="minimal">least</option>
           </select>
+        </label>
+        <label class="field">
+          What its index tells whoever has a copy of the database
+          <select value={privacy} onChange={(e) => setPrivacy(e.currentTarget.value)}>
+            {PRIVACY.map(([level, says]) => (
+              <option key={level} value={level}>
+                {level}: {says}
+              </option>
+            ))}
+          </select>
+          <span class="quiet small">
+            This cannot be changed later. The less it tells, the more a search opens.
+          </span>
         </label>
         <label class="check">
           <input

@@ -110,7 +110,10 @@ function Charts({
       <div class="charts">
         {bars(
           'Age',
-          rowsOf(cohorts, (c) => c.age?.bands ?? {}, byNumber),
+          rowsOf(cohorts, (c) => c.age?.bands ?? {}, byNumber).map((row) => ({
+            ...row,
+            label: row.label.replace('-', '–'),
+          })),
         )}
         {bars(
           'Sex',

@@ -16,8 +16,6 @@ export function Profile({ group, size }: { group: Resource; size: number }): JSX
   const [value, setValue] = useState<readonly Coding[]>([]);
   return (
     <>
-      <ComparisonOf cohorts={[group.id, EVERYBODY]} value={value[0]} outcomes={[]} />
-      <Conditions group={group} size={size} />
       <h3>A value over time</h3>
       <CodePicker
         type="Observation"
@@ -25,6 +23,8 @@ export function Profile({ group, size }: { group: Resource; size: number }): JSX
         codes={value}
         onCodes={(codes) => setValue(codes.slice(-1))}
       />
+      <ComparisonOf cohorts={[group.id, EVERYBODY]} value={value[0]} outcomes={[]} />
+      <Conditions group={group} size={size} />
     </>
   );
 }
@@ -73,7 +73,9 @@ function Conditions({ group, size }: { group: Resource; size: number }): JSX.Ele
           <p class="quiet">None of them has a condition on record.</p>
         ) : (
           <>
-            <Bars title="Conditions" rows={found.rows} names={[String(group.name)]} sizes={[size]} />
+            <div class="half">
+              <Bars title="Conditions" rows={found.rows} names={[String(group.name)]} sizes={[size]} />
+            </div>
             {!found.whole && (
               <p class="quiet">Counted from the first {MAX_ROWS.toLocaleString('en-US')} conditions.</p>
             )}

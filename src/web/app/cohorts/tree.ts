@@ -1,4 +1,5 @@
 import type { Coding } from '../api.js';
+import { searchText } from '../words.js';
 
 /** What a criterion can be about, as rows: the type that is searched, the parameters of its code and date. */
 export interface Subject {
@@ -197,9 +198,9 @@ export function inWords(criteria: Criteria): string {
   const relation = (['after', 'before', 'within'] as const).find((name) => criteria[name]);
   const other = relation && (criteria[relation] as { search: string; withinDays?: number });
   return [
-    String(criteria.search),
+    searchText(String(criteria.search)),
     other &&
-      `${other.withinDays ? `${relation === 'within' ? 'within' : `at most`} ${other.withinDays} days ${relation === 'within' ? 'of' : relation}` : relation} ${other.search}`,
+      `${other.withinDays ? `${relation === 'within' ? 'within' : `at most`} ${other.withinDays} days ${relation === 'within' ? 'of' : relation}` : relation} ${searchText(other.search)}`,
     count &&
       `${[count.min !== undefined && `at least ${count.min}`, count.max !== undefined && `at most ${count.max}`].filter(Boolean).join(', ')} times`,
   ]

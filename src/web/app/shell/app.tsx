@@ -30,11 +30,15 @@ const WITHIN: Readonly<Record<string, Place>> = { patient: 'patients', note: 'pa
 const titleOf = (place: string) =>
   PLACES.find(([name]) => name === (WITHIN[place] ?? place))?.[1] ?? 'Patients';
 
-export function App(): JSX.Element {
+export function App({
+  why,
+}: {
+  /** Why a sign-in came to nothing. */ readonly why?: string | undefined;
+}): JSX.Element {
   const route = useRoute();
   const [session, setSession] = useState<Session>(loadSession);
   /** Why the sign-in is shown; undefined while it is not. */
-  const [signing, setSigning] = useState<string>();
+  const [signing, setSigning] = useState(why);
   const [adminRound, setAdminRound] = useState(0);
   const place = route[0]!;
   const main = useRef<HTMLElement>(null);

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, type Session, send } from '../api.js';
 import { Failure } from '../load.js';
+import { leaveFor } from './smart.js';
 
 /** Whether a session opens: asked of the server before it is kept. @throws ApiError saying why not */
 async function tryOut(session: Session): Promise<void> {
@@ -46,6 +47,16 @@ export function SignIn({
       setBusy(false);
     }
   };
+  const elsewhere = async () => {
+    setProblem(undefined);
+    setBusy(true);
+    try {
+      await leaveFor(tenant.trim());
+    } catch (error) {
+      setProblem((error as Error).message);
+      setBusy(false);
+    }
+  };
   return (
     <section class="sign-in">
       <h1>Sign in</h1>
@@ -76,14 +87,17 @@ export function SignIn({
             onInput={(e) => setToken(e.currentTarget.value)}
           />
         </label>
-        <p>
+        <p class="buttons start">
           <button type="submit" disabled={busy}>
             {busy ? 'Asking…' : 'Sign in'}
+          </button>
+          <button type="button" disabled={busy || tenant.trim() === ''} onClick={elsewhere}>
+            Through the tenant’s sign-in
           </button>
         </p>
       </form>
       <p class="quiet small">
-        Whoever runs the server makes one:{' '}
+        Whoever runs the server makes a token:{' '}
         <code>cenote token --tenant {tenant || 'T'} --scope "user/*.rs"</code>. It is kept in this tab alone,
         until the tab is closed or left alone for 15 minutes.
       </p>

@@ -10,6 +10,7 @@ import {
   valueScale,
   type Window,
 } from './layout.js';
+import type { Point } from './results.js';
 
 interface Ink {
   readonly text: string;
@@ -149,7 +150,10 @@ function drawMarks(stage: Stage, lane: Lane): void {
     context.stroke();
   }
   context.globalAlpha = 1;
-  for (const { event, row } of lane.marks) drawMark(stage, event, middleOf(row), lane.rowHeight);
+  // What is abnormal comes last, so that nothing of the same day hides it.
+  for (const abnormal of [false, true])
+    for (const { event, row } of lane.marks)
+      if ((event.abnormal !== undefined) === abnormal) drawMark(stage, event, middleOf(row), lane.rowHeight);
   drawTitles(stage, lane, middleOf);
   for (const { event, row } of lane.marks) {
     if (event.key !== chosen) continue;
@@ -193,6 +197,9 @@ function drawMark({ context, x, ink }: Stage, event: Event, middle: number, room
   } else context.fill();
 }
 
+/** Narrower than this a title says nothing. */
+const MIN_TITLE = 48;
+
 /** What a row tells of, where there is room for it before the next. */
 function drawTitles(
   { context, left, plot, x, ink }: Stage,
@@ -212,10 +219,10 @@ function drawTitles(
       const next = sorted[i + 1];
       const limit = Math.min(next ? x(next.from) - 8 : Number.POSITIVE_INFINITY, left + plot + 4);
       // Beside it where there is room; else a long course bears its name.
-      const beside = limit - to - 8 >= 34 && to + 8 >= left;
+      const beside = limit - to - 8 >= MIN_TITLE && to + 8 >= left;
       const at = Math.max(beside ? to + 8 : from + 9, left + 4);
       const room = (beside ? limit : Math.min(to, left + plot)) - at;
-      if (room < 34 || at < taken || (!beside && to - from < 60)) return;
+      if (room < MIN_TITLE || at < taken || (!beside && to - from < 60)) return;
       const title = fitting(context, join.title, room);
       const wide = context.measureText(title).width;
       if (!beside && !join.bar) {
@@ -241,6 +248,11 @@ function drawSeries({ context, left, plot, x, ink, chosen }: Stage, lane: Lane):
     context.fillRect(left, top, plot + 8, Math.max(bottom - top, 1));
     context.globalAlpha = 1;
   }
+  const seen = series.points.filter((p) => x(p.at) >= left - 4 && x(p.at) <= left + plot + 8);
+  if (seen.length > plot) {
+    drawEnvelope(context, seen, x, y, ink);
+    return;
+  }
   context.strokeStyle = ink.lane;
   context.lineWidth = 1.25;
   context.beginPath();
@@ -249,7 +261,6 @@ function drawSeries({ context, left, plot, x, ink, chosen }: Stage, lane: Lane):
     else context.lineTo(x(p.at), y(p.value));
   });
   context.stroke();
-  const seen = series.points.filter((p) => x(p.at) >= left - 4 && x(p.at) <= left + plot + 8);
   const small = seen.length > plot / 6;
   for (const p of seen) {
     if (small && !p.abnormal) continue;
@@ -267,6 +278,48 @@ function drawSeries({ context, left, plot, x, ink, chosen }: Stage, lane: Lane):
     context.strokeStyle = ink.text;
     context.strokeRect(x(p.at) - 7, y(p.value) - 7, 14, 14);
   }
+}
+
+/** Of more values than pixels: the span of those of a few pixels, paler, and their middle one as a line. */
+function drawEnvelope(
+  context: CanvasRenderingContext2D,
+  points: readonly Point[],
+  x: (t: number) => number,
+  y: (value: number) => number,
+  ink: Ink,
+): void {
+  const bins = new Map<number, Point[]>();
+  for (const p of points) {
+    const bin = Math.floor(x(p.at) / BIN);
+    const list = bins.get(bin);
+    if (list) list.push(p);
+    else bins.set(bin, [p]);
+  }
+  const middles: [number, number][] = [];
+  for (const [bin, list] of [...bins].sort(([a], [b]) => a - b)) {
+    list.sort((a, b) => a.value - b.value);
+    const top = y(list.at(-1)!.value);
+    context.globalAlpha = 0.3;
+    context.fillStyle = ink.lane;
+    context.fillRect(bin * BIN, top, BIN, Math.max(y(list[0]!.value) - top, 1));
+    // The share of those that are abnormal, along the bottom.
+    const share = list.filter((p) => p.abnormal).length / list.length;
+    if (share > 0) {
+      context.globalAlpha = 0.25 + 0.75 * share;
+      context.fillStyle = ink.bad;
+      context.fillRect(bin * BIN, y(list[0]!.value) + 3, BIN, 2);
+    }
+    middles.push([(bin + 0.5) * BIN, y(list[list.length >> 1]!.value)]);
+  }
+  context.globalAlpha = 1;
+  context.strokeStyle = ink.lane;
+  context.lineWidth = 1.5;
+  context.beginPath();
+  middles.forEach(([px, py], i) => {
+    if (i === 0) context.moveTo(px, py);
+    else context.lineTo(px, py);
+  });
+  context.stroke();
 }
 
 interface Step {

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Event } from '../events.js';
+import { type Event, LANES, laneOf } from '../events.js';
 import { endOf, type Window } from './layout.js';
 
 const PAGE = 200;
@@ -34,7 +34,7 @@ export function EventList({
     const item = list.current?.querySelector<HTMLElement>('[aria-pressed=true]');
     const frame = list.current;
     if (!item || !frame) return;
-    const top = item.offsetTop - frame.offsetTop;
+    const top = item.getBoundingClientRect().top - frame.getBoundingClientRect().top + frame.scrollTop;
     if (top < frame.scrollTop || top + item.offsetHeight > frame.scrollTop + frame.clientHeight)
       frame.scrollTop = top - frame.clientHeight / 3;
   }, [chosen, at]);
@@ -45,7 +45,9 @@ export function EventList({
           <li key={event.key}>
             <button type="button" aria-pressed={event.key === chosen?.key} onClick={() => onChoose(event)}>
               <span class="when">{event.when}</span>
-              <span class="kind">{event.kind}</span>
+              <span class="kind" style={{ '--ink': `var(${LANES[laneOf(event.kind)]!.colour})` }}>
+                {event.kind.replaceAll('-', ' ')}
+              </span>
               <span class="title">
                 {event.title}
                 {event.abnormal && (
