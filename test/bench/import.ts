@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readConfig } from '../../src/config.js';
 import { packageRoot } from '../../src/core/package-root.js';
+import { PHASES } from '../../src/core/profile.js';
 import { openSystem } from '../../src/system.js';
 import { drainAnnotations } from '../../src/tasks/annotate.js';
 import { runImport } from '../../src/tasks/import.js';
@@ -11,16 +12,21 @@ import { line } from './support/figure.js';
 import { recordsOf } from './support/records.js';
 
 /**
- * `cenote bench import [PATH | --made=PATIENTS] [--no-notes]`: imports a folder into a fresh tenant on a durable embedded
- * PostgreSQL, reads its notes, then imports it again. The folder is the project's sample where none is given; `--made`
- * writes bulk NDJSON of so many made-up patients, by type, some 36 resources each.
+ * `cenote bench import [PATH | --made=PATIENTS | --bundle=MB] [--no-notes]`: imports a folder into a fresh tenant on a
+ * durable embedded PostgreSQL, reads its notes, then imports it again. The folder is the project's sample where none is
+ * given; `--made` writes bulk NDJSON of so many made-up patients, by type, some 37 resources each; `--bundle` writes the
+ * like as one transaction Bundle of so many MB. The time of each phase is that of the two workers, what they wait for the
+ * database within `commit` and for each other included.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'cenote-bench-'));
   const made = args.find((a) => a.startsWith('--made='));
+  const bundle = args.find((a) => a.startsWith('--bundle='));
   const path = made
     ? makeBulkFiles(join(dataDir, 'input'), Number(made.slice('--made='.length)))
-    : resolve(args.find((a) => !a.startsWith('--')) ?? join(packageRoot(), 'examples', 'sample'));
+    : bundle
+      ? makeBundle(join(dataDir, 'bundle.json'), Number(bundle.slice('--bundle='.length)))
+      : resolve(args.find((a) => !a.startsWith('--')) ?? join(packageRoot(), 'examples', 'sample'));
   try {
     const system = await openSystem(
       readConfig({ dataDir, port: 0 }, { ...process.env, CENOTE_DATA_DIR: dataDir }),
@@ -33,6 +39,7 @@ export async function run(args: readonly string[]): Promise<void> {
         const job = await system.jobs.create(tenant, 'import', params);
         const cpu = process.cpuUsage();
         const database = await databaseCpu(tenant.pool);
+        const log = await logPosition(tenant.pool);
         const from = performance.now();
         const claimed = await system.jobs.claim(tenant, job.id);
         const report = await runImport(
@@ -49,6 +56,7 @@ export async function run(args: readonly string[]): Promise<void> {
           seconds,
           cpu: (used.user + used.system) / 1e6,
           databaseCpu: (await databaseCpu(tenant.pool)) - database,
+          logBytes: (await logPosition(tenant.pool)) - log,
           total: created + updated + unchanged,
           created,
           unchanged,
@@ -74,6 +82,11 @@ export async function run(args: readonly string[]): Promise<void> {
         data,
         'all of its processes, checkpoints and vacuum included',
       );
+      line('import', 'write-ahead log per resource', first.logBytes / first.total, 'bytes', data);
+      for (const phase of PHASES) {
+        const ms = first.report.profile?.workers.reduce((sum, worker) => sum + worker.ms[phase], 0) ?? 0;
+        if (ms > 0) line('import', `time of ${phase} per resource`, (ms * 1000) / first.total, 'us', data);
+      }
       line('import', 'peak memory of the Node process', first.report.profile?.peakRssMb ?? 0, 'MB', data);
       line('import', 'rejected', first.rejected, '1', data);
       if (!args.includes('--no-notes')) {
@@ -119,6 +132,35 @@ function makeBulkFiles(folder: string, patients: number): string {
   }
   for (const [type, lines] of held) if (lines.length > 0) flush(type, lines);
   return folder;
+}
+
+/** One transaction Bundle of at least so many MB, written as it is made. */
+function makeBundle(file: string, megabytes: number): string {
+  let text = '{"resourceType":"Bundle","type":"transaction","entry":[';
+  let written = 0;
+  for (let n = 0; written + text.length < megabytes * 1e6; n++) {
+    for (const resource of recordsOf(n, 3)) {
+      const entry = {
+        fullUrl: `urn:uuid:${resource.id}`,
+        resource,
+        request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` },
+      };
+      text += `${written + text.length > 100 ? ',' : ''}\n${JSON.stringify(entry)}`;
+    }
+    if (text.length > 1e6) {
+      writeFileSync(file, text, { flag: 'a' });
+      written += text.length;
+      text = '';
+    }
+  }
+  writeFileSync(file, `${text}\n]}\n`, { flag: 'a' });
+  return file;
+}
+
+/** Bytes that the server has ever written to its log; other databases of it write there too. */
+async function logPosition(pool: { query(sql: string): Promise<{ rows: unknown[] }> }): Promise<number> {
+  const { rows } = await pool.query(`select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8 as bytes`);
+  return (rows[0] as { bytes: number }).bytes;
 }
 
 /** Clock ticks a second in `/proc` (USER_HZ is 100 on every Linux that Node runs on). */
