@@ -92,6 +92,37 @@ export async function* presentVersions(
   yield* opened(tenant, await query(tenant, text, bind.values));
 }
 
+/** A current version that was not opened yet. */
+export interface PresentRow extends VersionRow {
+  /** Clinical time, ms; null where it has none. */
+  readonly at: bigint | null;
+}
+
+/** The rows that `presentVersions` opens, of one patient. */
+export async function presentRows(
+  tenant: Tenant,
+  patient: string,
+  types: readonly string[],
+  latest: number,
+): Promise<PresentRow[]> {
+  const columns = 'r.part, r.rtype, r.rid, r.ver, r.lu, r.at, r.sid, r.slot, null::bigint as until';
+  const text = `select ${columns} from resource r
+    where r.pkey = $1::bigint and r.rtype = any($2::smallint[]) and not r.deleted and r.lu <= $3::bigint
+    union select ${columns} from idx_reference f
+      join resource r on r.part = f.part and r.rtype = f.rtype and r.rid = f.rid and r.pkey is null and not r.deleted
+    where f.target = $1::bigint and f.ttype = $4::smallint and f.rtype = any($2::smallint[]) and r.lu <= $3::bigint`;
+  const pkey = tenant.keys.rid('Patient', patient);
+  const values = [pkey, types.map(typeNumber), latest, typeNumber('Patient')];
+  return (await query(tenant, text, values)) as PresentRow[];
+}
+
+/** Opens rows. */
+export async function openRows(tenant: Tenant, rows: readonly PresentRow[]): Promise<FeatureVersion[]> {
+  const versions: FeatureVersion[] = [];
+  for await (const some of opened(tenant, rows)) versions.push(...some);
+  return versions;
+}
+
 /** Every version of a type, of everybody: for a table of all that was ever known. */
 export async function* allVersions(snapshot: Snapshot, type: string): AsyncGenerator<FeatureVersion[]> {
   const bind = new Binder();

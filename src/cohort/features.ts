@@ -1,5 +1,6 @@
 import { Fault, invalid } from '../core/fault.js';
 import type { StoredResource } from '../core/resource.js';
+import { isClinicalTimePath } from '../fhir/clinical-time.js';
 import { patientsOf } from '../fhir/compartment.js';
 import { parsePartialDate } from '../fhir/dates.js';
 import { compileView, type Row, type View } from '../fhir/views/view.js';
@@ -20,6 +21,8 @@ export interface Feature {
   readonly time: number;
   /** Place of the column that says since when a row is known, of a view that has one. */
   readonly known: number | undefined;
+  /** Its time of the event is the clinical time that records are kept by. */
+  readonly clinical: boolean;
 }
 
 /**
@@ -75,7 +78,9 @@ export function featureOf(definition: unknown, name?: string): Feature {
     );
   }
   const known = find('known-time');
-  return { name: called, view, patient, time, known: known < 0 ? undefined : known };
+  const { path } = view.columns[time]!;
+  const clinical = path !== undefined && isClinicalTimePath(view.resource, path);
+  return { name: called, view, patient, time, known: known < 0 ? undefined : known, clinical };
 }
 
 /** @throws Fault `invalid` for too many, or two of one name. */
@@ -117,7 +122,7 @@ export function featureColumns(features: readonly Feature[]): FeatureColumn[] {
 }
 
 /** A row of a feature, and when it counts. All times in ms. */
-interface Candidate {
+export interface Candidate {
   readonly row: Row;
   /** By when it has happened for certain: the end of a date of low precision. */
   readonly happened: number;
@@ -174,35 +179,12 @@ export async function* featuresAt(
   }
 }
 
-/** The online read: what holds of one patient now. */
-export async function currentFeatures(
-  tenant: Tenant,
-  features: readonly Feature[],
-  { patient, at }: IndexRow,
-  base: string,
-): Promise<(Row | undefined)[]> {
-  requireFeatures(features, 'version');
-  const candidates = features.map(() => new Map<string, Candidate[]>());
-  const how = { patients: shownIds([patient], undefined), base, knownBy: 'version' } as const;
-  const types = [...new Set(features.map((f) => f.view.resource))];
-  for await (const some of presentVersions(tenant, [patient], types, at)) {
-    features.forEach((feature, f) => {
-      gather(feature, some, how, candidates[f]!);
-    });
-  }
-  return features.map((feature, f) => {
-    const list = candidates[f]!.get(patient)?.sort((a, b) => b.happened - a.happened || b.from - a.from);
-    const last = lastKnown(list, at);
-    return last && cells(feature, last);
-  });
-}
-
 /** Whom rows may be about, by the id that stands in them. */
-function shownIds(ids: Iterable<string>, disguise: Disguise | undefined): ReadonlyMap<string, string> {
+export function shownIds(ids: Iterable<string>, disguise: Disguise | undefined): ReadonlyMap<string, string> {
   return new Map([...ids].map((id) => [disguise?.idOf('Patient', id) ?? id, id]));
 }
 
-interface Gathering {
+export interface Gathering {
   readonly patients: ReadonlyMap<string, string>;
   readonly base: string;
   readonly knownBy: KnownBy;
@@ -210,7 +192,7 @@ interface Gathering {
 }
 
 /** Adds to `into` what versions tell of each patient. */
-function gather(
+export function gather(
   feature: Feature,
   versions: readonly FeatureVersion[],
   { patients, base, knownBy, disguise }: Gathering,
@@ -246,11 +228,11 @@ function dateOf(value: unknown): number | undefined {
   return typeof value === 'string' ? parsePartialDate(value)?.hi : undefined;
 }
 
-function lastKnown(sorted: readonly Candidate[] | undefined, at: number): Candidate | undefined {
+export function lastKnown(sorted: readonly Candidate[] | undefined, at: number): Candidate | undefined {
   return sorted?.find((c) => c.happened <= at && c.from <= at && at < c.until);
 }
 
-function cells(feature: Feature, found: Candidate | undefined): Row {
+export function cells(feature: Feature, found: Candidate | undefined): Row {
   const values = feature.view.columns.flatMap((_column, i) =>
     i === feature.patient ? [] : [found ? found.row[i] : null],
   );

@@ -15,6 +15,10 @@ interface Step {
   readonly names: readonly string[];
   readonly read: Reader;
   readonly element: string;
+  /** Place in the rule: what a choice may be stands in one. */
+  readonly rank: number;
+  /** At the top of a resource, once at most. */
+  readonly single: boolean;
 }
 
 const READERS: Record<string, Reader> = {
@@ -48,6 +52,34 @@ export function sortInstant(time: DateRange): number {
   return time.lo > MIN_MS ? time.lo : time.hi < MAX_MS ? time.hi : MIN_MS;
 }
 
+/**
+ * Whether the FHIRPath expression, where it gives anything, gives what `clinicalTime` reads: it names, in the order of
+ * the type's rule and without leaving out what comes before, elements that are times, of a period the start.
+ *
+ * | expression | of | |
+ * |---|---|---|
+ * | `(effective.ofType(dateTime) \| effective.ofType(Period).start).first()` | Observation | yes |
+ * | `issued` | Observation | no: `effective[x]` comes before it |
+ */
+export function isClinicalTimePath(type: string, path: string): boolean {
+  const plan = planOf(type);
+  const inner = /^\((.*)\)\.first\(\)$/.exec(path.trim())?.[1] ?? path;
+  const named: Step[] = [];
+  for (const alternative of inner.split('|')) {
+    const [, name, of, start] = PATH_OF_TIME.exec(alternative.trim()) ?? [];
+    if (name === undefined) return false;
+    const element = `${type}.${of === undefined ? name : choiceName(name, of)}`;
+    const step = plan.find((s) => s.element === element);
+    if (!step?.single || (step.read === READERS.Period) !== (start !== undefined)) return false;
+    if (step.rank < (named.at(-1)?.rank ?? 0)) return false;
+    named.push(step);
+  }
+  // Of a choice only one is there, so that of the last it does not matter which are named.
+  return plan.every((step) => step.rank >= named.at(-1)!.rank || named.includes(step));
+}
+
+const PATH_OF_TIME = /^([a-z][A-Za-z]*)(?:\.ofType\((dateTime|instant|date|Period)\))?(\.start)?$/;
+
 /** Follows the names; of several values the earliest counts. */
 function read(node: unknown, step: Step, depth: number): DateRange | undefined {
   if (Array.isArray(node)) {
@@ -67,8 +99,8 @@ function read(node: unknown, step: Step, depth: number): DateRange | undefined {
 function planOf(type: string): readonly Step[] {
   let plan = plans.get(type);
   if (!plan) {
-    plan = (CLINICAL_TIME_RULES.find((rule) => rule.type === type)?.elements ?? []).flatMap((path) =>
-      stepsOf(type, path),
+    plan = (CLINICAL_TIME_RULES.find((rule) => rule.type === type)?.elements ?? []).flatMap((path, rank) =>
+      stepsOf(type, path, rank),
     );
     plans.set(type, plan);
   }
@@ -76,7 +108,7 @@ function planOf(type: string): readonly Step[] {
 }
 
 /** A choice `effective[x]` gives one step for each of its types that is a time; ages and texts are none. */
-function stepsOf(type: string, path: string): Step[] {
+function stepsOf(type: string, path: string, rank: number): Step[] {
   const names = path.split('.');
   const last = names.pop()!;
   let parent = type;
@@ -91,7 +123,13 @@ function stepsOf(type: string, path: string): Step[] {
     .filter((t) => READERS[t.code])
     .map((t) => {
       const name = element.choice ? choiceName(element.name, t.code) : element.name;
-      return { names: [...names, name], read: READERS[t.code]!, element: [type, ...names, name].join('.') };
+      return {
+        names: [...names, name],
+        read: READERS[t.code]!,
+        element: [type, ...names, name].join('.'),
+        rank,
+        single: names.length === 0 && element.max <= 1,
+      };
     });
 }
 

@@ -1,6 +1,6 @@
 import type { Cohorts } from '../cohort/cohort.js';
+import { currentFeatures } from '../cohort/current-features.js';
 import {
-  currentFeatures,
   type Feature,
   featureColumns,
   featureOf,

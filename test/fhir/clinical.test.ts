@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../../src/core/fault.js';
-import { clinicalTime, sortInstant } from '../../src/fhir/clinical-time.js';
+import { clinicalTime, isClinicalTimePath, sortInstant } from '../../src/fhir/clinical-time.js';
 import { CLINICAL_TIME_RULES } from '../../src/fhir/clinical-time-rules.js';
 import { patientsOf } from '../../src/fhir/compartment.js';
 import { MAX_MS, MIN_MS } from '../../src/fhir/dates.js';
@@ -15,6 +15,24 @@ describe('clinical time', () => {
       expect(clinicalTime(resource)?.element).toBe(example.element);
     },
   );
+
+  it.each<[string, string, boolean]>([
+    ['Observation', '(effective.ofType(dateTime) | effective.ofType(Period).start).first()', true],
+    ['Observation', 'effective.ofType(dateTime)', true],
+    ['Observation', 'issued', false],
+    ['Observation', '(effective.ofType(dateTime) | issued).first()', false],
+    ['Observation', '(issued | effective.ofType(dateTime)).first()', false],
+    ['Observation', 'effective.ofType(Period).end', false],
+    ['Observation', 'value.ofType(dateTime)', false],
+    ['Condition', '(onset.ofType(dateTime) | onset.ofType(Period).start | recordedDate).first()', true],
+    ['Condition', '(onset.ofType(dateTime) | recordedDate).first()', false],
+    ['Encounter', 'period.start', true],
+    ['Encounter', 'period', false],
+    ['MedicationRequest', 'authoredOn', true],
+    ['MedicationRequest', "authoredOn + '1 day'", false],
+  ])('%s: %s tells it: %s', (type, path, told) => {
+    expect(isClinicalTimePath(type, path)).toBe(told);
+  });
 
   it('has one row per type', () => {
     const types = CLINICAL_TIME_RULES.map((r) => r.type);

@@ -216,6 +216,57 @@ describe('over HTTP', () => {
     expect(kept.body).toMatchObject({ patient_id: 'p1', encounter_id: null });
   });
 
+  it.each<[string, string, Record<string, unknown>[], string, unknown]>([
+    [
+      'the last of many, however they were written down',
+      'old-and-new',
+      Array.from({ length: 40 }, (_, i) => ({
+        when: `20${10 + (i % 13)}-02-0${1 + (i % 9)}T08:00:00Z`,
+        value: i,
+      })),
+      '2022-02-08T08:00:00Z',
+      25,
+    ],
+    [
+      'a year that ends after all days in it',
+      'whole-year',
+      [
+        ...Array.from({ length: 20 }, (_, i) => ({ when: `2020-03-${10 + i}T08:00:00Z`, value: i })),
+        { when: '2020', value: 99 },
+      ],
+      '2020',
+      99,
+    ],
+    [
+      'what is beyond the first that are looked at',
+      'other-codes',
+      [
+        ...Array.from({ length: 30 }, (_, i) => ({
+          when: `2021-03-${10 + (i % 20)}T08:00:00Z`,
+          value: i,
+          code: 'x',
+        })),
+        { when: '2001-01-05', value: 7 },
+      ],
+      '2001-01-05',
+      7,
+    ],
+  ])('Patient/{id}/$features finds %s', async (_what, patient, rows, when, value) => {
+    const before = now;
+    await recorded(
+      '2023-12-01T00:00:00Z',
+      { resourceType: 'Patient', id: patient },
+      ...rows.map((r, i) =>
+        lab(`${patient}-${i}`, patient, String(r.when), Number(r.value), {
+          ...(r.code ? { code: { coding: [{ system: 'http://loinc.org', code: r.code }] } } : {}),
+        }),
+      ),
+    );
+    now = before;
+    const { body } = await post(`Patient/${patient}/$features`, feature);
+    expect([body.a1c_event_time, body.a1c_value]).toEqual([when, value]);
+  });
+
   it.each<[string, object[]]>([
     ['no rows', [feature]],
     ['no feature', [row('p1', '2024-01-01')]],

@@ -181,6 +181,7 @@ export function layOut(definition: object, resource: string, compile: CompileIn)
           collection: entry?.collection === true,
           description: typeof entry?.description === 'string' ? entry.description : undefined,
           tags: tagsOf(entry?.tag),
+          path: scope === 0 && typeof entry?.path === 'string' ? entry.path : undefined,
         },
       };
     });

@@ -23,6 +23,8 @@ export interface ViewColumn {
   readonly description: string | undefined;
   /** Hints to databases, such as `ansi/type`. */
   readonly tags: ReadonlyMap<string, string>;
+  /** The path, where it starts from the resource itself. */
+  readonly path: string | undefined;
 }
 
 export type Row = unknown[];
