@@ -102,6 +102,8 @@ export async function sortedPage(
 /** The first of what is added, behind a place, each row once. */
 class Best {
   readonly #kept = new Map<string, Ranked>();
+  /** Since the last cut none that comes behind it can be among the first. */
+  #last: Ranked | undefined;
   /** Something that came behind was let go. */
   dropped = false;
 
@@ -112,15 +114,23 @@ class Best {
   ) {}
 
   add(ranked: Ranked): void {
+    const name = `${ranked.row.rtype} ${ranked.row.rid}`;
+    // A row that was written while it was read comes again, with the place it keeps.
+    this.#kept.delete(name);
     if (this.after && this.compare(ranked, { keys: this.after }) <= 0) return;
-    this.#kept.set(`${ranked.row.rtype} ${ranked.row.rid}`, ranked);
+    if (this.#last && this.compare(ranked, this.#last) > 0) {
+      this.dropped = true;
+      return;
+    }
+    this.#kept.set(name, ranked);
   }
 
   cut(): void {
     if (this.#kept.size <= this.size) return;
-    const sorted = this.sorted();
+    const first = this.sorted().slice(0, this.size);
     this.#kept.clear();
-    for (const ranked of sorted.slice(0, this.size)) this.add(ranked);
+    for (const ranked of first) this.add(ranked);
+    this.#last = first.at(-1);
     this.dropped = true;
   }
 
