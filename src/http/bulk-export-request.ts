@@ -52,6 +52,15 @@ export async function bulkExportRequest(request: FhirRequest, level: Level): Pro
     refuse,
   );
   const patients = level === 'system' ? refusePatients(given, refuse) : patientsOf(request, given);
+  if (patients === undefined && isOfOnePatient(request)) {
+    refuse(
+      new Fault('forbidden', 'The token is for one patient, the export for more.', {
+        at: 'patient',
+        remedy:
+          'POST Patient/$export with Parameters that name the patient, or send Prefer: handling=lenient for what the token covers.',
+      }),
+    );
+  }
   const filters = filtersOf(request, level, given, types, refuse);
   const elements = list('_elements').filter((e) => e !== '');
   for (const element of elements) {
@@ -90,6 +99,10 @@ export async function bulkExportRequest(request: FhirRequest, level: Level): Pro
     ...(report ? { report } : {}),
   };
 }
+
+/** Whether all that the token may read is one patient's: then more is refused whole, and never given in part unasked. */
+const isOfOnePatient = ({ access: { grants } }: FhirRequest): boolean =>
+  grants?.every(({ letters, patient }) => !letters.includes('r') || patient !== undefined) === true;
 
 const KNOWN = [
   '_type',

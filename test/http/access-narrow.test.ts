@@ -236,8 +236,8 @@ describe('a patient’s token', () => {
 });
 
 describe('an export', () => {
-  const exported = async (token: string, path: string): Promise<string[]> => {
-    const kick = await get(token, path).set('Prefer', 'respond-async').expect(202);
+  const exported = async (token: string, path: string, prefer = 'respond-async'): Promise<string[]> => {
+    const kick = await get(token, path).set('Prefer', prefer).expect(202);
     const status = new URL(kick.headers['content-location']!).pathname;
     for (let n = 0; n < 100; n++) {
       const { status: code, body } = await http().get(status).auth(token, { type: 'bearer' });
@@ -271,13 +271,31 @@ describe('an export', () => {
     stream.on('end', () => done(null, text));
   };
 
-  it('gives a patient’s token that patient', async () => {
-    const lines = await exported(
-      await issue('patient/*.rs', 'p2'),
-      'Patient/$export?_type=Patient,Observation',
-    );
-    expect(lines.sort()).toEqual(['Observation/o-p2', 'Patient/p2']);
+  it('gives a patient’s token that patient when asked for no more, or to be lenient', async () => {
+    const token = await issue('patient/*.rs', 'p2');
+    const own = ['Observation/o-p2', 'Patient/p2'];
+    const named = await http()
+      .post(`${BASE}/Patient/$export?_type=Patient`)
+      .auth(token, { type: 'bearer' })
+      .set({ Prefer: 'respond-async', 'Content-Type': 'application/fhir+json' })
+      .send({
+        resourceType: 'Parameters',
+        parameter: [{ name: 'patient', valueReference: { reference: 'Patient/p2' } }],
+      });
+    expect(named.status).toBe(202);
+    const whole = 'Patient/$export?_type=Patient,Observation';
+    expect((await exported(token, whole, 'respond-async, handling=lenient')).sort()).toEqual(own);
   });
+
+  it.each(['$export', 'Patient/$export', 'Patient/$export?_type=Patient'])(
+    'of everybody (%s) is refused to a patient’s token, not cut down',
+    async (path) => {
+      const { body } = await get(await issue('patient/*.rs', 'p2'), path)
+        .set('Prefer', 'respond-async')
+        .expect(403);
+      expect(body.issue[0].code).toBe('forbidden');
+    },
+  );
 
   it('gives a narrowed token what its query finds, and filters see nothing else', async () => {
     await put(await all(), observation('prelim', 'p2', { status: 'preliminary' }), 201);
@@ -296,7 +314,9 @@ describe('an export', () => {
     const { status: mine } = await get(await issue('system/Observation.r'), status);
     expect([200, 202]).toContain(mine);
     const narrow = await issue('patient/*.rs', 'p2');
-    const own = await get(narrow, 'Patient/$export?_type=Patient').set('Prefer', 'respond-async').expect(202);
+    const own = await get(narrow, 'Patient/$export?_type=Patient')
+      .set('Prefer', 'respond-async, handling=lenient')
+      .expect(202);
     const place = new URL(own.headers['content-location']!).pathname.replace(`${BASE}/`, '');
     await get(await issue('patient/*.rs', 'p1'), place).expect(403);
     expect([200, 202]).toContain((await get(await issue('patient/Patient.r', 'p2'), place)).status);

@@ -411,24 +411,44 @@ export const AUTHORISATION: readonly Row[] = [
       const ask = async (path: string, token: string) =>
         lab.send({ path, token, headers: { Prefer: 'respond-async' } });
       const mine = await own(lab, 'patient/*.rs');
+      // Refused whole; an absent patient and a hidden one are alike (400), and so is a hidden group (404).
       for (const path of [
         '$export',
         'Patient/$export',
+        '$export?_since=1900-01-01',
+        'Patient/$export?patient=Patient/mine,Patient/hidden',
         'Patient/$export?patient=Patient/hidden',
         'Group/hidden-group/$export',
         '$export?_type=Patient',
-        '$viewdefinition-export',
-      ]) {
-        const kick = await ask(path, mine);
-        if (kick.status === 202) {
-          // The scopes of a patient cover the patient's own record: this, and no more, is what comes out.
-          const files = await exported(lab, kick, mine);
-          t.check(
-            `a patient: ${path} gives the own record alone`,
-            files.length > 0 && !/"id":"hidden|Zzyzx/.test(files.join()),
-            `${files.length} files`,
-          );
-        } else t.answer(`a patient: ${path}`, kick, [400, 403, 404, 405]);
+        'Patient/$export?_type=Patient',
+      ])
+        t.answer(`a patient: ${path}`, await ask(path, mine), [400, 403, 404]);
+      const named = (id: string) => ({
+        resourceType: 'Parameters',
+        parameter: [{ name: 'patient', valueReference: { reference: `Patient/${id}` } }],
+      });
+      t.answer(
+        'a patient: another one by name',
+        await lab.send({
+          method: 'POST',
+          path: 'Patient/$export',
+          token: mine,
+          headers: { Prefer: 'respond-async' },
+          body: named('hidden'),
+        }),
+        [400, 403, 404],
+      );
+      for (const [method, path, prefer, body] of [
+        ['POST', 'Patient/$export', 'respond-async', named('mine')],
+        ['GET', '$export', 'respond-async, handling=lenient', undefined],
+      ] as const) {
+        const kick = await lab.send({ method, path, token: mine, headers: { Prefer: prefer }, body });
+        const files = kick.status === 202 ? await exported(lab, kick, mine) : [];
+        t.check(
+          `a patient: ${method} ${path} (${prefer}) gives the own record alone`,
+          files.length > 0 && !/"id":"hidden|Zzyzx/.test(files.join()),
+          `${kick.status}, ${files.length} files`,
+        );
       }
       const some = await lab.token('system/Observation.rs');
       for (const path of [

@@ -208,7 +208,7 @@ export const INJECTION: readonly Row[] = [
             token,
             body: view(path),
           }),
-          (a) => a.status < 500 && a.ms < 5_000 && !a.text.includes('root:'),
+          (a) => [200, 400, 422].includes(a.status) && a.ms < 5_000 && !a.text.includes('root:'),
         );
       for (const expression of [
         'Patient.repeat(children())',
