@@ -9,12 +9,14 @@ import {
   noSuchTenant,
 } from './catalog-rows.js';
 import { insertKeyRows, makeTenantKeys } from './key-rows.js';
+import { beginMaking, clearUp, endMaking, letGo } from './making.js';
 import type { NewTenant } from './tenant.js';
 import { createTenantDatabase, dropTenantDatabase, newTenantPlace } from './tenant-database.js';
 
 /**
  * Makes a tenant: its customer key, its wrapped keys, its role and database, and last its row, which makes it real.
- * @throws Fault `invalid` for the name, `conflict` where it is taken. What was made before a failure is removed.
+ * @throws Fault `invalid` for the name, `conflict` where it is taken. What was made before a failure is removed; what a
+ * process left that ended in between, by the next creation.
  */
 export async function createTenant(
   context: CatalogContext,
@@ -26,10 +28,13 @@ export async function createTenant(
   const id = randomUUID();
   const keyRef = `tenant-${id}`;
   const place = newTenantPlace();
+  // Whatever is in the way of it: it was not asked for.
+  await clearUp(context).catch(() => 0);
   const client = await control.connect();
   let keyMade = false;
   let committing = false;
   try {
+    await beginMaking(context, client, { id, keyRef, database: place.database, role: place.role });
     await client.query('begin');
     // Two creations of one name take turns; the second then finds the first's row.
     await client.query(`select pg_advisory_xact_lock(hashtextextended('cenote tenant ' || $1, 0))`, [name]);
@@ -59,19 +64,33 @@ export async function createTenant(
       ],
     );
     await insertKeyRows(client, id, made.rows, now);
+    await endMaking(client, id);
     committing = true;
     await client.query('commit');
     return rows[0]!;
   } catch (error) {
     await client.query('rollback').catch(() => {});
     // A commit whose answer was lost may have happened: then the key must stay, whatever else.
-    if (keyMade && !(committing && (await mayExist(control, id)))) {
-      await dropTenantDatabase(server, place.database, place.role).catch(() => {});
-      await keys.destroyKey(keyRef).catch(() => {});
+    if (!(committing && (await mayExist(control, id)))) {
+      try {
+        if (keyMade) {
+          await dropTenantDatabase(server, place.database, place.role);
+          await keys.destroyKey(keyRef);
+        }
+        await endMaking(client, id);
+      } catch {
+        // It stays written down, for the next creation.
+      }
     }
     throw error;
   } finally {
-    client.release();
+    // A connection that cannot let go of the lock is not lent again: with it the lock ends.
+    client.release(
+      await letGo(client, id).then(
+        () => false,
+        () => true,
+      ),
+    );
   }
 }
 

@@ -1,10 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fixedClock } from '../../src/core/clock.js';
 import { isFault } from '../../src/core/fault.js';
 import { openTenants } from '../../src/tenancy/catalog.js';
 import { asAdmin } from '../../src/tenancy/database.js';
 import { openKeyFiles } from '../../src/tenancy/key-file.js';
+import { createTenantDatabase, newTenantPlace } from '../../src/tenancy/tenant-database.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 
 const clock = fixedClock(Date.UTC(2026, 0, 1));
@@ -231,4 +232,58 @@ test('a name nobody took is free again when its creation failed', async () => {
     await failing.close();
   }
   expect(await category(system.tenants.create('second-try'))).toBe('no fault');
+});
+
+describe('a creation that ended in between', () => {
+  test('is cleared up by the next one: its key, database and role go, and nobody else’s', async () => {
+    const keys = openKeyFiles(`${system.dir}/keys`);
+    const id = randomUUID();
+    const place = newTenantPlace();
+    await keys.createKey(`tenant-${id}`);
+    await createTenantDatabase(system.server, place);
+    await system.tenants.control.query(
+      `insert into tenant_making (id, key_provider, key_ref, database, role, started_at) values ($1, $2, $3, $4, $5, 0)`,
+      [id, keys.kind, `tenant-${id}`, place.database, place.role],
+    );
+    // Another creation is under way meanwhile: what it has made already is not taken from it.
+    let go = () => {};
+    const held = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    let reached = () => {};
+    const madeKey = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    const slow = await openTenants({
+      server: system.server,
+      clock,
+      keys: {
+        ...keys,
+        async wrap(...args) {
+          reached();
+          await held;
+          return keys.wrap(...args);
+        },
+      },
+    });
+    try {
+      const underWay = slow.create('under-way');
+      await madeKey;
+      await system.tenants.create('next');
+      go();
+      await underWay;
+    } finally {
+      await slow.close();
+    }
+    expect(await keys.hasKey(`tenant-${id}`)).toBe(false);
+    const left = await asAdmin(system.server, (admin) =>
+      admin.query(
+        'select datname from pg_database where datname = $1 union all select rolname from pg_roles where rolname = $2',
+        [place.database, place.role],
+      ),
+    );
+    expect(left.rows).toEqual([]);
+    expect((await system.tenants.control.query('select 1 from tenant_making')).rowCount).toBe(0);
+    for (const name of ['a', 'next', 'under-way']) await system.tenant(name);
+  });
 });
