@@ -30,6 +30,8 @@ const CREDENTIAL = new RegExp(
   `(?<=[\\p{L}.],?[ ])(?:${alternation(phiRules.credentials)})(?![A-Za-z])`,
   'gu',
 );
+/** States and countries are larger than what must be hidden. */
+const stateWords = wordSet(`${phiRules.stateNames}|${phiRules.countries}`);
 const MAX_NAME_WORDS = 5;
 
 /** Names of people: after titles, labels and relations, before credentials, by known given names, and again where found. */
@@ -56,7 +58,11 @@ export function* nameFinds(text: string): Generator<Found> {
         (word.text.length > 2 ||
           word.text !== word.text.toUpperCase() ||
           dotted.endsWith('.') ||
-          FAMILY.has(words[at + 1]!.lower))
+          FAMILY.has(words[at + 1]!.lower) ||
+          // "PA Ruthanne", "SN Achterberg"; never "NP CHEST" or "PA view".
+          (text[word.end] === ' ' &&
+            words[at + 1]!.text !== words[at + 1]!.text.toUpperCase() &&
+            isUnknownWord(words[at + 1]!.lower)))
       )
         take(range, `title:${word.text}`, 0.95);
       continue;
@@ -68,7 +74,15 @@ export function* nameFinds(text: string): Generator<Found> {
     ) {
       const next = words[at + 1]!;
       const given = GIVEN.has(next.lower) && next.text !== next.text.toUpperCase();
-      const sure = word.lower === 'named' || word.lower === 'called' || given || isUnknownWord(next.lower);
+      // "Carer Blessing": an ordinary word with a capital within a sentence.
+      const plain =
+        text[word.end] === ' ' &&
+        next.text !== next.text.toUpperCase() &&
+        word.text === word.lower &&
+        !inside(clinical, next) &&
+        !isClinicalWord(next.lower);
+      const sure =
+        plain || word.lower === 'named' || word.lower === 'called' || given || isUnknownWord(next.lower);
       if (next.capital && sure && (given || !notNames.has(next.lower)))
         take(nameFrom(text, words, at + 1, false) ?? [at + 1, at + 1], `relation:${word.lower}`, 0.85);
       continue;
@@ -117,6 +131,33 @@ export function* nameFinds(text: string): Generator<Found> {
     take(range, 'unknown-words', 0.82);
     at = range[1];
   }
+  const hyphenated = new RegExp(HYPHENATED, 'gu');
+  for (let match = hyphenated.exec(text); match; match = hyphenated.exec(text)) {
+    const at = startAt(match.index);
+    if (at === undefined || inside(clinical, words[at]!)) continue;
+    // "Mbeki-Roux": one part is enough to tell that it is no term.
+    if (isProduct(text, words, at)) continue;
+    if (!words[at]!.lower.split('-').some((part) => isUnknownWord(part))) continue;
+    let from = at;
+    while (
+      from > 0 &&
+      words[from - 1]!.initial &&
+      /^\.[ ]?$/.test(text.slice(words[from - 1]!.end, words[from]!.start))
+    )
+      from--;
+    take([from, at], 'hyphenated', 0.82);
+  }
+  // In reports of operations a lone unknown name is that of an instrument.
+  const operative = OPERATIVE.test(text);
+  for (let at = 0; at < words.length && !operative; at++)
+    if (standsAlone(text, words, at, clinical)) take(withNeighbours(text, words, at), 'unknown-word', 0.72);
+  // "Philomena (Mena)": what she is called.
+  for (const found of [...strong]) {
+    const at = startAt(found.end + 2);
+    const called = at === undefined ? undefined : words[at]!;
+    if (called?.capital && text.startsWith(' (', found.end) && text[called.end] === ')' && isNameWord(called))
+      take([at!, at!], 'called', 0.8);
+  }
   yield* strong;
   yield* again(words, strong, clinical);
 }
@@ -148,6 +189,63 @@ function unknownFrom(
   for (let i = at; i <= last; i++) if (counts(words[i]!)) names++;
   return last > at && names > 1 ? [at, last] : undefined;
 }
+
+const HYPHENATED = "(?<![\\p{L}-])\\p{Lu}[\\p{Ll}'’]{2,20}-\\p{Lu}[\\p{Ll}'’]{2,20}(?![\\p{L}-])";
+const OPERATIVE = /\b(?:incision|sutures?|trocar|draped|hemostasis)\b/i;
+const ALONE_MIN_LENGTH = 4;
+const BEFORE_ALONE = /[a-z)][ ]$/;
+/** What a person does, right behind a name that opens its sentence. */
+const DOES =
+  /^(?:['’]s\b|[ ](?:is|was|has|had|came|comes|lives|lived|reports|reported|states|denies|says|said|presents|presented|attended|attends|called|wants|returns|returned|tells|told|continues|and (?:her|his)|[a-z]{3,12}(?:s|ed)\b|V\.|[A-Z]\.(?= [a-z])))/;
+
+/**
+ * One word that no text of medicine has, written with a capital where no sentence begins, or at the beginning of one
+ * whose verb a person does: "in Kwaggasrand", "Nokuthula came in today".
+ */
+function standsAlone(text: string, words: readonly Word[], at: number, clinical: readonly Found[]): boolean {
+  const word = words[at]!;
+  if (!word.capital || word.text.length < ALONE_MIN_LENGTH || inside(clinical, word)) return false;
+  // "MyChart", "AquaCel" and words in capitals are products and short forms.
+  if (!/^\p{Lu}[\p{Ll}'’]+$/u.test(word.text)) return false;
+  if (!isUnknownWord(word.lower) || stateWords.has(word.lower)) return false;
+  if (DOES.test(text.slice(word.end, word.end + 14))) return true;
+  return (
+    BEFORE_ALONE.test(text.slice(Math.max(0, word.start - 3), word.start)) && !isProduct(text, words, at)
+  );
+}
+
+const PLACE_BEFORE = wordSet(
+  'upper lower great little north south east west new old san santa port fort mount lake saint nether',
+);
+
+/** "Upper Quillby", "Xiomara V.": what belongs to a lone name. */
+function withNeighbours(text: string, words: readonly Word[], at: number): [number, number] {
+  const before = words[at - 1];
+  const after = words[at + 1];
+  const first =
+    before?.capital && PLACE_BEFORE.has(before.lower) && before.end + 1 === words[at]!.start ? at - 1 : at;
+  const last = after?.initial && text[after.end] === '.' && after.start === words[at]!.end + 1 ? at + 1 : at;
+  return [first, last];
+}
+
+/** "using Vicryl", "the Kelly clamp": what one works with, and what it is. */
+function isProduct(text: string, words: readonly Word[], at: number): boolean {
+  const before = words[at - 1];
+  const word = words[at]!;
+  return (
+    (before !== undefined && USED_WITH.has(before.lower)) ||
+    OF_PRODUCT.test(text.slice(word.end, word.end + 16)) ||
+    PRODUCTS.test(word.text)
+  );
+}
+
+const PRODUCTS = /^(?:Steri-Strip|Gore-Tex|Apgar)/;
+
+const USED_WITH = wordSet(
+  'the a an straight curved angled sterile modified running using used use via two both underwent through placed with on taking takes took started start continue continued apply applied mg ml mcg dose of a an some brand plan',
+);
+const OF_PRODUCT =
+  /^[ ](?:suture|stent|catheter|device|mesh|screw|plate|graft|dressing|tablet|cream|\d|mg|sign|test|score|scale|syndrome|disease|forceps|retractor|clamp|needle|drain|technique|system|gel|pump|lens|balloon|wire|criteria|classification|rongeurs?|trocar|cannula|scissors|tube|tip|laser|spray|rolls?|bandage|net|osteotome|hook|(?:was|were|is) (?:then )?(?:used|placed|inserted|applied|performed|achieved|introduced|removed|closed))/i;
 
 /** Parts of the names found for sure, wherever they stand again. */
 function* again(

@@ -20,6 +20,8 @@ const MONTH =
 const DAY = '(?:0?[1-9]|[12]\\d|3[01])';
 const MONTH_NUMBER = '(?:0?[1-9]|1[0-2])';
 const YEAR = '(?:18|19|20)\\d{2}';
+const ORDINAL =
+  '(?:twenty|thirty)[ -](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth';
 const STREET = alternation(phiRules.streets.split('|'));
 const STATE = phiRules.states.split(' ').join('|');
 const CAPITAL_WORD = "[A-Z][A-Za-z'’.-]{0,30}";
@@ -221,6 +223,15 @@ const PATTERNS: readonly Pattern[] = [
       'g',
     ),
   },
+  {
+    kind: 'address',
+    rule: 'street-before',
+    score: 0.9,
+    expression: new RegExp(
+      `(?<![\\w/.-])(?:\\d{1,5}[a-z]?,?[ ])?(?:Calle|Avenida|Av\\.|Rua|Rue|Via|Viale|Piazza|Plaza|Camino|Carrer|Chemin|Impasse|Boulevard|Strada|Ulica|Ul\\.)[ ](?:(?:de|del|da|do|des|du|la|le)[ ]){0,2}${TOWN}(?:[ ]\\d{1,5}[a-z]?)?(?:,?[ ](?:Apt|Apto|Piso|Bis|Unit|#)\\.?[ ]?[A-Z0-9-]{1,6})?(?:,[ ]${TOWN},?[ ](?:${STATE})[ ]{1,2}\\d{5})?`,
+      'g',
+    ),
+  },
   { kind: 'address', rule: 'po-box', score: 0.97, expression: /\bP\.?[ ]?O\.?[ ]?Box[ ]{1,2}\d{1,7}/gi },
   {
     kind: 'address',
@@ -281,6 +292,91 @@ const PATTERNS: readonly Pattern[] = [
       !words.split(' ').some((word) => notNames.has(word.toLowerCase())),
   },
   {
+    kind: 'phone',
+    rule: 'phone-national',
+    score: 0.9,
+    expression: /(?<![\w.+-])(?:\(0\d{2,4}\)|0\d{2,4})[ -]\d{3,4}(?:[ -]?\d{3,4}){1,2}(?![\w-])/g,
+  },
+  {
+    kind: 'id',
+    rule: 'handle',
+    score: 0.85,
+    expression: /(?<![\w.@])@[A-Za-z_][A-Za-z0-9_.]{2,30}(?!@)/g,
+  },
+  {
+    kind: 'name',
+    rule: 'user-name',
+    score: 0.8,
+    expression:
+      /\b(?:by|user|login|username|signed|author)[ ]?:?[ ]((?=[a-z.]{0,14}\d)[a-z][a-z.]{2,14}\d{1,4})(?!\w)/gi,
+  },
+  {
+    kind: 'name',
+    rule: 'user-name-of',
+    score: 0.75,
+    expression: /(?<![\w@.-])([a-z]{4,14}\d{0,3})(?=[ ]\((?:[A-Z]\.[ ]?){0,2}[A-Z][a-z'’-]{2,20})/g,
+    holds: (words) => isUnseenWord(words.replace(/\d+$/, '')),
+  },
+  {
+    kind: 'name',
+    rule: 'initials',
+    score: 0.8,
+    expression: /(?<![\w.])([A-Z]\.[ ]?[A-Z]\.)(?=,?[ ](?:RN|MD|NP|PA|LPN|DO|PhD|LCSW|PharmD)\b)/g,
+  },
+  {
+    kind: 'mrn',
+    rule: 'letter-number',
+    score: 0.7,
+    expression: /(?<![\w-])[A-Z]{1,3}\d{6,9}(?![\w-])/g,
+  },
+  {
+    kind: 'id',
+    rule: 'oid',
+    score: 0.9,
+    expression: /(?<![\d.])\d{1,4}(?:\.\d{1,12}){5,14}(?!\.?\d)/g,
+  },
+  {
+    kind: 'date',
+    rule: 'compact',
+    score: 0.8,
+    expression: /(?<![\d.-])(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?![\d.-])/g,
+  },
+  {
+    kind: 'date',
+    rule: 'iso-dotted',
+    score: 0.9,
+    expression: new RegExp(`(?<![\\d.])${YEAR}\\.${MONTH_NUMBER}\\.${DAY}(?![\\d.]*\\d)`, 'g'),
+  },
+  {
+    kind: 'date',
+    rule: 'ordinal-words',
+    score: 0.95,
+    expression: new RegExp(
+      `\\b(?:(?:the[ ])?(?:${ORDINAL})[ ](?:day[ ])?of[ ]${MONTH}|${MONTH}[ ](?:the[ ])?(?:${ORDINAL}))(?:,?[ ]${YEAR})?(?![A-Za-z])`,
+      'g',
+    ),
+  },
+  {
+    kind: 'date',
+    rule: 'holiday',
+    score: 0.8,
+    expression: new RegExp(`(?<![A-Za-z])(?:${phiRules.holidays})(?![A-Za-z])`, 'g'),
+  },
+  {
+    kind: 'age',
+    rule: 'age-words',
+    score: 0.95,
+    expression:
+      /\b(?:ninety(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?|(?:one|a)[ ]hundred(?:[ ](?:and[ ])?(?:one|two|three|four|five|six|seven|eight|nine))?)[ -](?:years?[ -]old|year-old|years?[ ]of[ ]age)\b/gi,
+  },
+  {
+    kind: 'address',
+    rule: 'numbered-road',
+    score: 0.85,
+    expression:
+      /\b(?:Route|Rte\.?|Highway|Hwy\.?|Interstate|County Road|CR|State Road|SR|US|I)[ -]\d{1,4}[A-Z]?(?=[ ](?:near|at|in|by|and|outside|between|exit|north|south|east|west)\b)/g,
+  },
+  {
     kind: 'vehicle',
     rule: 'vin',
     score: 0.8,
@@ -300,6 +396,32 @@ const WEAK_ENDS: ReadonlySet<string> = new Set([
   'practice',
   'partners',
   'laboratory',
+  'institute',
+  'center',
+  'centre',
+  'general',
+  'memorial',
+  'prep',
+  'preparatory',
+  'high',
+  'ems',
+  'ambulance',
+  'chemist',
+  'chemists',
+  'residence',
+  'lodge',
+  'shelter',
+  'church',
+  'trust',
+  'freight',
+  'logistics',
+  'industries',
+  'company',
+  'co',
+  'dialysis',
+  'imaging',
+  'radiology',
+  'dispensary',
 ]);
 const ORGANISATION_MAX_WORDS = 5;
 const ORGANISATION_MAX_LENGTH = 120;
@@ -361,7 +483,18 @@ const AFTER_LABEL =
   /^(?:[ \t]{0,3}(?:number|no|num|id|is|was|of)\b\.?){0,2}[ \t]{0,3}(#?[ \t]?[:#=][ \t]{0,3}#?|\.[ \t]|#)?[ \t]{0,3}((?=[A-Za-z]{0,6}[-/ ]?\d)[A-Za-z0-9][A-Za-z0-9*]{0,24}(?:[-/.][A-Za-z0-9*]{1,20}){0,5}(?: (?=\d)\d{2,6}){0,4})(?![\w%])/;
 const NUMBER_MIN_LENGTH = 5;
 /** Telephones whose numbers are short. */
-const SHORT_NUMBERS: ReadonlySet<string> = new Set(['pager', 'beeper', 'extension', 'ext']);
+const SHORT_NUMBERS: ReadonlySet<string> = new Set([
+  'pager',
+  'beeper',
+  'bleep',
+  'extension',
+  'ext',
+  'key safe code',
+  'access code',
+  'door code',
+  'pin',
+  'passcode',
+]);
 
 /** Numbers and codes after a label that says what they are. */
 function* labelled(text: string): Generator<Found> {
@@ -375,11 +508,11 @@ function* labelled(text: string): Generator<Found> {
     const label = labels.get(match[1]!.toLowerCase().replace(/\s+/g, ''));
     if (!label || digits === 0) continue;
     // "call 911", "visit 3", "MR 2+", "ID 5": a short number without a sign counts; it does not name.
-    const least =
-      label.kind !== 'phone' ? NUMBER_MIN_LENGTH : SHORT_NUMBERS.has(match[1]!.toLowerCase()) ? 3 : 7;
+    const short = label.kind === 'vehicle' || SHORT_NUMBERS.has(match[1]!.toLowerCase());
+    const least = short ? 3 : label.kind === 'phone' ? 7 : NUMBER_MIN_LENGTH;
     if (sign === undefined && digits < least) continue;
     if (sign !== undefined && digits < (label.kind === 'mrn' || label.kind === 'phone' ? 4 : 3)) continue;
-    if (/^\d{1,2}[/-]\d{1,2}[/-]\d{2,4}$/.test(value!)) continue;
+    if (/^\d{1,2}[/-]\d{1,2}[/-](?:\d{2}|\d{4})$/.test(value!) && isNumericDate(value!)) continue;
     if (
       /^[ ]?(?:mg|mcg|ml|mmHg|bpm|%|days?|hours?|years?)\b/i.test(
         text.slice(from + all.length, from + all.length + 7),

@@ -17,6 +17,10 @@ export interface PhiRules {
   readonly stateNames: string;
   readonly placeCues: string;
   readonly notNames: string;
+  /** Names of countries, which need not be hidden. */
+  readonly countries: string;
+  /** Expression of the days that are called by a name. */
+  readonly holidays: string;
 }
 
 export const phiRules = readRules<PhiRules>('phi.json');
