@@ -1,3 +1,4 @@
+import type { ClientRequest } from 'node:http';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 /**
@@ -41,6 +42,21 @@ export function isPublicAddress(address: string): boolean {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped) return isPublicAddress(mapped);
   return PUBLIC6.check(address, 'ipv6') && !NOT_PUBLIC.check(address, 'ipv6');
+}
+
+/**
+ * Ends a request whose socket turns out to lead where it must not, before a byte of it is sent: the look-up was pinned to a
+ * checked address already, and this holds whatever else stands between.
+ */
+export function checkAtConnect(request: ClientRequest, allowed: (address: string) => boolean): void {
+  request.once('socket', (socket) => {
+    const check = () => {
+      if (!allowed(socket.remoteAddress ?? '')) request.destroy(new Error('an address that is not allowed'));
+    };
+    // Before TLS: the name of the host is not told to a wrong one either.
+    if (socket.connecting) socket.once('connect', check);
+    else check();
+  });
 }
 
 /**

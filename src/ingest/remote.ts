@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { Fault, invalid, isFault } from '../core/fault.js';
-import { isPublicAddress, pinnedLookup } from '../core/public-address.js';
+import { checkAtConnect, isPublicAddress, pinnedLookup } from '../core/public-address.js';
 import type { SourceFile } from './source.js';
 
 /** Whom this server may fetch from. Nobody, unless the operator says so. */
@@ -66,7 +66,12 @@ async function pinned(url: URL, policy: RemotePolicy): Promise<{ address: string
   return first;
 }
 
-function answerOf(url: URL, { address, family }: { address: string; family: number }, signal: AbortSignal) {
+function answerOf(
+  url: URL,
+  { address, family }: { address: string; family: number },
+  open: boolean,
+  signal: AbortSignal,
+) {
   return new Promise<IncomingMessage>((resolve, reject) => {
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
     const request = send(url, {
@@ -77,6 +82,7 @@ function answerOf(url: URL, { address, family }: { address: string; family: numb
       signal,
       lookup: pinnedLookup(address, family),
     });
+    if (!open) checkAtConnect(request, isPublicAddress);
     request.setTimeout(SILENCE_MS, () => request.destroy(new Error('silence')));
     request.on('response', resolve);
     request.on('error', reject);
@@ -94,7 +100,8 @@ async function fetchRemote(
   for (let hops = 0; ; hops++) {
     let answer: IncomingMessage;
     try {
-      answer = await answerOf(url, await pinned(url, policy), signal);
+      const open = policy.privateOrigins.includes(url.origin);
+      answer = await answerOf(url, await pinned(url, policy), open, signal);
     } catch (cause) {
       if (isFault(cause)) throw cause;
       throw new Fault('unavailable', 'An input could not be fetched.', {

@@ -5,7 +5,7 @@ import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 import type { Clock } from '../core/clock.js';
 import { Fault, invalid } from '../core/fault.js';
-import { isPublicAddress, pinnedLookup } from '../core/public-address.js';
+import { checkAtConnect, isPublicAddress, pinnedLookup } from '../core/public-address.js';
 
 /** Bytes of a key set, and keys in it. */
 export const MAX_JWKS_BYTES = 64 * 1024;
@@ -168,6 +168,7 @@ export async function fetchJwks(text: string, trusted: ReadonlySet<string>): Pro
         }
       });
     });
+    if (!trusted.has(url.origin)) checkAtConnect(request, mayServeKeySet);
     request.on('error', (error) => fail((error as { code?: string }).code ?? error.name));
     request.end();
   });
