@@ -8,6 +8,7 @@ export interface MentionWordRow {
     | 'numbered'
     | 'neutral-tail'
     | 'empty-head'
+    | 'never-head'
     | 'unit'
     | 'title-end'
     | 'vaccine-cue'
@@ -41,6 +42,8 @@ export const NUMBERED = wordsOf('numbered');
 export const NEUTRAL_TAIL = wordsOf('neutral-tail');
 /** Heads that name nothing by themselves. The tagger learned from case reports and trusts them too much. */
 export const EMPTY_HEADS = wordsOf('empty-head');
+/** Heads that are not even seen as a mention. */
+export const NEVER_HEADS = wordsOf('never-head');
 /** Units, routes and frequencies: a span of nothing else is no name. */
 export const UNITS = wordsOf('unit');
 /** A line in capitals that ends in one of these is the title of the document. */

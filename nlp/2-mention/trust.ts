@@ -1,7 +1,7 @@
 import type { MentionType } from '../model.js';
 import type { Candidate } from './candidate.js';
 import type { ContextJudge } from './context.js';
-import { EMPTY_HEADS, SENTENCE_WORDS, TEST_HEADS, UNITS } from './mention-words.js';
+import { EMPTY_HEADS, NEVER_HEADS, SENTENCE_WORDS, TEST_HEADS, UNITS } from './mention-words.js';
 
 interface Trust {
   /** Words that stand in names of this kind of thing. */
@@ -47,8 +47,9 @@ export function trustOf(span: Candidate, context: ContextJudge): 'believed' | 's
   if (context.isPerson(span.first, span.last)) return undefined;
   if (everyWordIn(UNITS, context, span) || everyWordLike(VERTEBRA, context, span)) return undefined;
   if (isBelievable(span, context)) return 'believed';
-  if (span.type === 'medication' && /[a-z]ed$/.test(context.tokens[span.last - 1]!.norm)) return undefined;
-  return isProse(context) && TRUST[span.type] ? 'seen' : undefined;
+  const head = context.tokens[span.last - 1]!.norm;
+  if (span.type === 'medication' && /[a-z]ed$/.test(head)) return undefined;
+  return isProse(context) && TRUST[span.type] && !NEVER_HEADS.has(head) ? 'seen' : undefined;
 }
 
 function isBelievable(span: Candidate, context: ContextJudge): boolean {

@@ -8,6 +8,8 @@ const SIDE_WORDS: Readonly<Record<string, RegExp>> = {
   '51440002': /\bbilateral\b/i,
 };
 
+const RESIDUAL = /unspecified|not specified|not having achieved|without/i;
+
 /** Moves between an ICD-10-CM code and the codes below and beside it. */
 export interface Icd10cm {
   /**
@@ -15,6 +17,8 @@ export interface Icd10cm {
    * sides, and the "unspecified" code below a heading where that is all it adds.
    */
   refine(concept: LexiconConcept, side: string | undefined): LexiconConcept;
+  /** The concept of a code, where the lexicon has it. */
+  named(code: string): LexiconConcept | undefined;
 }
 
 export function createIcd10cm(lexicon: Lexicon): Icd10cm {
@@ -44,6 +48,15 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
     return result;
   };
 
+  /** "Esophageal varices" are I85.00, without bleeding: the code of noughts or nines that says that nothing more is said. */
+  const residual = (header: string): LexiconConcept | undefined =>
+    below(header).find(
+      (other) =>
+        other.kind === 'billable' &&
+        /^\.?(?:0+|9|90|19)$/.test(other.code.slice(header.length)) &&
+        RESIDUAL.test(other.display),
+    );
+
   const find = (concept: LexiconConcept, side: string | undefined): LexiconConcept => {
     const pattern = side === undefined ? undefined : SIDE_WORDS[side];
     if (pattern) {
@@ -72,10 +85,14 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
         unspecific(other.display) === plain &&
         /unspecified|not specified|NOS|without complication|uncomplicated/i.test(other.display),
     );
-    return billable[0] ?? concept;
+    return billable[0] ?? residual(concept.code) ?? concept;
   };
 
   return {
+    named(code) {
+      const concept = tables.conceptCount > 0 ? tables.concept(place(ICD10CM, code)) : undefined;
+      return concept?.code === code ? concept : undefined;
+    },
     refine(concept, side) {
       if (concept.system !== ICD10CM) return concept;
       const key = `${concept.code}|${side ?? ''}`;

@@ -11,6 +11,7 @@ import type { NlpStage } from '../pipeline.js';
 import { isPartOfLongerName, tagOfName } from './context.js';
 import { createIcd10cm, type Icd10cm } from './icd10cm.js';
 import { createProductIndex, type ProductIndex } from './products.js';
+import { CIGARETTES, NICOTINE, speaksOfCigarettes } from './social.js';
 import { createTermSearch, type TermSearch } from './terms.js';
 
 const RXNORM = 0;
@@ -126,7 +127,7 @@ export function createCoder(lexicon: Lexicon): Coder {
       const official = input.tokens[last]?.norm === '(' && tagOfName(input, last) !== undefined;
       const key = `${official ? '(' : ''}${mention.type}|${mention.text}|${qualifiers.map((each) => each.text).join(',')}`;
       const known = cache.get(key);
-      if (known) return known;
+      if (known) return ofCigarettes(known, input, mention, icd10cm);
       const support = qualifiers.flatMap((each) => tokensWithin(input.tokens, each.start, each.end));
       const coded = codeFinding(lexicon, terms, icd10cm, mention, own, support, systems);
       // An official name is one concept; where no table has it, a wider one of its system is not the one meant.
@@ -139,8 +140,27 @@ export function createCoder(lexicon: Lexicon): Coder {
           }
         : coded;
       if (cache.size < CACHE_MAX) cache.set(key, result);
-      return result;
+      return ofCigarettes(result, input, mention, icd10cm);
     },
+  };
+}
+
+/** A smoker of cigarettes depends on those. */
+function ofCigarettes(
+  coded: { concepts: Concept[]; because?: string },
+  input: AnnotatedText,
+  mention: Mention,
+  icd10cm: Icd10cm,
+): { concepts: Concept[]; because?: string } {
+  const nicotine = coded.concepts.find(({ code }) => code === NICOTINE);
+  const cigarettes = icd10cm.named(CIGARETTES);
+  if (!nicotine || !cigarettes || !speaksOfCigarettes(input.text, mention)) return coded;
+  const { code, display } = cigarettes;
+  return {
+    ...coded,
+    concepts: coded.concepts.map((concept) =>
+      concept === nicotine ? { ...concept, code, display } : concept,
+    ),
   };
 }
 

@@ -13,6 +13,21 @@ export function isSubstanceUse(words: string): boolean {
 
 const SNOMED = 'http://snomed.info/sct';
 const ICD10CM = 'http://hl7.org/fhir/sid/icd-10-cm';
+/** Nicotine dependence, unspecified, and the one of cigarettes: what is smoked decides. */
+export const NICOTINE = 'F17.200';
+export const CIGARETTES = 'F17.210';
+const CIGARETTE_WORDS = /^[^.;\n]{0,40}?\b(?:cigarettes?|cigs?|packs?(?:[- ]years?)?|ppd|pack[- ]?year)\b/i;
+const CIGARETTES_BEFORE = /\b(?:cigarettes?|packs?)\b[^.;\n]{0,20}$/i;
+const CIGARETTE_REACH = 60;
+
+/** "Smoker of 20 cigarettes a day", "smokes 1 ppd". */
+export function speaksOfCigarettes(text: string, { start, end }: Pick<Mention, 'start' | 'end'>): boolean {
+  return (
+    CIGARETTE_WORDS.test(text.slice(end, end + CIGARETTE_REACH)) ||
+    CIGARETTES_BEFORE.test(text.slice(Math.max(0, start - CIGARETTE_REACH), start))
+  );
+}
+
 /** ICD-10-CM Z55-Z65: "potential health hazards related to socioeconomic and psychosocial circumstances". */
 const HAZARD = /^Z(?:5[5-9]|6[0-5])/;
 const STATED = 0.95;

@@ -89,7 +89,7 @@ export const FINAL_PLAN: ModelPlan = {
   types: CORE_TYPES,
   typeOf: among(CORE_TYPES),
   options: FINAL_OPTIONS,
-  bias: [0.3, 0.4, 0.1, 0.5, 0.1],
+  bias: [0.3, 0.4, 0.3, 0.5, 0.1],
   heldOut: 'case-reports, 5-fold',
 };
 

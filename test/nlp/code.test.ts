@@ -54,8 +54,21 @@ describe('diagnoses get the code that their words support', () => {
     ['[acute bronchitis]', ['sct:10509002', 'icd:J20.9']],
     ['acute [bronchitis]', ['sct:10509002', 'icd:J20.9']],
     ['[left knee pain]', ['sct:30989003', 'icd:M25.562']],
+    // Where more could be said and is not, the code that says so.
+    ['[breast cancer]', ['sct:254837009', 'icd:C50.919']],
+    ['[esophageal varices]', ['sct:28670008', 'icd:I85.00']],
+    ['[macroscopic hematuria]', ['icd:R31.0']],
+    ['[rectal bleeding]', ['sct:405729008', 'icd:K62.5']],
   ])('%s', (text, wanted) => {
     expect(codes(text, 'diagnosis')).toEqual(wanted);
+  });
+
+  test.each([
+    ['[Smoker] of 20 cigarettes a day', 'icd:F17.210'],
+    ['[Smokes] 1 ppd', 'icd:F17.210'],
+    ['Active [smoker]. Cigarettes are sold nearby.', 'icd:F17.200'],
+  ])('%s', (text, wanted) => {
+    expect(codes(text, 'social')).toContain(wanted);
   });
 
   test('a sinusitis note yields no code of another disease', () => {

@@ -59,8 +59,7 @@ describe('mentions', () => {
   });
 
   test('that only the model saw in prose stand in the list, and become no facts', () => {
-    const text =
-      'The wound was excised and closed, and the 3D-CRT plan was made after diagnostic workup.';
+    const text = 'The wound was excised and closed, and the 3D-CRT plan was made after diagnostic workup.';
     const pipeline = createClinicalPipeline();
     const seen = pipeline
       .annotate(text, { id: 'note' })
