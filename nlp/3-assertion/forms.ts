@@ -7,17 +7,17 @@ const BOX = '(?:\\[[ xX✓✔]?\\]|\\([ xX✓✔]?\\)|[□☐☑☒✓✔■])';
 const WORD = '(yes|no|y|n)(?![a-z])';
 /** `Chest pain: [ ] yes [x] no` */
 const BOX_FIRST = new RegExp(
-  `[ \\t]*[:?.–-]{0,2}[ \\t]*(${BOX})[ \\t]*${WORD}[ \\t/,|]*(${BOX})[ \\t]*${WORD}`,
+  `[ \\t]{0,40}[:?.–-]{0,2}[ \\t]{0,9}(${BOX})[ \\t]{0,9}${WORD}[ \\t/,|]{0,20}(${BOX})[ \\t]{0,9}${WORD}`,
   'iy',
 );
 /** `Chest pain: yes [ ] no [x]` */
 const BOX_LAST = new RegExp(
-  `[ \\t]*[:?.–-]{0,2}[ \\t]*${WORD}[ \\t]*(${BOX})[ \\t/,|]*${WORD}[ \\t]*(${BOX})`,
+  `[ \\t]{0,40}[:?.–-]{0,2}[ \\t]{0,9}${WORD}[ \\t]{0,9}(${BOX})[ \\t/,|]{0,20}${WORD}[ \\t]{0,9}(${BOX})`,
   'iy',
 );
 /** `Asthma        No`, `Gout | no`, `Stroke .... denies`: the answer is the last column of its row. */
 const COLUMN =
-  /(?:[ \t]{2,}|[ \t]*\t[ \t]*|[ \t]*\|[ \t]*|[ \t]*\.{3,}[ \t]*)(yes|no|y|n|none|never|denie[sd]|negative|neg|absent|nil)[ \t]*(?=\||$)/imy;
+  /(?:[ ]{0,9}\t[ \t]{0,40}|[ ]{2,80}|[ \t]{0,40}\|[ \t]{0,40}|[ \t]{0,9}\.{3,80}[ \t]{0,40})(yes|no|y|n|none|never|denie[sd]|negative|neg|absent|nil)[ \t]{0,40}(?=\||$)/imy;
 
 /** The answer that a form gives behind a word that ends at `end`; undefined where there is none. */
 export function answerAfter(text: string, end: number): Answer | undefined {
@@ -49,14 +49,16 @@ function isTicked(box: string): boolean {
 }
 
 const PLACEHOLDER_REACH = 120;
+const SPACES_MAX = 20;
 
 /** `{Blank single:19197::"no","yes"} chest pain`: a choice of a template that nobody has made. */
 export function afterPlaceholder(text: string, start: number): boolean {
   let at = start - 1;
-  while (at >= 0 && text[at] === ' ') at--;
+  while (at >= 0 && start - at < SPACES_MAX && text[at] === ' ') at--;
   if (text[at] !== '}') return false;
-  const open = text.lastIndexOf('{', at);
-  return open >= 0 && at - open < PLACEHOLDER_REACH && text.slice(open, at).includes('::');
+  const before = text.slice(Math.max(0, at - PLACEHOLDER_REACH), at);
+  const open = before.lastIndexOf('{');
+  return open >= 0 && before.slice(open).includes('::');
 }
 
 /** The box before the words of a sentence or behind them: `[x] asthma`, `nausea [ ]`, `☐ gout`. */
@@ -89,6 +91,14 @@ export interface Signs {
   readonly behind: boolean;
 }
 
+function hasSign(tokens: readonly Token[], first: number, last: number): boolean {
+  for (let i = first; i < last; i++) {
+    const { norm } = tokens[i]!;
+    if (norm.length === 1 && (norm === '+' || MINUS.has(norm))) return true;
+  }
+  return false;
+}
+
 const MINUS = new Set(['-', '–', '−']);
 
 /**
@@ -101,6 +111,7 @@ export function readSigns(
   { firstToken, lastToken }: Sentence,
   firstMention: number,
 ): Signs | undefined {
+  if (!hasSign(tokens, firstToken, lastToken)) return undefined;
   const before = new Map<number, '+' | '-'>();
   const after = new Map<number, '+' | '-'>();
   const bracketed = new Map<number, '+' | '-'>();

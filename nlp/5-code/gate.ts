@@ -190,7 +190,7 @@ function isMeasured(mention: Mention): boolean {
 
 /** `Trimethoprim R, gentamicin S`: what a culture resists, in the letters of laboratories. */
 const SUSCEPTIBILITY =
-  /[ \t]{0,8}[:=(|-]?[ \t]{0,8}[SRI](?:\b(?![./&-]\w)(?=[ \t]{0,3}(?:[,;.)|\n]|$|\())|[ \t]*\))/y;
+  /[ \t]{0,8}[:=(|-]?[ \t]{0,8}[SRI](?:\b(?![./&-]\w)(?=[ \t]{0,3}(?:[,;.)|\n]|$|\())|[ \t]{0,8}\))/y;
 
 function isSusceptibility(mention: Mention, text: string): boolean {
   SUSCEPTIBILITY.lastIndex = mention.end;

@@ -150,6 +150,9 @@ describe('the clinical pipeline', () => {
     { name: 'one cue again and again', text: 'no pneumonia and possible gout, denies '.repeat(250) },
     { name: 'numbers', text: '12/3 4.5 mg '.repeat(800) },
     { name: 'one endless list', text: 'aspirin, lisinopril, '.repeat(450) },
+    { name: 'signs without end', text: '-DM +HTN '.repeat(1_000) },
+    { name: 'boxes without end', text: 'gout: [ ] yes [x] no '.repeat(450) },
+    { name: 'tabs', text: `asthma${'\t'.repeat(9_000)}No` },
     { name: 'question marks', text: '? '.repeat(5_000) },
   ];
   it.each(hard)('reads 10,000 characters of $name in time', ({ text }) => {
