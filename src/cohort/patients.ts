@@ -153,7 +153,8 @@ class SetMaker {
       if (/[.]|^_has:|^_filter$|:(not-)?in$|:(above|below)$/.test(name))
         throw new Fault('unsupported', 'A cohort of the past takes searches of a resource itself alone.', {
           at: name.slice(0, 64),
-          remedy: 'Leave out chains, _has, _filter, value sets and hierarchies, or leave out asOf.',
+          remedy:
+            'Say what is asked of the patient as a search of Patient beside this one, in an and; leave out other chains, _has, _filter, value sets and hierarchies, or leave out asOf.',
         });
     const gathered = new Gathered(this.tenant, this.base);
     for await (const batch of versionsChangedSince(this.tenant, typeNumber(type), moment)) {
