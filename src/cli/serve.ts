@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { packageRoot } from '../core/package-root.js';
 import type { System } from '../system.js';
+import { coreDumpsOn } from './core-dumps.js';
 import { configOf, print, type SharedOptions, withAddress, withDataDir, withSystem } from './shell.js';
 
 interface ServeOptions extends SharedOptions {
@@ -43,6 +44,12 @@ export async function serveUntilStopped(
     process.stderr.write(
       `${JSON.stringify({ time: new Date(system.clock.now()).toISOString(), ...line })}\n`,
     );
+  if (!dev && coreDumpsOn())
+    log({
+      warning: 'core-dumps',
+      remedy:
+        'A crash would leave records and keys in a file: run with ulimit -c 0 (LimitCORE=0 of systemd).',
+    });
   const worker = withWorker ? await system.work((category) => log({ worker: category })) : undefined;
   const wake = worker && ((tenant: string) => worker.wake(tenant));
   const server = await system.serve({ version: version(), dev, log, wake });

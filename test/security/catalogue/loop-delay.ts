@@ -5,18 +5,19 @@ const EVERY_MS = 10;
 const MAX_SAMPLES = 1_000_000;
 
 export interface LoopDelay {
-  /** 99th percentile of how late the loop came round, without the time its thread waited for a processor of the machine, ms. */
+  /** 99th percentile of how late the loop came round by work of its own thread, ms. */
   readonly p99: number;
-  /** The same with it: what a busy machine makes of it, ms. */
+  /** The same with what the machine added: other programs, other machines on the same hardware, disks; ms. */
   readonly wallP99: number;
   /** The most that the thread computed between two looks: the longest single piece of work, ms. */
   readonly burst: number;
 }
 
 /**
- * Watches the event loop of this process. On a machine that others use too, a loop is late without doing anything wrong:
- * Linux tells how long a thread was ready to run and had no processor (`/proc/self/schedstat`, of the main thread), and this
- * is taken off. Where the system does not tell, nothing is.
+ * Watches the event loop of this process. On a machine that others use too, a loop is late without doing anything wrong.
+ * Linux tells how long a thread computed and how long it was ready and had no processor (`/proc/self/schedstat`, of the main
+ * thread): it is late by its own work by no more than it computed, and not by what it waited. Where the system does not
+ * tell, all counts as its own.
  */
 export function watchLoop(): { reset(): void; delay(): LoopDelay } {
   let own: number[] = [];
@@ -28,7 +29,9 @@ export function watchLoop(): { reset(): void; delay(): LoopDelay } {
     const late = now.at - last.at - EVERY_MS;
     if (own.length < MAX_SAMPLES) {
       wall.push(Math.max(0, late));
-      own.push(Math.max(0, late - (now.waited - last.waited)));
+      const waited = now.waited - last.waited;
+      const computed = now.ran === 0 ? Number.POSITIVE_INFINITY : now.ran - last.ran;
+      own.push(Math.max(0, Math.min(late - waited, computed)));
     }
     burst = Math.max(burst, now.ran - last.ran);
     last = now;
