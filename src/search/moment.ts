@@ -1,7 +1,4 @@
 import { Fault } from '../core/fault.js';
-import { faultOf } from '../store/database.js';
-import { rawOf } from '../store/visible.js';
-import type { Tenant } from '../tenancy/tenant.js';
 import type { Reader } from './reader.js';
 import type { Binder } from './render.js';
 
@@ -19,41 +16,13 @@ export interface Moment {
   readonly ceiling: number;
 }
 
-/** A write takes its time at most this long before its transaction begins; clocks of several servers differ a little. */
-const SETTLE_MS = 2_000;
 const CEILING_MS = 5 * 60_000;
-/** A floor stays one: what begins later has later times. Looking for it costs a round trip. */
-const FLOOR_LIFE_MS = 1_000;
-
-const looks = new WeakMap<Tenant['keys'], { readonly at: number; readonly floor: number }>();
 
 /** What a moment that is taken from now on may rely on. To be asked for before the snapshot is. */
-export async function lookAround({ tenant }: Reader): Promise<Omit<Moment, 'snapshot'>> {
+export async function lookAround(reader: Reader): Promise<Omit<Moment, 'snapshot'>> {
   const ceiling = Date.now() + CEILING_MS;
-  const at = performance.now();
-  const known = looks.get(tenant.keys);
-  if (known && at - known.at < FLOOR_LIFE_MS) return { floor: known.floor, ceiling };
-  const [row] = await rawOf(tenant)
-    .pool.query<{ newest: string | null; age: number | null }>(LOOK)
-    .then(
-      ({ rows }) => rows,
-      (error) => {
-        throw faultOf(error);
-      },
-    );
-  const floor = Math.floor(Number(row?.newest ?? 0) - Math.max(0, row?.age ?? 0) - SETTLE_MS);
-  looks.set(tenant.keys, { at, floor });
-  return { floor, ceiling };
+  return { floor: await reader.settled(), ceiling };
 }
-
-/**
- * A write that is under way took its time when its transaction began, and none is newer than the newest that is seen by
- * more than it is younger. Transactions that only export are under way for long, and give no write a time.
- */
-const LOOK = `select (select max(lu) from resource) as newest,
-  (select extract(epoch from clock_timestamp() - min(xact_start))::float8 * 1000 from pg_stat_activity
-     where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null
-       and backend_type = 'client backend' and application_name <> 'cenote snapshot') as age`;
 
 /** The moment now. */
 export async function momentNow(reader: Reader): Promise<Moment> {

@@ -20,6 +20,8 @@ export interface Reader {
   openFormer(rows: readonly RowKey[]): Promise<(StoredResource | undefined)[]>;
   /** The texts that rows are sorted by; undefined where they are not stored beside the body. */
   sortLines(rows: readonly RowKey[]): Promise<(string | undefined)[]>;
+  /** As `Store.settled`. */
+  settled(): Promise<number>;
   /** Current resources by id, in the order asked; undefined where absent or deleted. */
   resolve(keys: readonly { type: string; id: string }[]): Promise<(StoredResource | undefined)[]>;
   /** @throws Fault `timeout` when the time for the whole search is used up; asked before each batch. */
@@ -62,6 +64,7 @@ export function poolReader(store: Store, tenant: Tenant, limitMs = Number.POSITI
       }
     },
     open: (rows) => (rows.length === 0 ? Promise.resolve([]) : store.readRows(tenant, rows)),
+    settled: () => store.settled(tenant),
     sortLines: (rows) => (rows.length === 0 ? Promise.resolve([]) : store.sortLines(tenant, rows)),
     async openFormer(rows) {
       if (rows.length === 0) return [];
@@ -86,6 +89,7 @@ export function transactionReader(tenant: Tenant, tx: StoreTransaction): Reader 
     open: (rows) => (rows.length === 0 ? Promise.resolve([]) : tx.readRows(rows)),
     openFormer: neverPaged,
     sortLines: neverPaged,
+    settled: neverPaged,
     resolve: async (keys) => {
       const found: (StoredResource | undefined)[] = [];
       for (const { type, id } of keys) found.push((await tx.read(type, id))?.resource);
@@ -103,6 +107,7 @@ export function snapshotReader(snapshot: Snapshot): Reader {
     open: (rows) => (rows.length === 0 ? Promise.resolve([]) : snapshot.readRows(rows)),
     openFormer: neverPaged,
     sortLines: neverPaged,
+    settled: neverPaged,
     resolve: (keys) => (keys.length === 0 ? Promise.resolve([]) : snapshot.readMany(keys)),
   };
 }

@@ -169,6 +169,8 @@ export interface Store {
   ): Promise<(StoredResource | undefined)[]>;
   /** Opens the bodies of rows that search found, in order. */
   readRows(tenant: Tenant, rows: readonly RowKey[]): Promise<StoredResource[]>;
+  /** Up to when all that was written is seen by whoever looks from now on: ms since the epoch. */
+  settled(tenant: Tenant): Promise<number>;
   /**
    * The texts that rows found by search are sorted by, as `textAt` reads them, in order; undefined where they are not
    * stored beside the body. Nobody is shown them.

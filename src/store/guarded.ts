@@ -117,6 +117,7 @@ export function guarded(inner: Store): Store {
       if (!seen) return inner.readRows(tenant, rows);
       return checkedRows(seen.visibility, seen.letter, await inner.readRows(seen.raw, rows));
     },
+    settled: (tenant) => inner.settled(rawOf(tenant)),
     // Of rows that a narrowed statement found; they are opened, and looked at, where they are given out.
     sortLines: (tenant, rows) => inner.sortLines(rawOf(tenant), rows),
     async history(tenant, type, id, options) {

@@ -14,6 +14,7 @@ import { history, readCurrent, readMany, readRows, readVersion } from './read.js
 import { fenceIndex, reindexParts } from './reindex.js';
 import { resealParts, resealRest, shutOldKeys } from './reseal-parts.js';
 import { scanMembers } from './scan.js';
+import { settledUpTo } from './settled.js';
 import { singleWrite } from './single-write.js';
 import { inTransaction } from './transaction.js';
 import { verifyTenant } from './verify.js';
@@ -96,6 +97,7 @@ export function createStore(settings: StoreSettings): Store {
     readVersion: (tenant, type, id, version) => asFault(readVersion(tenant, tenant.pool, type, id, version)),
     readMany: (tenant, keys) => asFault(readMany(tenant, tenant.pool, keys)),
     readRows: (tenant, rows) => asFault(readRows(tenant, tenant.pool, rows)),
+    settled: (tenant) => asFault(settledUpTo(tenant, clock)),
     sortLines: (tenant, rows) => asFault(readSortLines(tenant.keys, tenant.pool, rows)),
     history: (tenant, type, id, options) => asFault(history(tenant, tenant.pool, type, id, options)),
     replaceDerivedGroup: (tenant, documentId, resources, actor) =>
