@@ -73,6 +73,9 @@ export async function importBundle(
 /** Faults that are told of one transaction in pieces. */
 const MAX_ERRORS_OF_PIECES = 1_000;
 
+/** What reading one piece, or one statement that writes it, may take. */
+const PIECE_TIMEOUT = '10min';
+
 /**
  * A transaction whose entries come piece by piece: all in one transaction of the database, or nothing. After the first
  * entry that is refused the rest is only checked.
@@ -89,6 +92,9 @@ async function importPieces(
   const refused = new Error('refused');
   try {
     await deps.store.transact(tenant, options.actor, async (tx) => {
+      // Between two pieces the next is read and checked, which on a busy machine takes longer than a query may wait.
+      await tx.query(`set local idle_in_transaction_session_timeout = '${PIECE_TIMEOUT}'`, []);
+      await tx.query(`set local statement_timeout = '${PIECE_TIMEOUT}'`, []);
       counts = noCounts();
       errors = [];
       entries = 0;
