@@ -9,6 +9,8 @@ import { openSamplePage, type SamplePage } from './sample-page.js';
 
 const HEAVY_EVENTS = 32_000;
 const MAX_DRAWN_MS = 1_000;
+/** Measured at 250 to 500 ms on two cores at a load of 25; a second is what is promised on an idle machine. */
+const MAX_PAINTED_MS = 3_000;
 
 /** A picture alone, for what looks as the rest does. */
 const shot = (name: string) =>
@@ -76,6 +78,12 @@ describe.skipIf(!CHROMIUM)('timeline, notes and cohorts', () => {
     await place.open(`patient/${patient}`);
     await page.waitForSelector('.chart[data-events]');
     await page.waitForSelector('.events li');
+    const [painted, drawn] = await page.evaluate(() => [
+      performance.getEntriesByName('first-contentful-paint')[0]!.startTime,
+      performance.getEntriesByName('timeline-drawn').at(-1)!.startTime,
+    ]);
+    console.info(`first paint after ${painted!.toFixed(0)} ms, the timeline after ${drawn!.toFixed(0)} ms`);
+    expect(painted).toBeLessThan(MAX_PAINTED_MS);
     expect(await look('timeline')).toEqual([]);
     const from = () => page.locator('.tools input[type=date]').first().inputValue();
     const whole = await from();

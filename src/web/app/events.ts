@@ -40,7 +40,7 @@ export interface Density {
   readonly days: Readonly<Record<string, readonly (readonly [day: number, events: number])[]>>;
 }
 
-/** How often what was read so far is shown while more comes. */
+/** When what was read so far is shown while more comes; then after twice as long each time, as there is more to show. */
 const SHOW_MS = 400;
 
 /** A line of the answer. */
@@ -102,7 +102,8 @@ export async function readTimeline(
   show: { density(density: Density): void; events(events: Event[], complete: boolean): void },
 ): Promise<void> {
   const events: Event[] = [];
-  let shownAt = performance.now();
+  let showAt = performance.now() + SHOW_MS;
+  let wait = SHOW_MS;
   const asOf = options.asOf ? `?asOf=${encodeURIComponent(options.asOf)}` : '';
   const inOrder = () => [...events].sort(byTime);
   let complete = false;
@@ -115,9 +116,10 @@ export async function readTimeline(
         else if (line.complete !== undefined) complete = true;
         else events.push(eventOf(line));
       }
-      if (complete || performance.now() - shownAt < SHOW_MS) return;
+      if (complete || performance.now() < showAt) return;
       show.events(inOrder(), false);
-      shownAt = performance.now();
+      wait *= 2;
+      showAt = performance.now() + wait;
     },
   );
   if (!complete) throw new Error('The timeline broke off before its end. Try again.');

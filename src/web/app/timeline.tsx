@@ -12,6 +12,7 @@ import { ResultPicker } from './timeline/result-picker.js';
 import { seriesOf } from './timeline/results.js';
 import { counted } from './ui/format.js';
 
+const NONE: readonly Event[] = [];
 /** Up to so many events no bands are shown meanwhile: they are read at once, and what flashes by unsettles. */
 const FEW = 1_000;
 /** Charts of results that are drawn without being asked for. */
@@ -85,6 +86,8 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
     () => (density ? wholeOfDensity(density) : wholeWindow(events)),
     [density, density ? undefined : events],
   );
+  // Nothing of the single events is laid out while bands stand for them.
+  const drawn = density ? NONE : shown;
   const series = useMemo(() => (density ? [] : seriesOf(shown)), [density, density ? undefined : shown]);
   const names = picked ?? series.slice(0, CHARTS_AT_FIRST).map((s) => s.key);
   const charts = useMemo(() => series.filter((s) => names.includes(s.key)), [series, names.join('\n')]);
@@ -165,9 +168,9 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
       </p>
       {shown.length > 0 || density ? (
         <>
-          <Overview events={shown} density={density} whole={whole} window={window} onWindow={setSpan} />
+          <Overview events={drawn} density={density} whole={whole} window={window} onWindow={setSpan} />
           <Chart
-            events={shown}
+            events={drawn}
             density={density}
             charts={charts}
             window={window}
