@@ -225,6 +225,11 @@ function endsClause({ tokens, last }: Clauses, cue: Cue): boolean {
 
 /** The answer ends the sentence or is followed by a mark: `Diabetes: no, asthma: yes`. */
 function endsAnswer(clauses: Clauses, cue: Cue): boolean {
-  if (cue.last >= clauses.last) return true;
-  return !/^[\p{L}\d]/u.test(clauses.tokens[cue.last]!.norm);
+  const { tokens, last } = clauses;
+  if (cue.last >= last) return true;
+  const next = tokens[cue.last]!;
+  if (!/^[\p{L}\d]/u.test(next.norm)) return true;
+  // `Fever: neg  Rash: pos`: the next question follows at once.
+  const colon = tokens[cue.last + 1]?.norm === ':';
+  return colon && next.start > tokens[cue.last - 1]!.end;
 }
