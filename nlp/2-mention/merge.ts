@@ -3,7 +3,7 @@ import type { Candidate } from './candidate.js';
 import type { ContextJudge } from './context.js';
 import { partsOf } from './edges.js';
 import { NEUTRAL_TAIL } from './mention-words.js';
-import { SEEN_SCORE, trustOf } from './trust.js';
+import { asSeen, SEEN_SCORE, trustOf } from './trust.js';
 
 /** A tagged span displaces a lexicon phrase inside it of another type from this likelihood on. */
 const DISPLACING_SCORE = 0.6;
@@ -73,7 +73,7 @@ export function mergeCandidates(
 
 /** A span of which no fact is made. */
 function seen(span: Candidate): Candidate {
-  return { ...span, score: Math.min(span.score, SEEN_SCORE), because: `${span.because}, seen only` };
+  return { ...span, score: Math.min(span.score, SEEN_SCORE), because: asSeen(span.because) };
 }
 
 /** One candidate of a phrase and the span that agrees with it. Drug names keep the lexicon's boundaries. */

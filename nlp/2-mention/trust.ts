@@ -36,6 +36,17 @@ const VERTEBRA = /^(?:[clts]\d{1,2}|-|–|\/)$/;
 
 /** A span that is only seen may not become a fact: what the gate asks of every fact is more than this score. */
 export const SEEN_SCORE = 0.45;
+const SEEN = ', seen only';
+
+/** What is said of how such a mention was found. */
+export function asSeen(because: string): string {
+  return because + SEEN;
+}
+
+export function isSeenOnly(because: string | undefined): boolean {
+  return because?.endsWith(SEEN) === true;
+}
+
 /** Fewer tokens are shorthand rather than prose. */
 const PROSE_MIN_TOKENS = 8;
 

@@ -6,6 +6,7 @@ import {
   SYSTEMS,
 } from '../2-mention/lexicon.js';
 import { FLAG, type LexiconConcept } from '../2-mention/lexicon-file.js';
+import { isSeenOnly } from '../2-mention/trust.js';
 import type { AnnotatedText, Concept, Mention, MentionType, Token } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
 import { isPartOfLongerName, tagOfName } from './context.js';
@@ -112,7 +113,8 @@ export function createCoder(lexicon: Lexicon): Coder {
   return {
     code(input, mention) {
       const systems = SYSTEMS_OF[mention.type];
-      if (!systems) return { concepts: [] };
+      // No fact is made of what the tagger only saw, so its code need not be looked for.
+      if (!systems || isSeenOnly(mention.because?.mention)) return { concepts: [] };
       const first = tokenAt(input.tokens, mention.start);
       let last = first;
       while (last < input.tokens.length && input.tokens[last]!.end <= mention.end) last++;

@@ -120,5 +120,5 @@ describe('the kernel of the tagger', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 60_000);
+  }, 240_000);
 });
