@@ -33,14 +33,26 @@ const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' };
 /** The token endpoint (RFC 6749, 3.2). */
 export function tokenHandler(authorization: Authorization): OAuthHandler {
   return async (request) => {
-    const form = await formOf(request.http);
-    const type = need(form, 'grant_type');
+    const given = await formOf(request.http);
+    const type = need(given, 'grant_type');
     const grant = GRANTS[type as keyof typeof GRANTS];
     if (!Object.hasOwn(GRANTS, type))
       throw new OAuthFault('unsupported_grant_type', `Use one of ${Object.keys(GRANTS).join(', ')}.`);
+    const form = type === 'refresh_token' ? named(request, given) : given;
     const client = await clientOf(authorization, request, form);
     return { status: 200, json: await grant(authorization, request, form, client), headers: NO_STORE };
   };
+}
+
+/**
+ * A public app need not say who it is with a refresh token (RFC 6749, 6; SMART App Launch 2.2, "Refresh access token"): the
+ * token says it. An app that can prove itself still must.
+ */
+function named({ tenant, http }: OAuthRequest, form: Form): Form {
+  const says = ['client_id', 'client_assertion'].some((name) => form.has(name));
+  if (says || http.headers.authorization !== undefined) return form;
+  const { client } = openContent<RefreshContent>(tenant, 'refresh', need(form, 'refresh_token'));
+  return new Map([...form, ['client_id', client]]);
 }
 
 type Answer = NonNullable<OAuthAnswer['json']>;

@@ -262,6 +262,24 @@ describe('a refresh token', () => {
     await refresh(next.body.refresh_token).expect(200);
   });
 
+  it('says by itself which public app it is of, and of one that proves itself it does not suffice', async () => {
+    const { body } = await trade({ code: await code({ scope: 'patient/*.rs offline_access' }) });
+    const form = { grant_type: 'refresh_token', refresh_token: body.refresh_token };
+    const next = await exchange(form).expect(200);
+    expect(next.body).toMatchObject({ patient: 'p1', scope: 'patient/*.rs offline_access' });
+    const portal = await exchange({
+      grant_type: 'authorization_code',
+      redirect_uri: REDIRECT,
+      code_verifier: verifier,
+      code: await code({ client_id: 'portal', scope: 'patient/*.rs offline_access' }),
+    }).auth('portal', secret);
+    await exchange({ ...form, refresh_token: portal.body.refresh_token }).expect(401);
+    await exchange({ ...form, refresh_token: portal.body.refresh_token })
+      .auth('portal', secret)
+      .expect(200);
+    await exchange({ ...form, refresh_token: 'AAAA' }).expect(400);
+  });
+
   it('counts once: shown again, it ends all that came of it', async () => {
     const { body } = await trade({ code: await code({ scope: 'patient/*.rs offline_access' }) });
     const next = await refresh(body.refresh_token).expect(200);
