@@ -7,6 +7,7 @@ import { systemClock } from '../../src/core/clock.js';
 import { findSearchParameter } from '../../src/fhir/registry.js';
 import { typeNumber } from '../../src/fhir/resource-types.js';
 import { fold, term } from '../../src/indexing/index.js';
+import { createSearch, type Search } from '../../src/search/search.js';
 import type { Write } from '../../src/store/contract.js';
 import { createStore } from '../../src/store/index.js';
 import { openTenants } from '../../src/tenancy/catalog.js';
@@ -22,16 +23,17 @@ const BASE = 'http://localhost/fhir';
 const BATCH = 4_000;
 
 /**
- * `cenote bench leak [--patients N]`: what a dump of the index tables gives away at each level of index privacy. Made-up
+ * `cenote bench leak [--patients N] [--draws N]`: what a dump of the index tables gives away at each level of index privacy. Made-up
  * people with public frequencies of diagnoses, tests, ages and names; the attacker has the tables, knows how they are
  * made and which opaque terms belong to which parameter, and a second population of the same kind, but no key. For each
  * level the share of rows whose code, and of patients whose birth date, name and sex are guessed, beside what guessing
- * the commonest gives.
+ * the commonest gives; and what the level costs: milliseconds of some searches, the middle of five. Which values share a term is drawn with
+ * the key: `--draws` tries several tenants of level `bucketed`.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
-    options: { patients: { type: 'string', default: '4000' } },
+    options: { patients: { type: 'string', default: '3000' }, draws: { type: 'string', default: '1' } },
   });
   const victims = people(Number(values.patients), 1);
   const known = people(Number(values.patients), 2);
@@ -42,9 +44,13 @@ export async function run(args: readonly string[]): Promise<void> {
   const tenants = await openTenants({ server: server.address, keys, clock: systemClock });
   const store = createStore({ clock: systemClock, base: BASE });
   try {
-    for (const indexPrivacy of INDEX_PRIVACY_LEVELS) {
-      await tenants.create(indexPrivacy, { indexPrivacy });
-      const tenant = await tenants.open(indexPrivacy);
+    const draws = Array.from({ length: Number(values.draws) }, (_, i) => i);
+    for (const [indexPrivacy, draw] of INDEX_PRIVACY_LEVELS.flatMap((level) =>
+      draws.filter((i) => i === 0 || level === 'bucketed').map((i) => [level, i] as const),
+    )) {
+      const name = `${indexPrivacy}-${draw}`;
+      await tenants.create(name, { indexPrivacy });
+      const tenant = await tenants.open(name);
       const writes = victims.flatMap((person) =>
         resourcesOf(person).map(
           (resource): Write => ({ op: 'update', type: resource.resourceType, id: resource.id!, resource }),
@@ -52,13 +58,58 @@ export async function run(args: readonly string[]): Promise<void> {
       );
       for (let i = 0; i < writes.length; i += BATCH)
         await store.commit(tenant, writes.slice(i, i + BATCH), { id: 'bench', kind: 'job' });
+      await tenant.pool.query('analyze');
       await attack(indexPrivacy, tenant, victims, known);
+      if (draw === 0) await costs(indexPrivacy, tenant, createSearch({ store, clock: systemClock }), victims);
     }
   } finally {
     await tenants.close();
     await server.close();
     await removeEmbedded(dataDir);
     rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+const ROUNDS = 5;
+
+/** What searches cost at the level. */
+async function costs(
+  level: IndexPrivacy,
+  tenant: Tenant,
+  search: Search,
+  victims: readonly Person[],
+): Promise<void> {
+  const [one] = victims;
+  const asked: readonly (readonly [name: string, type: string, query: string])[] = [
+    ['by id', 'Patient', `_id=${one!.id}`],
+    ['diagnoses of a patient', 'Condition', `patient=${one!.id}`],
+    ['one diagnosis of a patient', 'Condition', `patient=${one!.id}&code=I10`],
+    ['a page of a diagnosis', 'Condition', 'code=E11.9&_count=20'],
+    ['number of a diagnosis', 'Condition', 'code=E11.9&_summary=count'],
+    ['a page of a name', 'Patient', `family=${one!.family}&_count=20`],
+    ['born on a day', 'Patient', `birthdate=${one!.birthDate}`],
+    ['a page of tests by date', 'Observation', 'code=4548-4&_sort=-date&_count=20'],
+    ['who had a test', 'Patient', '_has:Observation:patient:code=4548-4&_count=20'],
+  ];
+  for (const [name, type, query] of asked) {
+    const times: number[] = [];
+    let found = 0;
+    for (let i = 0; i < ROUNDS; i++) {
+      const from = performance.now();
+      const page = await search.search(tenant, {
+        type,
+        params: [...new URLSearchParams(query)],
+        strict: true,
+        base: `${BASE}/${tenant.record.name}`,
+      });
+      times.push(performance.now() - from);
+      found = page.total ?? page.entries.length;
+    }
+    times.sort((a, b) => a - b);
+    const ms = Number(times[Math.floor(ROUNDS / 2)]!.toPrecision(3));
+    process.stdout.write(
+      `${JSON.stringify({ bench: 'leak', level, figure: name, value: ms, unit: 'ms', data: `${found} found` })}\n`,
+    );
   }
 }
 
