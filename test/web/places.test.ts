@@ -194,6 +194,8 @@ describe.skipIf(!CHROMIUM)('the page', () => {
       await page.waitForSelector('h1:has-text("Margaret Holloway")');
       expect(await page.evaluate(() => document.activeElement?.id)).toBe('main');
       await page.waitForSelector('.essentials li');
+      // Each part is asked for by itself.
+      await page.locator('.essentials [aria-busy=true]').first().waitFor({ state: 'detached' });
       expect(await page.locator('.essentials').textContent()).toMatch(
         /Allergies.*Sulfa.*diabetes.*medication/is,
       );

@@ -10,7 +10,7 @@ import { EventList } from './timeline/list.js';
 import { Overview } from './timeline/overview.js';
 import { ResultPicker } from './timeline/result-picker.js';
 import { seriesOf } from './timeline/results.js';
-import { counted } from './ui/format.js';
+import { counted, countText } from './ui/format.js';
 
 const NONE: readonly Event[] = [];
 /** Up to so many events no bands are shown meanwhile: they are read at once, and what flashes by unsettles. */
@@ -161,8 +161,9 @@ export function Timeline({ patient }: { patient: string }): JSX.Element {
         </p>
       )}
       <p class="quiet" role="status">
-        {count(density?.events ?? shown.length)}
-        {shown.length < events.length && ` of ${count(events.length)}`}
+        {shown.length < events.length && !density
+          ? `${countText(shown.length)} of ${count(events.length)}`
+          : count(density?.events ?? shown.length)}
         {state === 'loading' && (density ? `, ${events.length.toLocaleString('en-US')} read…` : ', loading…')}
         {asOf && state === 'done' && `; ${known.current - events.length} more are known now`}
       </p>

@@ -57,7 +57,9 @@ export function Keys({ tenant }: { readonly tenant: Tenant }): JSX.Element {
       </header>
       {job && (
         <p class="notice" role="status">
-          The records are being sealed anew: <a href={`#/jobs/${encodeURIComponent(job)}`}>the job</a>.
+          <span>
+            The records are being sealed anew: <a href={`#/jobs/${encodeURIComponent(job)}`}>see the job</a>.
+          </span>
         </p>
       )}
       <Show of={found}>

@@ -44,7 +44,9 @@ export function App({
   const main = useRef<HTMLElement>(null);
 
   useEffect(() => {
-    const needed = (event: Event) => setSigning((event as CustomEvent<string>).detail);
+    // Who has not tried to sign in yet needs no reason.
+    const needed = (event: Event) =>
+      setSigning(loadSession().token ? (event as CustomEvent<string>).detail : '');
     addEventListener(SIGN_IN_NEEDED, needed);
     return () => removeEventListener(SIGN_IN_NEEDED, needed);
   }, []);
