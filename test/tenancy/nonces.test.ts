@@ -58,7 +58,7 @@ it(`${PIECES} pieces have ${PIECES} salts, nonces and keys, evenly spread`, () =
   const drawn = Math.min(PIECES, DRAWN);
   for (const [bit, n] of ones.entries())
     expect(Math.abs(n - drawn / 2), `bit ${bit}`).toBeLessThan(6 * Math.sqrt(drawn / 4));
-});
+}, 1_200_000);
 
 it('the key of a piece is made of its salt: it opens under that of its own and of no other', () => {
   const master = randomBytes(32);
