@@ -5,6 +5,8 @@ import { watchLoop } from './loop-delay.js';
 
 const config = readConfig({ port: 0 });
 const system = await openSystem(config);
+// Unpacking the reader's weights, once at the first note, is no attack's doing (SECURITY.md tells of it).
+await system.annotation();
 const worker = await system.work();
 const serving = await system.serve({
   version: '0.0.0',
