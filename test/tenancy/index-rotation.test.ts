@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { IndexPrivacy } from '../../src/core/blind.js';
+import { systemClock } from '../../src/core/clock.js';
 import type { Resource } from '../../src/core/resource.js';
 import type { Rooms } from '../../src/system.js';
 import { wireRooms } from '../../src/system.js';
@@ -13,6 +14,7 @@ const actor = { id: 'test', kind: 'job' as const };
 const LEVELS: readonly IndexPrivacy[] = ['exact', 'bucketed'];
 const PATIENTS = 12;
 
+/** Of keys and of the job that waits for them; what is written has the time of the machine. */
 let leap = 0;
 const clock = { now: () => Date.now() + leap };
 let system: TestSystem;
@@ -24,16 +26,17 @@ let there: Rooms;
 beforeAll(async () => {
   system = await testSystem({ tenants: [], clock });
   for (const indexPrivacy of LEVELS) await system.tenants.create(indexPrivacy, { indexPrivacy });
-  here = await system.rooms();
+  here = wireRooms({ clock: systemClock, tenants: system.tenants, baseUrl: TEST_BASE_URL });
   other = await openTenants({
     server: system.server,
     keys: openKeyFiles(`${system.dir}/keys`),
     clock,
   });
-  there = wireRooms({ clock, tenants: other, baseUrl: TEST_BASE_URL });
+  there = wireRooms({ clock: systemClock, tenants: other, baseUrl: TEST_BASE_URL });
 });
 
 afterAll(async () => {
+  await here.closeRooms();
   await there.closeRooms();
   await other.close();
   await system.close();
@@ -82,7 +85,9 @@ const QUESTIONS: readonly (readonly [type: string, query: string])[] = [
 ];
 
 async function ask(rooms: Rooms, level: string, at: number): Promise<void> {
-  const [type, query] = QUESTIONS[at % QUESTIONS.length]!;
+  const [type, asked] = QUESTIONS[at % QUESTIONS.length]!;
+  // Only the exact index is asked in its order: orders that are made of bodies have tests of their own.
+  const query = level === 'exact' ? asked : asked.replace('&_sort=date', '');
   const tenant = await rooms.tenants.open(level);
   const page = await rooms.search.search(tenant, {
     type,
@@ -147,9 +152,9 @@ describe.each(LEVELS)('a new index key of a tenant of level %s', (level) => {
         },
       };
       const job = await here.jobs.claim(tenant, id);
-      const half = await runRotateIndex({ ...here, store: stopping }, tenant, job, stop.signal);
+      const half = await runRotateIndex({ ...here, clock, store: stopping }, tenant, job, stop.signal);
       expect(half.partsDone).toBe(10 * 512);
-      const done = await runRotateIndex(here, tenant, await here.jobs.claim(tenant, id));
+      const done = await runRotateIndex({ ...here, clock }, tenant, await here.jobs.claim(tenant, id));
       expect(done.partsDone).toBe(2 * 16_384);
     } finally {
       over = true;
@@ -190,7 +195,7 @@ describe.each(LEVELS)('a new index key of a tenant of level %s', (level) => {
     const leaping = setInterval(() => {
       leap += KEY_NOTICE_MS;
     }, 300);
-    await runRotateIndex(here, tenant, job).finally(() => clearInterval(leaping));
+    await runRotateIndex({ ...here, clock }, tenant, job).finally(() => clearInterval(leaping));
     expect((await here.store.verify(tenant)).differences).toEqual({});
     await ask(there, level, 0);
   }, 120_000);
