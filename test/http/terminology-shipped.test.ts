@@ -2,9 +2,9 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeConceptNames, encodeLexicon } from '../../nlp/2-mention/lexicon-file.js';
 import { codeSystemOfR4 } from '../../src/fhir/code-systems.js';
+import { conceptsOf } from '../../src/fhir/concepts.js';
 import { requiredCodes } from '../../src/fhir/required-codes.js';
 import { readTable } from '../../src/fhir/tables.js';
-import { conceptsOf } from '../../src/fhir/concepts.js';
 import { BASE, type Served, serve } from './served.js';
 
 /** Terminology operations over the code systems that are here without anyone having stored them. */

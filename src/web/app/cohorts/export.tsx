@@ -84,22 +84,20 @@ export function ExportPanel({ group }: { group: Resource }): JSX.Element {
         </label>
       </div>
       {format !== 'fhir' && (
-        <>
-          <ul class="tables">
-            {VIEWS.map(([id, name]) => (
-              <li key={id}>
-                <TableField
-                  id={id}
-                  name={name}
-                  wanted={tables.includes(id)}
-                  dropped={dropped.get(id) ?? new Set()}
-                  onWanted={(wanted) => setTables(wanted ? [...tables, id] : tables.filter((t) => t !== id))}
-                  onDropped={(columns) => setDropped(new Map(dropped).set(id, columns))}
-                />
-              </li>
-            ))}
-          </ul>
-        </>
+        <ul class="tables">
+          {VIEWS.map(([id, name]) => (
+            <li key={id}>
+              <TableField
+                id={id}
+                name={name}
+                wanted={tables.includes(id)}
+                dropped={dropped.get(id) ?? new Set()}
+                onWanted={(wanted) => setTables(wanted ? [...tables, id] : tables.filter((t) => t !== id))}
+                onDropped={(columns) => setDropped(new Map(dropped).set(id, columns))}
+              />
+            </li>
+          ))}
+        </ul>
       )}
       <p class="group">
         <button type="submit" disabled={progress !== undefined || (format !== 'fhir' && tables.length === 0)}>
