@@ -82,11 +82,18 @@ export async function gatedWrite(db: Queryable, rows: RowSet, gate: Gate): Promi
       `select from locator l, fence where l.rtype = ${rtype}::smallint and l.rid = ${rid}::bigint and l.part = ${part}::int
        for update of l`,
     );
+    // The deletions see what was there when the statement began, so nobody may have rewritten the index rows of this very
+    // version while it waited (`reindex.ts` does): then the gate is closed too, and the write is tried again.
+    statement.step(
+      'seen',
+      `select r.xmin from resource r where r.part = ${part}::int and r.rtype = ${rtype}::smallint and r.rid = ${rid}::bigint`,
+    );
     const changed = names.filter((name) => !['part', 'rtype', 'rid'].includes(name));
     statement.step(
       'gate',
-      `update resource r set ${changed.map((name) => `${name} = ${pick(name)}`).join(', ')} from ${source}, held
+      `update resource r set ${changed.map((name) => `${name} = ${pick(name)}`).join(', ')} from ${source}, held, seen
        where r.part = u.part and r.rtype = u.rtype and r.rid = u.rid and r.ver = ${statement.value(gate.version)}
+         and r.xmin = seen.xmin
        returning r.rid`,
     );
     addDeletes(statement, rows);

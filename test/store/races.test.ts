@@ -125,3 +125,33 @@ test('a writer that waits longer than the lock limit tries again and succeeds', 
   clearTimeout(release);
   expect(result!.version).toBe(2);
 });
+
+test('an update that waited while the index rows of its version were made anew leaves none of them behind', async () => {
+  await store.commit(tenant, [create(patient('rows'))], actor);
+  const job = await tenant.pool.connect();
+  try {
+    // What a reindex does within one transaction: the lock of every writer, new rows, the row of the resource itself.
+    await job.query('begin');
+    const { rid } = tenant.keys;
+    const key = [rid('Patient', 'rows')];
+    await job.query('select from locator where rid = $1 for update', key);
+    const { rows } = await job.query<{ part: number; rtype: number }>(
+      'select part, rtype from resource where rid = $1',
+      key,
+    );
+    const [{ part, rtype }] = rows as [{ part: number; rtype: number }];
+    await job.query('insert into idx_date (part, rtype, rid, param, lo, hi) values ($1, $2, $3, 1, 2, 3)', [
+      part,
+      rtype,
+      ...key,
+    ]);
+    await job.query('update resource set terms = terms where rid = $1', key);
+    const waiting = store.commit(tenant, [update(patient('rows', { birthDate: '1955-05-05' }))], actor);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await job.query('commit');
+    expect((await waiting)[0]).toMatchObject({ version: 2 });
+  } finally {
+    job.release();
+  }
+  expect((await store.verify(tenant)).differences).toEqual({});
+});
