@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Fault, isFault } from '../core/fault.js';
-import { HEARTBEAT_MS, type Job } from '../jobs/job.js';
+import { Fault } from '../core/fault.js';
+import type { Job } from '../jobs/job.js';
 import type { Jobs } from '../jobs/jobs.js';
 import type { Store } from '../store/contract.js';
 import type { Rotation } from '../tenancy/key-rotation.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { resealLedger } from './import-ledger.js';
+import { keptJob } from './kept-job.js';
 
 /** All parts (0 to 16383), and how many are sealed anew between two looks at the job. */
 const PARTS = 16_384;
@@ -79,63 +80,47 @@ export async function runReseal(
     patient: 0,
     keysDestroyed: 0,
   };
-  let lost: unknown;
-  const beat = setInterval(() => {
-    jobs.beat(job, progress).catch((error) => {
-      lost = error;
-    });
-  }, HEARTBEAT_MS);
-  /** @returns whether the job is to be given back */
-  const stopped = (): boolean => {
-    if (lost) throw lost;
-    return signal?.aborted ?? false;
-  };
-  try {
-    const { notBefore } = await jobs.params<ResealParams>(tenant, job.id);
-    while (clock.now() < notBefore && !stopped()) await sleep(WAIT_MS);
-    await keys.reload();
-    const versions = { body: keys.currentVersion, patient: keys.wrapVersion };
-    const before = job.progress as Partial<ResealProgress>;
-    if (before.body === versions.body && before.patient === versions.patient)
-      progress = { ...progress, ...before } as ResealProgress;
-    progress = { ...progress, ...versions };
-    for (let round = 1; ; round++) {
-      while (progress.partsDone < PARTS) {
-        if (stopped()) {
-          await jobs.release(job, progress);
-          return progress;
+  return keptJob(
+    jobs,
+    tenant,
+    job,
+    signal,
+    () => progress,
+    async (stopped) => {
+      const { notBefore } = await jobs.params<ResealParams>(tenant, job.id);
+      while (clock.now() < notBefore && !stopped()) await sleep(WAIT_MS);
+      await keys.reload();
+      const versions = { body: keys.currentVersion, patient: keys.wrapVersion };
+      const before = job.progress as Partial<ResealProgress>;
+      if (before.body === versions.body && before.patient === versions.patient)
+        progress = { ...progress, ...before } as ResealProgress;
+      progress = { ...progress, ...versions };
+      for (let round = 1; ; round++) {
+        while (progress.partsDone < PARTS) {
+          if (stopped()) return false;
+          const from = progress.partsDone;
+          const to = Math.min(from + PARTS_PER_STEP, PARTS) - 1;
+          const { resealed, rewrapped } = await store.reseal(tenant, { from, to });
+          progress = {
+            ...progress,
+            partsDone: to + 1,
+            resealed: progress.resealed + resealed,
+            rewrapped: progress.rewrapped + rewrapped,
+          };
         }
-        const from = progress.partsDone;
-        const to = Math.min(from + PARTS_PER_STEP, PARTS) - 1;
-        const { resealed, rewrapped } = await store.reseal(tenant, { from, to });
-        progress = {
-          ...progress,
-          partsDone: to + 1,
-          resealed: progress.resealed + resealed,
-          rewrapped: progress.rewrapped + rewrapped,
-        };
+        const rest = (await resealLedger(tenant)) + (await jobs.reseal(tenant));
+        const least = await store.endReseal(tenant);
+        if (least && least.body === versions.body && least.patient === versions.patient) {
+          const keysDestroyed = await deps.tenants.dropOldKeys(tenant.record.name, least);
+          progress = { ...progress, resealed: progress.resealed + rest, keysDestroyed };
+          return true;
+        }
+        if (round === MAX_ROUNDS)
+          throw new Fault('conflict', 'Something is still sealed under an older key; no key was destroyed.', {
+            remedy: 'Resume the job.',
+          });
+        progress = { ...progress, partsDone: 0 };
       }
-      const rest = (await resealLedger(tenant)) + (await jobs.reseal(tenant));
-      const least = await store.endReseal(tenant);
-      if (least && least.body === versions.body && least.patient === versions.patient) {
-        const keysDestroyed = await deps.tenants.dropOldKeys(tenant.record.name, least);
-        progress = { ...progress, resealed: progress.resealed + rest, keysDestroyed };
-        break;
-      }
-      if (round === MAX_ROUNDS)
-        throw new Fault('conflict', 'Something is still sealed under an older key; no key was destroyed.', {
-          remedy: 'Resume the job.',
-        });
-      progress = { ...progress, partsDone: 0 };
-    }
-    await jobs.finish(tenant, job, 'done', progress);
-    return progress;
-  } catch (error) {
-    if (lost !== undefined) throw lost;
-    const text = isFault(error) ? `${error.category}: ${error.message}` : 'internal';
-    await jobs.finish(tenant, job, 'failed', progress, undefined, text).catch(() => undefined);
-    throw error;
-  } finally {
-    clearInterval(beat);
-  }
+    },
+  );
 }

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Fault, isFault } from '../core/fault.js';
+import { Fault } from '../core/fault.js';
 import { RESOURCE_TYPES } from '../fhir/resource-types.js';
-import { HEARTBEAT_MS, type Job } from '../jobs/job.js';
+import type { Job } from '../jobs/job.js';
 import type { Jobs } from '../jobs/jobs.js';
 import type { Store } from '../store/contract.js';
 import type { IndexKeyStep } from '../tenancy/key-rotation.js';
 import { KEY_NOTICE_MS } from '../tenancy/key-rows.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import { keptJob } from './kept-job.js';
 
 /** All parts (0 to 16383), and how many are rewritten between two looks at the job. */
 const PARTS = 16_384;
@@ -67,19 +68,9 @@ export async function runRotateIndex(
     phase: -1,
     ...before,
   } as RotateIndexProgress;
-  let lost: unknown;
-  const beat = setInterval(() => {
-    jobs.beat(job, progress).catch((error) => {
-      lost = error;
-    });
-  }, HEARTBEAT_MS);
-  const stopped = (): boolean => {
-    if (lost) throw lost;
-    return signal?.aborted ?? false;
-  };
 
   /** @returns whether the end was reached */
-  async function rewriteAll(phase: number, offset: number): Promise<boolean> {
+  async function rewriteAll(phase: number, offset: number, stopped: () => boolean): Promise<boolean> {
     await tenant.keys.reload();
     await store.fenceIndex(tenant, phase);
     if (progress.phase !== phase) progress = { ...progress, phase, partsDone: offset };
@@ -98,37 +89,33 @@ export async function runRotateIndex(
     return true;
   }
 
-  try {
-    let step = await tenants.indexKeyStep(name);
-    let whole = true;
-    if (step.at === 'writing') {
-      whole = await rewriteAll(step.phase, 0);
-      if (whole) step = await tenants.advanceIndexKey(name, step);
-    }
-    if (whole && step.at === 'searching') {
-      await tenant.keys.reload();
-      // Every process has asked for the keys anew by then, and what it searched for before has ended.
-      while (clock.now() < step.since + KEY_NOTICE_MS && !stopped()) await sleep(WAIT_MS);
-      whole = !stopped();
-      if (whole) step = await tenants.advanceIndexKey(name, step);
-    }
-    if (whole && step.at === 'none' && step.phase > 0) whole = await rewriteAll(step.phase, PARTS);
-    if (!whole) {
-      await jobs.release(job, progress);
-      return progress;
-    }
-    if (step.at !== 'none')
-      throw new Fault('conflict', 'The index key was changed by another job meanwhile.', {
-        remedy: 'Resume the job.',
-      });
-    await jobs.finish(tenant, job, 'done', progress);
-    return progress;
-  } catch (error) {
-    if (lost !== undefined) throw lost;
-    const text = isFault(error) ? `${error.category}: ${error.message}` : 'internal';
-    await jobs.finish(tenant, job, 'failed', progress, undefined, text).catch(() => undefined);
-    throw error;
-  } finally {
-    clearInterval(beat);
-  }
+  return keptJob(
+    jobs,
+    tenant,
+    job,
+    signal,
+    () => progress,
+    async (stopped) => {
+      let step = await tenants.indexKeyStep(name);
+      let whole = true;
+      if (step.at === 'writing') {
+        whole = await rewriteAll(step.phase, 0, stopped);
+        if (whole) step = await tenants.advanceIndexKey(name, step);
+      }
+      if (whole && step.at === 'searching') {
+        await tenant.keys.reload();
+        // Every process has asked for the keys anew by then, and what it searched for before has ended.
+        while (clock.now() < step.since + KEY_NOTICE_MS && !stopped()) await sleep(WAIT_MS);
+        whole = !stopped();
+        if (whole) step = await tenants.advanceIndexKey(name, step);
+      }
+      if (whole && step.at === 'none' && step.phase > 0) whole = await rewriteAll(step.phase, PARTS, stopped);
+      if (!whole) return false;
+      if (step.at !== 'none')
+        throw new Fault('conflict', 'The index key was changed by another job meanwhile.', {
+          remedy: 'Resume the job.',
+        });
+      return true;
+    },
+  );
 }
