@@ -1,36 +1,21 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { systemClock } from '../../src/core/clock.js';
-import { type Catalog, openTenants } from '../../src/tenancy/catalog.js';
-import { asAdmin } from '../../src/tenancy/database.js';
-import { openKeyFiles } from '../../src/tenancy/key-file.js';
-import type { EmbeddedServer, ServerAddress } from '../../src/tenancy/postgres/embedded.js';
+import type { Catalog } from '../../src/tenancy/catalog.js';
 import { actor, create, testStore } from '../store/support.js';
-import { testServer } from '../support/system.js';
 import { cenote } from './command-line.js';
+import { type OwnServer, ownServer } from './own-server.js';
 
 /** `cenote view` and `cenote features`, as a user runs them. */
-let server: EmbeddedServer;
-let address: ServerAddress;
+let own: OwnServer;
 let tenants: Catalog;
 let env: Record<string, string>;
 const dir = mkdtempSync(join(tmpdir(), 'cenote-view-'));
 
 beforeAll(async () => {
-  server = await testServer();
-  const database = `view_${randomBytes(5).toString('hex')}`;
-  await asAdmin(server.address, (c) => c.query(`create database ${database} template template0`));
-  const { user, password, port } = server.address;
-  env = {
-    DATABASE_URL: `postgres://${user}:${password}@127.0.0.1:${port}/${database}`,
-    CENOTE_DATA_DIR: dir,
-  };
-  address = { ...server.address, database };
-  tenants = await openTenants({ server: address, keys: openKeyFiles(join(dir, 'keys')), clock: systemClock });
-  await tenants.create('real');
+  own = await ownServer('view', dir);
+  ({ tenants, env } = own);
   const records = [
     { resourceType: 'Patient', id: 'p', gender: 'female' },
     {
@@ -43,13 +28,7 @@ beforeAll(async () => {
   ];
   await testStore().store.commit(await tenants.open('real'), records.map(create), actor);
 });
-afterAll(async () => {
-  await tenants.removeAll();
-  await tenants.close();
-  await asAdmin(server.address, (c) => c.query(`drop database ${address.database} (force)`));
-  await server.release();
-  rmSync(dir, { recursive: true, force: true });
-});
+afterAll(() => own.close());
 
 const run = (...args: string[]) => cenote([...args, '--tenant', 'real'], env);
 
