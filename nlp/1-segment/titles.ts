@@ -2,8 +2,11 @@ import type { SectionKind } from '../model.js';
 import { readRules } from '../rules/load.js';
 import { normalizeWord } from './characters.js';
 
-/** What a section says about its facts when the words say nothing: `past` for resolved problems. */
-export type SectionDefault = 'past' | 'planned' | 'possible' | 'stopped';
+/**
+ * What a section says about its facts when the words say nothing: `past` for resolved problems, `hypothetical` for the
+ * criteria of a trial.
+ */
+export type SectionDefault = 'past' | 'planned' | 'possible' | 'stopped' | 'hypothetical';
 
 export interface TitleRow {
   readonly kind: SectionKind;

@@ -51,6 +51,7 @@ export function readClauses(tokens: readonly Token[], first: number, last: numbe
     else if ((text === '-' || text === '–' || text === '—') && isSpacedDash(tokens, i))
       starts[i + 1 - first] = 1;
     else if (i > first && SUBJECTS.has(text) && startsSubject(tokens, i, first, last)) starts[i - first] = 1;
+    else if (i > first && tokens[i - 1]!.norm === ',' && isStatement(tokens, i, last)) starts[i - first] = 1;
   }
   return { tokens, first, last, cues, cueAt, starts };
 }
@@ -84,6 +85,30 @@ function startsSubject(tokens: readonly Token[], i: number, first: number, last:
   return true;
 }
 
+const SUBJECT_MAX_TOKENS = 3;
+
+/** `…, MRI confirmed a fracture`: a few words and a verb behind a comma are a statement of their own. */
+function isStatement(tokens: readonly Token[], i: number, last: number): boolean {
+  for (let k = i; k < Math.min(last, i + SUBJECT_MAX_TOKENS + 1); k++) {
+    const { norm } = tokens[k]!;
+    if (k > i && TELLING.has(norm)) return true;
+    if (!/^\p{L}/u.test(norm) || LINKING.has(norm)) return false;
+  }
+  return false;
+}
+
+const TELLING = new Set(
+  'is are was were has have had shows showed reveals revealed demonstrates demonstrated confirms confirmed remains remained'.split(
+    ' ',
+  ),
+);
+/** What goes on with a list or a clause: no subject begins with it or runs through it. */
+const LINKING = new Set(
+  'and or nor but no not without with who which that if when of in for to as than denies reports none both all'.split(
+    ' ',
+  ),
+);
+
 export const VERBS = new Set(
   'is are was were has have had shows showed reveals revealed demonstrates demonstrated found noted develops developed presents presented reports reported complains complained denies denied underwent started continued received takes took states stated remains remained appears appeared suggests suggested improved worsened resolved confirmed'.split(
     ' ',
@@ -93,7 +118,7 @@ export const VERBS = new Set(
 /** After a pronoun these too make a statement. */
 const FINITE = new Set([
   ...VERBS,
-  ...'gets get got feels felt will would can could does did began went came goes uses used needs wants notes noticed'.split(
+  ...'gets get got feels felt will would can could does did began went came goes uses used needs wants notes noticed prefers preferred continues tolerates drinks smokes lives works'.split(
     ' ',
   ),
 ]);
@@ -125,15 +150,35 @@ export function forwardEnd(clauses: Clauses, cue: Cue, row: CueRow): number {
     const mark = tokens[at]!.norm;
     if (mark === '(') depth++;
     else if (mark === ')' && --depth < 0) return at;
-    if (starts[at - first] && at > opened && !introduces(clauses, cue, row, at)) return at;
+    if (starts[at - first] && at > opened && !introduces(clauses, cue, row, at)) {
+      // `As a child, she had gout`: what opens the sentence speaks of its statement.
+      if (
+        cue.first !== first ||
+        row.effect === 'negated' ||
+        at !== opened + 1 ||
+        tokens[opened]!.norm !== ','
+      )
+        return at;
+    }
     const other = cueAt[at - first]!;
     if (other < 0) continue;
     const next = cues[other]!;
     if (next.first !== at) continue;
     if (hasStop(next)) {
+      // `If the biopsy shows cancer`: the verb belongs to the condition.
+      if (row.effect === 'conditional' && IF.test(cue.text) && !OTHERWISE.test(next.text)) {
+        at = next.last - 1;
+        continue;
+      }
       // `no reported fever` is one phrase; `negative except for asthma` is not.
       if ((at > opened && at > cue.last) || TURNS.test(next.text)) return at;
-    } else if (row.effect === 'negated' && at > cue.last && opensStatement(tokens, next)) return at;
+    } else if (
+      row.effect === 'negated' &&
+      at > cue.last &&
+      // `no seizures since levetiracetam was started`
+      (opensStatement(tokens, next) || (AFTERWARDS.has(next.text) && tokens[at - 1]!.norm !== 'the'))
+    )
+      return at;
     at = next.last - 1;
   }
   return limit;
@@ -163,6 +208,10 @@ function introduces({ tokens }: Clauses, cue: Cue, row: CueRow, at: number): boo
     if (tokens[i]!.norm === 'following' || tokens[i]!.norm === 'these') return true;
   return false;
 }
+
+const AFTERWARDS = new Set(['since', 'after', 'following']);
+const IF = /^(?:if|unless|should|when|whenever|in case|in the event)\b/;
+const OTHERWISE = /^(?:but|except|however|although|though|otherwise|instead|so|therefore|thus|hence)\b/;
 
 const TURNS = /^(?:but|except|with the exception|other than|aside|apart|however|although|though|besides)/;
 
@@ -220,7 +269,8 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
 
 function endsClause({ tokens, last }: Clauses, cue: Cue): boolean {
   const after = tokens[cue.last]?.norm;
-  return cue.last >= last || after === '.' || after === ';' || after === ')';
+  // `pneumonia, which has resolved, and …`: commas before and behind.
+  return cue.last >= last || after === '.' || after === ';' || after === ')' || after === ',';
 }
 
 /** The answer ends the sentence or is followed by a mark: `Diabetes: no, asthma: yes`. */

@@ -17,7 +17,10 @@ export type Effect =
   /** The end of the scopes before it (`but`). */
   | 'stop';
 
-/** One row of `rules/cues.json`: phrases of one effect, tried in the example at `%`; its mention stands in braces. */
+/**
+ * One row of `rules/cues.json`: phrases of one effect, tried in the example at `%`; its mention stands in braces.
+ * A phrase may hold choices, of which the empty one is allowed: `{has|had|} resolved` (see `spelledOut`).
+ */
 export interface CueRow {
   readonly effect: Effect;
   readonly scope: 'after' | 'before';
@@ -58,7 +61,7 @@ const COPULAS = new Set(['is', 'was', 'are', 'were']);
 const root: Node = { next: new Map() };
 const phrases: string[][] = [];
 for (const row of readRules<CueRow[]>('cues.json')) {
-  for (const cue of row.cues) {
+  for (const cue of row.cues.flatMap(spelledOut)) {
     const words = phraseWords(cue);
     plant(words, row);
     if (row.scope !== 'before' || !AUXILIARIES.has(words[0]!)) continue;
@@ -74,6 +77,14 @@ for (const row of readRules<CueRow[]>('cues.json')) {
       plant(['which', ...form], row);
     }
   }
+}
+
+/** Every phrase that a phrase with choices stands for: `{has|} {gone|healed}` stands for four. */
+export function spelledOut(phrase: string): string[] {
+  const choice = /\{([^{}]*)\}/.exec(phrase);
+  if (!choice) return [phrase.trim().replace(/ {2,}/g, ' ')];
+  const [before, after] = [phrase.slice(0, choice.index), phrase.slice(choice.index + choice[0].length)];
+  return choice[1]!.split('|').flatMap((word) => spelledOut(before + word + after));
 }
 
 function plant(words: string[], row: CueRow): void {
@@ -134,6 +145,20 @@ for (const words of phrases) {
   );
 }
 
+const asides = readRules<{ words: string[]; endingButNot: string[] }>('asides.json');
+const asideWords = new Set(asides.words);
+const noAsides = new Set(asides.endingButNot);
+
+/**
+ * Words that may stand within a cue and change nothing: `has since resolved`, `was clinically excluded`. Right after
+ * `not` an adverb does: `not formally excluded`, `has not been fully treated`.
+ */
+function isAside(norm: string, before: string): boolean {
+  if (asideWords.has(norm)) return true;
+  if (norm.length <= 4 || !norm.endsWith('ly') || noAsides.has(norm)) return false;
+  return before !== 'not' && before !== "n't" && before !== 'been';
+}
+
 function nodeOf(words: readonly string[]): Node | undefined {
   let node: Node | undefined = root;
   for (const word of words) node = node?.next.get(word);
@@ -181,20 +206,23 @@ function longestAt(
   at: number,
   last: number,
 ): { rows: CueRow[]; end: number } | undefined {
-  let node: Node | undefined = root.next.get(tokens[at]!.norm);
-  let found: { rows: CueRow[]; end: number } | undefined;
-  let i = at;
-  while (node) {
-    i++;
-    if (node.rows) found = { rows: node.rows, end: i };
-    if (i >= last) break;
-    const norm = tokens[i]!.norm;
-    let next = node.next.get(norm);
-    if (!next && norm === '-' && i + 1 < last) {
-      next = node.next.get(tokens[i + 1]!.norm);
-      if (next) i++;
+  const opening = root.next.get(tokens[at]!.norm);
+  if (!opening) return undefined;
+  let found = opening.rows ? { rows: opening.rows, end: at + 1 } : undefined;
+  // More than one where an aside is also a word of a phrase: `has since resolved`, `has since`.
+  let nodes: Node[] = [opening];
+  for (let i = at + 1; i < last && nodes.length > 0; i++) {
+    const { norm } = tokens[i]!;
+    const reached: Node[] = [];
+    for (const node of nodes) {
+      const next = node.next.get(norm);
+      if (!next) continue;
+      reached.push(next);
+      if (next.rows) found = { rows: next.rows, end: i + 1 };
     }
-    node = next;
+    if (norm === '-' || isAside(norm, tokens[i - 1]!.norm))
+      for (const node of nodes) if (node.next.size > 0) reached.push(node);
+    nodes = reached;
   }
   return found;
 }

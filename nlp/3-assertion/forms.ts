@@ -36,6 +36,16 @@ export function answerAfter(text: string, end: number): Answer | undefined {
   return undefined;
 }
 
+const REPLY =
+  /[ \t]{0,9}[-–:]?[ \t]{0,9}(yes|no|y|n|never|none|nope|denie[sd]|negative|neg|nil)(?=[ \t]{0,9}(?:[.,;)\n]|$)|[ ]{2}|[ \t]{1,9}\d{1,2}[.)])/iy;
+
+/** `Do you have diabetes? Y`: the answer behind the question that ends at `end`, on its line. */
+export function replyAfter(text: string, end: number): Answer | undefined {
+  REPLY.lastIndex = end;
+  const reply = REPLY.exec(text);
+  return reply ? (/^y/i.test(reply[1]!) ? 'yes' : 'no') : undefined;
+}
+
 const ANSWER_STARTS = new Set([32, 9, 58, 63, 46, 45, 124, 91, 40, 0x25a1, 0x2610, 0x2611, 0x2612]);
 
 function chosen(word: string, box: string, otherWord: string, otherBox: string): Answer {

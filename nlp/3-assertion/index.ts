@@ -13,8 +13,16 @@ import type { NlpStage } from '../pipeline.js';
 import { findAllergens } from './allergens.js';
 import { backwardStart, type Clauses, forwardEnd, readClauses } from './clauses.js';
 import type { Cue, CueRow } from './cues.js';
-import { type Answer, afterPlaceholder, answerAfter, boxOf, readSigns, type Signs } from './forms.js';
-import { findPeople, type PersonRow, subjectOf } from './people.js';
+import {
+  type Answer,
+  afterPlaceholder,
+  answerAfter,
+  boxOf,
+  readSigns,
+  replyAfter,
+  type Signs,
+} from './forms.js';
+import { findPeople, NEWBORN, type PersonRow, subjectOf } from './people.js';
 
 /** Stage `assertion`: whether each mention is so, when, and of whom. */
 export const assertion: NlpStage = {
@@ -56,6 +64,8 @@ export function assertMentions(input: AnnotatedText): Mention[] {
   let next = 0;
   let carried: Carried = [];
   let about: PersonRow | undefined;
+  let taughtIn = -1;
+  const ofNewborn = NEWBORN.test(input.text);
   sentences.forEach((sentence, s) => {
     const section = sections[sentence.section];
     const targets: Target[] = [];
@@ -76,13 +86,24 @@ export function assertMentions(input: AnnotatedText): Mention[] {
         targets.length > 0 ? findAllergens(tokens, sentence.firstToken, sentence.lastToken) : undefined;
       const people =
         targets.length > 0
-          ? findPeople(tokens, sentence.firstToken, sentence.lastToken, clauses.starts, targets).filter(
+          ? findPeople(
+              tokens,
+              sentence.firstToken,
+              sentence.lastToken,
+              clauses.starts,
+              targets,
+              ofNewborn,
+            ).filter(
               // `victim of intimate partner abuse`: a person in a name is not the one of whom the rest is said.
               ({ word }) => !targets.some(({ named, first, last }) => named && word >= first && word < last),
             )
           : [];
       const pronoun = about !== undefined && startsWithPronounOf(tokens, sentence, about) ? about : undefined;
-      const question = isQuestion(tokens, sentence);
+      const asked = isQuestion(tokens, sentence);
+      const reply = asked ? replyAfter(input.text, sentence.end) : undefined;
+      const question = asked && !reply;
+      if (question && targets.length > 0 && teaches(tokens, sentence)) taughtIn = sentence.section;
+      const taught = taughtIn === sentence.section && !question;
       const box = boxOf(tokens, sentence);
       const signs = targets.length > 0 ? readSigns(tokens, sentence, targets[0]!.first) : undefined;
       for (const target of targets) {
@@ -95,8 +116,9 @@ export function assertMentions(input: AnnotatedText): Mention[] {
           question,
           box,
           signs,
-          answer: answerAfter(input.text, mention.end),
+          answer: reply ?? answerAfter(input.text, mention.end),
           placeholder: afterPlaceholder(input.text, mention.start),
+          taught,
           allergen: allergens![target.first - sentence.firstToken] === 1,
           tokens,
         });
@@ -197,7 +219,7 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
         const reached = row.scope === 'before' && target.named ? target.last - 1 : target.first;
         if (reached < from || target.first >= to) continue;
         if (target.named && target.first === cue.first) continue;
-        if (row.types && !row.types.includes(target.type)) continue;
+        if (row.types && !speaksOf(row, target)) continue;
         if (target.last <= cue.last && row.scope === 'after') continue;
         if (row.scope === 'before' && target.last > cue.first) continue;
         if (row.adjacent && !touches(clauses.tokens, cue, target)) continue;
@@ -210,10 +232,15 @@ function applyCues(clauses: Clauses, targets: readonly Target[], carried: Carrie
   ifThen(clauses, targets);
   for (const { row, text } of carried) {
     for (const target of targets) {
-      if (row.types && !row.types.includes(target.type)) continue;
+      if (row.types && !speaksOf(row, target)) continue;
       target.hits.push({ row, text, distance: CARRIED_DISTANCE });
     }
   }
+}
+
+/** Rows of allergens reach drugs, too: which of them a word is, is decided afterwards. */
+function speaksOf({ types }: CueRow, target: Target): boolean {
+  return types!.includes(target.type) || (target.type === 'medication' && types![0] === 'allergen');
 }
 
 const HOLD_FOR: CueRow = {
@@ -240,18 +267,32 @@ function holdFor({ cues, tokens }: Clauses, targets: readonly Target[]): void {
 
 const IF_THEN: CueRow = { ...HOLD_FOR, cues: ['if'], example: 'If EF is low then {ICD}.' };
 
-/** `If the echo shows a low EF then ICD`: a verb ends the scope of the condition, not what is made of it. */
+/**
+ * `If the echo shows a low EF then ICD`, `if margins are positive, mastectomy`: what is made of a condition; but
+ * `until then`, and not what goes on anyhow (`if tolerated, increase metoprolol`).
+ */
 function ifThen({ cues, tokens, first }: Clauses, targets: readonly Target[]): void {
   const cue = cues.find(({ text }) => text === 'if' || text.startsWith('if '));
   if (!cue) return;
   for (const target of targets) {
     if (target.first <= cue.last || !ACTS.has(target.type)) continue;
+    if (target.hits.some(({ row, text }) => row.effect === 'current' && !BEGINNINGS.test(text))) continue;
     for (let i = target.first - 1; i >= Math.max(first, target.first - THEN_REACH, cue.last); i--) {
-      if (tokens[i]!.norm !== 'then') continue;
+      const { norm } = tokens[i]!;
+      if (norm === ';') break;
+      if (norm === ',' ? !startsCondition(tokens, cue.first, first) : norm !== 'then') continue;
+      if (UNTIL.has(tokens[i - 1]!.norm)) break;
       target.hits.push({ row: IF_THEN, text: 'if then', distance: target.first - cue.last, cue });
       break;
     }
   }
+}
+
+const UNTIL = new Set(['until', 'since', 'by', 'till', 'before']);
+
+/** Whether `if` opens its sentence or clause: what comes before it is not made of it. */
+function startsCondition(tokens: readonly Token[], at: number, first: number): boolean {
+  return at === first || /^(?:[:,;–-]|and|but|\.)$/.test(tokens[at - 1]!.norm);
 }
 
 const THEN_REACH = 5;
@@ -307,6 +348,8 @@ interface Surroundings {
   readonly answer: Answer | undefined;
   readonly placeholder: boolean;
   readonly allergen: boolean;
+  /** The question of a leaflet stands above: what follows explains, and tells of nobody. */
+  readonly taught: boolean;
   readonly tokens: readonly Token[];
 }
 
@@ -323,13 +366,15 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
   const why = (cue: string) => {
     reason = reason === '' ? cue : `${reason} ${cue}`;
   };
-  const of = (effect: string) => nearest(target.hits, effect);
   const act = ACTS.has(target.type);
   const kind = around.section?.kind ?? 'none';
-  // What the report of an operation names was done, not planned: `OPERATION: Repeat C-section`.
-  const hits = REPORTS_DEEDS.has(kind)
-    ? target.hits.filter(({ row }) => row.effect !== 'planned')
-    : target.hits;
+  const allergenic = around.allergen || kind === 'allergies' || mention.type === 'allergen';
+  const hits = target.hits.filter(
+    ({ row }) =>
+      // What the report of an operation names was done, not planned: `OPERATION: Repeat C-section`.
+      (row.effect !== 'planned' || !REPORTS_DEEDS.has(kind)) && (row.types?.[0] !== 'allergen' || allergenic),
+  );
+  const of = (effect: string) => nearest(hits, effect);
   const doing = act ? nearestAct(hits) : undefined;
 
   let polarity: Assertion['polarity'] = 'affirmed';
@@ -337,15 +382,16 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
   const bySign = sign !== undefined || around.signs?.behind === true;
   const negated = bySign
     ? nearest(
-        target.hits.filter(({ text }) => !SIGN.test(text)),
+        hits.filter(({ text }) => !SIGN.test(text)),
         'negated',
       )
     : (of('negated') ?? of('family+negated'));
-  const possible = of('possible');
+  // `Diabetes? Y` asks and answers.
+  const possible = around.answer === 'yes' ? undefined : of('possible');
   if (sign === '-' || (around.answer === 'no' && around.box === undefined)) {
     polarity = 'negated';
     why(sign ? 'sign:-' : 'answer:no');
-  } else if (negated) {
+  } else if (negated && !isMeasuredShare(target, negated, around.tokens)) {
     polarity = 'negated';
     why(`cue:${negated.text}`);
   } else if (possible) {
@@ -366,7 +412,7 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
   } else if (family) {
     experiencer = 'family';
     why(`cue:${family.text}`);
-  } else if (kind === 'family-history') {
+  } else if (kind === 'family-history' && !namesPatient(target, around.tokens)) {
     experiencer = 'family';
     why('section:family-history');
   }
@@ -379,6 +425,9 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
   if (around.box === 'unchecked' || around.question || around.answer === 'open' || around.placeholder) {
     temporality = 'hypothetical';
     why(around.question ? 'question' : around.placeholder ? 'placeholder' : 'box:unchecked');
+  } else if (around.taught || title === 'hypothetical') {
+    temporality = 'hypothetical';
+    why(around.taught ? 'education' : `section:${around.section!.title}`);
   } else if (hypothetical) {
     temporality = 'hypothetical';
     why(`cue:${hypothetical.text}`);
@@ -438,6 +487,28 @@ function decide(mention: Mention, target: Target, around: Surroundings): Mention
   };
 }
 
+/** `Father: MI. Pt: asthma` within a family history. */
+function namesPatient({ first }: Target, tokens: readonly Token[]): boolean {
+  for (let i = first - 1; i >= Math.max(0, first - PATIENT_REACH); i--) {
+    const { norm } = tokens[i]!;
+    if (norm === '.' || norm === ';') return false;
+    if (norm === ':' && i > 0) return /^(?:pt|patient|self|proband|personally)$/.test(tokens[i - 1]!.norm);
+  }
+  return false;
+}
+
+const PATIENT_REACH = 12;
+
+/** `RCA free of disease, LAD with 70% stenosis`: what was measured is there; but `no 70% stenosis`. */
+function isMeasuredShare({ first }: Target, negation: Hit, tokens: readonly Token[]): boolean {
+  if (negation.distance <= SHARE_MIN_DISTANCE || negation.row.scope !== 'after') return false;
+  for (let i = first - 1; i >= first - 3; i--)
+    if (tokens[i]?.norm === '%' || /^\d+%$/.test(tokens[i]?.norm ?? '')) return true;
+  return false;
+}
+
+const SHARE_MIN_DISTANCE = 3;
+
 function nearest(hits: readonly Hit[], effect: string): Hit | undefined {
   let best: Hit | undefined;
   for (const hit of hits) {
@@ -464,6 +535,9 @@ function nearestAct(hits: readonly Hit[]): Hit | undefined {
     );
     if (later) return later;
   }
+  // `he prefers ibuprofen, which he takes daily`
+  if (best?.row.effect === 'planned' && best.row.scope === 'after')
+    best = hits.find(({ row, text }) => row.effect === 'current' && /^(?:which|that)\b/.test(text)) ?? best;
   // `discuss starting a statin`: what is only thought of does not begin.
   if (best?.cue && best.row.effect === 'current' && BEGINNINGS.test(best.text)) {
     const from = best.cue.first;
@@ -519,6 +593,17 @@ function isQuestion(tokens: readonly Token[], sentence: Sentence): boolean {
     if (ASKING.has(tokens[i]!.norm)) return true;
   }
   return false;
+}
+
+/** `What is gout?`, `How is asthma treated?` head an explanation. */
+function teaches(tokens: readonly Token[], { firstToken }: Sentence): boolean {
+  const [ask, verb] = [tokens[firstToken]!.norm, tokens[firstToken + 1]?.norm ?? ''];
+  return (
+    (ask === 'what' && /^(?:is|are|causes|cause|happens)$/.test(verb)) ||
+    (ask === 'how' && /^(?:is|are|do|does|can|common)$/.test(verb)) ||
+    (ask === 'who' && /^(?:gets|is|can)$/.test(verb)) ||
+    (ask === 'why' && /^(?:is|are|do)$/.test(verb))
+  );
 }
 
 function startsWithPronounOf(tokens: readonly Token[], sentence: Sentence, person: PersonRow): boolean {

@@ -47,6 +47,9 @@ const POSSESSIVES = new Set([
   'patient',
   'biological',
   'adoptive',
+  'identical',
+  'fraternal',
+  'foster',
   'half',
   'other',
   'another',
@@ -92,16 +95,37 @@ export interface PersonScope {
   readonly backward: boolean;
 }
 
-/** Finds who else the sentence speaks of, and which tokens speak of them. */
+/** Words of a chart whose patient has just been born: `maternal hepatitis C` is not the child's. */
+export const NEWBORN = /\b(?:newborn|neonate|neonatal|infant|baby (?:boy|girl)|nicu|apgars?)\b/i;
+
+/** `maternal meds: methadone`; but a `maternal aunt` is another person. */
+function maternal(tokens: readonly Token[], i: number, last: number): PersonScope | undefined {
+  for (let k = i + 1; k < Math.min(last, i + 4); k++)
+    if (people.has(tokens[k]!.norm) || tokens[k]!.norm === 'side') return undefined;
+  let to = i + 1;
+  while (to < last && !/^(?:;|but|infant|baby|newborn|neonate)$/.test(tokens[to]!.norm)) to++;
+  return { from: i + 1, to, row: people.get('mother')!, word: i, backward: false };
+}
+
+/**
+ * Finds who else the sentence speaks of, and which tokens speak of them.
+ * @param ofNewborn whether the text is the chart of a newborn (see `NEWBORN`)
+ */
 export function findPeople(
   tokens: readonly Token[],
   first: number,
   last: number,
   starts: Uint8Array,
   mentions: readonly { readonly first: number }[] = [],
+  ofNewborn = false,
 ): PersonScope[] {
   const scopes: PersonScope[] = [];
   for (let i = first; i < last; i++) {
+    if (ofNewborn && tokens[i]!.norm === 'maternal') {
+      const scope = maternal(tokens, i, last);
+      if (scope) scopes.push(scope);
+      continue;
+    }
     const known = people.get(tokens[i]!.norm);
     if (!known || known.notBefore?.includes(tokens[i + 1]?.norm ?? '')) continue;
     if (known.opens && (i !== first || tokens[i + 1]?.norm !== ':')) continue;
@@ -109,7 +133,11 @@ export function findPeople(
     let start = i;
     while (start > first && POSSESSIVES.has(tokens[start - 1]!.norm)) start--;
     const before = start > first ? tokens[start - 1]!.norm : '';
-    if (isInformant(tokens, i, last)) continue;
+    if (isInformant(tokens, i, last)) {
+      const own = ofThemselves(tokens, i, last, row);
+      if (own) scopes.push({ ...own, row, word: i, backward: false });
+      continue;
+    }
     const bracketed = before === '(' || ((before === '-' || before === ':') && i + 1 >= last);
     if (before === 'in' || bracketed || (i + 1 >= last && before === ',')) {
       // `breast cancer in his mother`, `colon cancer (father)`
@@ -146,6 +174,37 @@ export function findPeople(
   return scopes;
 }
 
+/** `Mother says she herself has asthma`, `his wife reports that her own tablets …`: who tells speaks of themselves. */
+function ofThemselves(
+  tokens: readonly Token[],
+  person: number,
+  last: number,
+  row: PersonRow,
+): { from: number; to: number } | undefined {
+  for (let i = person + 2; i < Math.min(last, person + OWN_REACH); i++) {
+    const { norm } = tokens[i]!;
+    if (norm === 'patient' || norm === 'pt') return undefined;
+    const gender = OWN.get(norm === 'own' ? tokens[i - 1]!.norm : norm);
+    if (gender === undefined || (norm !== 'own' && POSSESSIVE.has(norm))) continue;
+    if (gender !== 'any' && row.gender !== undefined && gender !== row.gender) return undefined;
+    let to = i + 1;
+    while (to < last && !/^(?:but|;|patient|pt)$/.test(tokens[to]!.norm)) to++;
+    return { from: i + 1, to };
+  }
+  return undefined;
+}
+
+const OWN_REACH = 12;
+const POSSESSIVE = new Set(['her', 'his', 'their']);
+const OWN = new Map<string, 'male' | 'female' | 'any'>([
+  ['herself', 'female'],
+  ['himself', 'male'],
+  ['themselves', 'any'],
+  ['her', 'female'],
+  ['his', 'male'],
+  ['their', 'any'],
+]);
+
 /** By marriage: what they have runs in another family. */
 const IN_LAW: PersonRow = { word: 'in-law', who: 'other', example: 'His brother-in-law had {gout}.' };
 
@@ -166,10 +225,23 @@ function sickContact(tokens: readonly Token[], at: number, first: number): boole
   return false;
 }
 
+const PASSIVE = new Set(['was', 'were', 'is', 'are', 'been']);
+const OBSERVED = new Set([
+  'found',
+  'noted',
+  'noticed',
+  'observed',
+  'thought',
+  'described',
+  'reported',
+  'said',
+]);
+
 function isInformant(tokens: readonly Token[], person: number, last: number): boolean {
   for (let i = person + 1; i < Math.min(last, person + 4); i++) {
     const word = tokens[i]!.norm;
-    if (informantVerbs.has(word)) return true;
+    // `Her twin was found to carry BRCA1` is told of the twin.
+    if (informantVerbs.has(word)) return !(OBSERVED.has(word) && PASSIVE.has(tokens[i - 1]!.norm));
     if (!ADVERBS.has(word)) return false;
   }
   return false;

@@ -4,7 +4,7 @@ import type { AnnotatedText, Mention, MentionType, Token } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
 import { readRules } from '../rules/load.js';
 import { isDeed, tagOfName } from './context.js';
-import { isCircumstance, isSubstanceUse } from './social.js';
+import { isCircumstance, isSubstanceUse, statesUse } from './social.js';
 
 /** Why a mention became no resource. Stable: they are stored with annotations. */
 export type RefusalReason =
@@ -78,10 +78,17 @@ export const gate: NlpStage = {
   },
 };
 
+/** `Alcohol: 20 units/week`, `MRI brain 2/2/2026:`: the title itself says what is used or was done. */
+function saysItself({ type, attributes }: Mention): boolean {
+  const said = type === 'social' ? 'value' : type === 'procedure' ? 'date' : undefined;
+  return said !== undefined && attributes.some((each) => each.type === said);
+}
+
 /** A word of a known title (`COMPLICATIONS:`) speaks of the section, not of the patient. */
 function isTitleWord(mention: Mention, input: AnnotatedText): boolean {
   const section = mention.section === undefined ? undefined : input.sections[mention.section];
   if (!section || mention.start >= section.bodyStart) return false;
+  if (saysItself(mention)) return false;
   return exactTitle(section.title) !== undefined || titleByKeyword(section.title) !== undefined;
 }
 
@@ -127,7 +134,7 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
     !isCircumstance(mention, section?.kind, tag)
   )
     return refuse('not-a-fact', 'social');
-  if (section && mention.start < section.bodyStart && exactTitle(section.title))
+  if (section && mention.start < section.bodyStart && exactTitle(section.title) && !saysItself(mention))
     return refuse('not-a-fact', 'header');
   const { polarity, temporality, experiencer } = mention.assertion;
   if (experiencer === 'other') return refuse('other-person');
@@ -146,14 +153,18 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   if (
     mention.type === 'social' &&
     mention.concepts.length === 0 &&
-    !mention.attributes.some(({ type }) => type === 'value')
+    !mention.attributes.some(({ type }) => type === 'value') &&
+    !statesUse(input.text, mention)
   )
     return refuse('not-a-fact', 'social');
   if (mention.type === 'procedure' && mention.concepts.length === 0 && !namesProcedure(mention))
     return refuse('low-score', 'no name of a procedure');
   if (mention.type === 'medication' && isSusceptibility(mention, input.text))
     return refuse('not-a-fact', 'susceptibility');
-  if (mention.type === 'medication' && isLevelWithOther(mention, input.text))
+  if (
+    mention.type === 'medication' &&
+    (isLevelWithOther(mention, input.text) || isMeasuredSubstance(mention, input.text))
+  )
     return refuse('not-a-fact', 'level');
   if (isThreshold(mention, input.text)) return refuse('conditional', 'threshold');
   if (mention.score < (mention.concepts.length > 0 ? CODED_MIN_SCORE : UNCODED_MIN_SCORE))
@@ -203,6 +214,15 @@ const LEVEL_WITH_OTHER = /(?:,[ ][a-z]+)?,?[ ](?:and|or)[ ][a-z]+[ ](?:levels?|c
 function isLevelWithOther(mention: Mention, text: string): boolean {
   LEVEL_WITH_OTHER.lastIndex = mention.end;
   return LEVEL_WITH_OTHER.test(text);
+}
+
+/** `B12 is 480`, `vitamin D was 18 ng/mL`: a number that is no dose. */
+const MEASURED =
+  /[ ](?:is|was|were|came[ ]back(?:[ ]at)?|of|=)[ ][<>]?\d+(?:\.\d+)?(?!\d|\.\d|[ ]?(?:mg|mcg|g|units?|iu|tabs?|tablets?|capsules?|ml|puffs?|drops?|%|x|times?|days?|weeks?|months?|years?|doses?|hours?|h|out[ ]of|\/|-)(?![a-z/])|[ ](?:mg|mcg)\b(?!\/[dm]l))/iy;
+
+function isMeasuredSubstance(mention: Mention, text: string): boolean {
+  MEASURED.lastIndex = mention.end;
+  return MEASURED.test(text);
 }
 
 const COMPARED = /^[<>≤≥]/;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { segmentText } from '../../nlp/1-segment/index.js';
 import type { AllergenRow } from '../../nlp/3-assertion/allergens.js';
-import type { CueRow } from '../../nlp/3-assertion/cues.js';
+import { type CueRow, spelledOut } from '../../nlp/3-assertion/cues.js';
 import { assertMentions } from '../../nlp/3-assertion/index.js';
 import type { PersonRow } from '../../nlp/3-assertion/people.js';
 import { type GateRow, gate } from '../../nlp/5-code/gate.js';
@@ -46,8 +46,13 @@ describe('each cue in the example of its row', () => {
   it.each(rows)('$name', (row) => {
     const failed: string[] = [];
     const clause = row.effect === 'stop' ? 'affirmed' : row.effect;
-    for (const cue of row.cues) {
-      const found = effectOf(asserted(row.example.replace('%', cue), row.types?.[0] ?? 'diagnosis'));
+    for (const cue of row.cues.flatMap(spelledOut)) {
+      const found = effectOf(
+        asserted(
+          row.example.replace('%', () => cue),
+          row.types?.[0] ?? 'diagnosis',
+        ),
+      );
       const expected = row.effect === 'none' ? 'affirmed' : clause;
       const right = expected === 'family+negated' ? ['family', 'negated'] : [expected];
       if (!right.every((effect) => found.includes(effect))) failed.push(`${cue}: ${found.join(' ')}`);
