@@ -11,6 +11,24 @@ export function isSubstanceUse(words: string): boolean {
   return tokenize(words).some(({ norm }) => useWords.has(norm));
 }
 
+const USING = /\b(?:uses?|using|smokes?|vapes?|snorts?|injects?|chews?|drinks?|use)\b/i;
+const USE_BEFORE =
+  /\b(?:occasional|daily|weekly|regular|current|recreational|nightly|uses|smokes|snorts|injects)\s$/i;
+const USE_AFTER =
+  /^\s(?:use\b(?!\s(?:disorder|screen))|(?:once |twice |several times |\d+ ?x ?)?(?:daily|weekly|nightly|occasionally|regularly|socially|recreationally|most days|every (?:day|night|weekend)|on weekends|at weekends|(?:a|per) (?:day|week|month))\b)/i;
+
+/** "Occasional cannabis", "uses cocaine", "marijuana most days": somebody uses it. */
+export function statesUse(
+  text: string,
+  { start, end, text: words }: Pick<Mention, 'start' | 'end' | 'text'>,
+): boolean {
+  return (
+    USING.test(words) ||
+    USE_BEFORE.test(text.slice(Math.max(0, start - 16), start)) ||
+    USE_AFTER.test(text.slice(end, end + 40))
+  );
+}
+
 const SNOMED = 'http://snomed.info/sct';
 const ICD10CM = 'http://hl7.org/fhir/sid/icd-10-cm';
 /** Nicotine dependence, unspecified, and the one of cigarettes: what is smoked decides. */
