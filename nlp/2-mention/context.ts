@@ -74,7 +74,14 @@ const HOME: Readonly<Partial<Record<SectionKind, readonly MentionType[]>>> = {
 
 const ALLERGY_CUE = /^(allerg(?:y|ic|ies)|intoleran(?:t|ce)|hypersensitiv(?:e|ity)|anaphyla(?:xis|ctic))$/;
 const BEFORE_PERSON = /^(?:his|her|their|my|your|our|the|with|from|to|see|a|new|by|and)$/;
+const USE_UNIT =
+  /^(?:beers?|drinks?|units?|glass(?:es)?|bottles?|pints?|shots?|cans?|cigarettes?|cigs?|packs?|ppd|pack-years?|py)$/;
+const USE_REACH_TOKENS = 7;
+/** "Vaccines: flu", "all vaccines except flu". */
+const NAMES_VACCINES = new Set([':', 'except', 'excluding', 'including', 'incl', 'besides', 'against']);
 const ALLERGY_REACH_TOKENS = 6;
+/** "Tetanus given": nobody is given a disease. */
+const GIVEN = new Set(['given', 'administered']);
 /** Seen 128 times or more in two million words. */
 const COMMON_WORD_CLASS = 8;
 
@@ -149,6 +156,12 @@ export class ContextJudge {
   strengthFollows(last: number): boolean {
     const number = this.tokens[last];
     const unit = this.tokens[last + 1];
+    // "6.2 mg/dL" is a result.
+    if (
+      this.tokens[last + 2]?.norm === '/' &&
+      /^(?:dl|l|g|mmol|mol)$/.test(this.tokens[last + 3]?.norm ?? '')
+    )
+      return false;
     return (
       number !== undefined &&
       unit !== undefined &&
@@ -157,6 +170,28 @@ export class ContextJudge {
       /^(?:mg|mcg|ug|g|gm|ml|units?|iu|meq|puffs?|tabs?|tablets?|caps?|capsules?|drops?|%|bd|od|tds|qds|bid|tid|qid|qhs|daily|nocte|mane)$/.test(
         unit.norm,
       )
+    );
+  }
+
+  /** How much is used follows: "EtOH: 2 beers/night", "drinks 2 glasses of wine". */
+  useFollows(last: number): boolean {
+    let counted = false;
+    for (let t = last; t < Math.min(last + USE_REACH_TOKENS, this.tokens.length); t++) {
+      const { norm } = this.tokens[t]!;
+      if (counted && USE_UNIT.test(norm)) return true;
+      if (/^(?:[.,;]|and|or)$/.test(norm)) return false;
+      if (/^(?:\d|(?:one|two|three|four|half)$)/.test(norm)) counted = true;
+    }
+    return false;
+  }
+
+  /** "ASA 2", "ASA class III": how fit for an anesthetic, and no aspirin. */
+  isFitnessClass(first: number, last: number): boolean {
+    return (
+      last - first === 1 &&
+      this.tokens[first]!.norm === 'asa' &&
+      /^(?:[1-5]e?|i{1,3}|iv|v|class|grade|ps|status|score|physical)$/.test(this.tokens[last]?.norm ?? '') &&
+      !/^(?:tabs?|tablets?|x|\/|daily|po|od)$/.test(this.tokens[last + 1]?.norm ?? '')
     );
   }
 
@@ -206,12 +241,13 @@ export class ContextJudge {
 
   /** A disease here is the vaccine against it: listed after the word, or followed by it ("influenza vaccine"). */
   isVaccineName(first: number, last: number): boolean {
+    if (GIVEN.has(this.tokens[last]?.norm ?? '')) return true;
     if (!this.aboutVaccines || this.tokens[first - 1]?.norm === 'for') return false;
     for (let t = last; t < Math.min(last + 3, this.tokens.length); t++)
       if (VACCINE_CUES.has(this.tokens[t]!.norm)) return true;
     for (let t = 0; t < first; t++) {
       if (VACCINE_CUES.has(this.tokens[t]!.norm))
-        return this.tokens.slice(t, first).some((token) => token.norm === ':');
+        return this.tokens.slice(t, first).some((token) => NAMES_VACCINES.has(token.norm));
     }
     return (
       this.listItem ||

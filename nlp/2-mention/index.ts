@@ -18,6 +18,7 @@ import type { LexiconHit } from './lexicon.js';
 import { matchLexicon } from './lexicon.js';
 import { TITLE_ENDS } from './mention-words.js';
 import { mergeCandidates } from './merge.js';
+import { bySense } from './senses.js';
 import { loadTagger, SENTENCE_MAX_TOKENS, sectionHash, type Tagger, type TaggerSentence } from './tagger.js';
 
 const TITLE_MAX_TOKENS = 12;
@@ -59,11 +60,16 @@ export function findMentions(
     read.map(({ view }) => view),
   );
   let vaccines = false;
+  let listed = false;
   for (const [i, { sentence, view, hits }] of read.entries()) {
     const { tokens } = view;
     const section = input.sections[sentence.section];
-    // "The following immunizations:" speaks for the lines under it.
-    const introduced = vaccines && (sentence.listItem || endsWithColon(read[i - 1]?.view.tokens));
+    // "The following immunizations:" speaks for the lines under it, in its own section.
+    const before = read[i - 1];
+    const introduced =
+      vaccines &&
+      before?.sentence.section === sentence.section &&
+      (endsWithColon(before.view.tokens) || (sentence.listItem && (listed || hasColon(before.view.tokens))));
     const context = new ContextJudge(
       tokens,
       section?.kind ?? 'none',
@@ -73,6 +79,7 @@ export function findMentions(
       introduced,
     );
     vaccines = context.aboutVaccines;
+    listed = introduced && sentence.listItem;
     for (const candidate of candidatesOf(hits, tagged[i]!.spans, context)) {
       const start = tokens[candidate.first]!.start;
       const end = tokens[candidate.last - 1]!.end;
@@ -100,6 +107,10 @@ function endsWithColon(tokens: readonly Token[] | undefined): boolean {
   return tokens?.[tokens.length - 1]?.text === ':';
 }
 
+function hasColon(tokens: readonly Token[]): boolean {
+  return tokens.some((token) => token.text === ':');
+}
+
 /** A line in capitals such as "CARDIAC CATHETERIZATION REPORT". */
 function isTitle(tokens: readonly Token[]): boolean {
   if (tokens.length > TITLE_MAX_TOKENS || !TITLE_ENDS.has(tokens[tokens.length - 1]!.norm)) return false;
@@ -108,6 +119,7 @@ function isTitle(tokens: readonly Token[]): boolean {
 
 function isHeaderMention(candidate: Candidate, kind: SectionKind): boolean {
   if (candidate.source === 'tagger') return false;
+  if (candidate.type === 'social') return kind === 'social-history';
   if (candidate.type === 'test' || candidate.type === 'procedure')
     return kind === 'imaging' || kind === 'results' || kind === 'other';
   return kind === 'other' || kind === 'none';
@@ -131,7 +143,7 @@ function candidatesOf(
     because: 'model:clinical',
     source: 'tagger',
   }));
-  return mergeCandidates(fromLexicon, fromTagger, context);
+  return bySense(mergeCandidates(fromLexicon, fromTagger, context), context);
 }
 
 export type { LexiconHit, MentionType };
