@@ -66,7 +66,7 @@ export function findMentions(
     const section = input.sections[sentence.section];
     // "The following immunizations:" speaks for the lines under it, in its own section.
     const before = read[i - 1];
-    const introduced =
+    const introduced: boolean =
       vaccines &&
       before?.sentence.section === sentence.section &&
       (endsWithColon(before.view.tokens) || (sentence.listItem && (listed || hasColon(before.view.tokens))));
