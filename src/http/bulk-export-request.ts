@@ -31,7 +31,7 @@ export async function bulkExportRequest(request: FhirRequest, level: Level): Pro
   const notices: string[] = [];
   const refuse = (fault: Fault) => {
     if (request.prefer.handling !== 'lenient') throw fault;
-    notices.push(`Left out: ${fault.message}`);
+    notices.push(`Left out${fault.at === undefined ? '' : `, ${fault.at}`}: ${fault.message}`);
   };
   const given = await pairs(request);
   const list = (name: string) =>
@@ -73,13 +73,6 @@ export async function bulkExportRequest(request: FhirRequest, level: Level): Pro
   const provenance = associated(list('includeAssociatedData'), refuse);
   if (provenance && !request.access.allows('Provenance', 'r')) throw forbidden('includeAssociatedData');
   const byPatient = organized(list('organizeOutputBy'), refuse);
-  if (byPatient && (filters.length > 0 || provenance)) {
-    throw invalid(
-      'Output by patient is not combined with _typeFilter and includeAssociatedData.',
-      'organizeOutputBy',
-      'Leave one of them out.',
-    );
-  }
   const deidentify = flag(list, '_deidentify');
   const report = flag(list, '_qualityReport');
   const partial = list('allowPartialManifests');

@@ -196,7 +196,8 @@ function status(deps: BulkExportRoutesDeps): Handler {
       return {
         status: 202,
         headers: {
-          'X-Progress': job.state === 'queued' ? 'queued' : `${done} resources written`,
+          // No number first: clients take one for a percentage.
+          'X-Progress': job.state === 'queued' ? 'queued' : `in progress, ${done} resources written`,
           'Retry-After': String(retry),
         },
       };

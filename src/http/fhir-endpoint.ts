@@ -22,7 +22,7 @@ import {
 import type { FhirRequest, FhirResponse } from './exchange.js';
 import { type BodyKind, bodyKind, GIVES_TABLES, type Pair, parsePrefer, responseType } from './negotiate.js';
 import { failure, HttpFault } from './outcome.js';
-import type { createPolls } from './polls.js';
+import type { Polls } from './polls.js';
 import { requireDecodable } from './query-text.js';
 import { requestId } from './request-id.js';
 import { acceptsGzip, type RenderContext, respond } from './respond.js';
@@ -51,7 +51,7 @@ export interface FhirEndpointOptions {
   readonly bundleTimeoutMs: number;
 }
 
-type Polls = ReturnType<typeof createPolls>;
+const TOO_MANY = 429;
 
 export type Narrow = (tenant: Tenant, access: Access, matched: Matched) => Tenant;
 
@@ -171,26 +171,40 @@ async function handle(
       emergency: caller.emergency,
     };
     options.admit?.(tenant.record.name);
+    if (matched.route.polled && matched.at.id !== undefined)
+      options.polls.spend([tenant.record.id, caller.actor.id, seen.interaction, matched.at.id]);
     const form = (text: string) => {
       seen = { ...seen, params: [...params, ...new URLSearchParams(text)] };
     };
     answer = await perform(options, matched, request, tenantName, params, caller, tenant, context, form);
   } catch (error) {
+    const refusal = accessOfFailure(seen, error);
     // Refused either way: that it could not be written down does not change what the caller is told.
-    await options.audit.record(tenant, accessOfFailure(seen, error)).catch(() => undefined);
+    if (refusal.status !== TOO_MANY || isForLog(options, matched, tenant, seen, refusal.status))
+      await options.audit.record(tenant, refusal).catch(() => undefined);
     throw error;
   }
   const access = accessOfAnswer(seen, answer);
-  const { actor, emergency } = seen;
-  const polled = matched.route.polled === true && emergency === undefined;
-  const poll = [tenant.record.id, actor.id, seen.interaction, matched.at.id ?? '', `${answer.status}`];
   try {
-    if (access && (!polled || options.polls.isNew(poll))) await options.audit.record(tenant, access);
+    if (access && isForLog(options, matched, tenant, seen, answer.status))
+      await options.audit.record(tenant, access);
   } catch (error) {
     answer.stream?.destroy();
     throw error;
   }
   return answer;
+}
+
+/** Polls are told once in a while; whoever reads in an emergency is told of each time. */
+function isForLog(
+  { polls }: FhirEndpointOptions,
+  { route, at }: Matched,
+  tenant: Tenant,
+  { actor, interaction, emergency }: AccessRequest,
+  status: number,
+): boolean {
+  if (!route.polled || emergency !== undefined) return true;
+  return polls.isNew([tenant.record.id, actor.id, interaction, at.id ?? '', `${status}`]);
 }
 
 async function perform(

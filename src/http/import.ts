@@ -211,7 +211,7 @@ function status(deps: ImportRoutesDeps): Handler {
           'X-Progress':
             job.state === 'queued'
               ? 'queued'
-              : `${resources} resources taken in, ${rejected} refused, ${filesDone} of ${files} files`,
+              : `in progress, ${resources} resources taken in, ${rejected} refused, ${filesDone} of ${files} files`,
           'Retry-After': String(retry),
         },
       };

@@ -56,6 +56,10 @@ const DELETIONS_PER_BUNDLE = 100;
 const MAX_ATTEMPTS = 10;
 /** Patients whose births and deaths a report holds dates against. */
 const MAX_LIFETIMES = 2_000_000;
+/** Resources found by searches that decide what is in blocks: 64 bytes of memory each. */
+const MAX_WANTED = 2_000_000;
+/** Resources of a block whose Provenance is looked up at a time. */
+const PROVENANCE_BATCH = 2_000;
 /** Bodies that cannot be opened before an export is given up: it is then no record of anything. */
 const MAX_DAMAGED = 1_000;
 
@@ -163,7 +167,7 @@ class Run {
       if (request.views) await this.views(snapshot, request, request.views, ids);
       else if (request.byPatient) await this.blocks(snapshot, request, pkeys, ids);
       else await this.scan(snapshot, request, scope, ids);
-      if (!request.views) await this.filtered(snapshot, request, ids);
+      if (!request.views && !request.byPatient) await this.filtered(snapshot, request, ids);
       if (this.quality) await this.report(snapshot, request, this.quality);
       if (this.strip) {
         const told = deidentificationReport([this.strip], 'shift', false);
@@ -248,7 +252,8 @@ class Run {
 
   /**
    * Patient by patient: a header, the Patient, and what is in the compartment (Bulk Data Access 3.0, "Output File
-   * Organization"). A block is never split over files. What is in no compartment is left out.
+   * Organization"). A block is never split over files. What is in no compartment is left out. Searches that narrow types
+   * decide what is in the blocks; Provenance that was asked along stands at the end of the block it is about.
    */
   private async blocks(
     snapshot: Snapshot,
@@ -256,20 +261,59 @@ class Run {
     pkeys: readonly bigint[] | undefined,
     ids: ReadonlySet<string> | undefined,
   ): Promise<void> {
-    const { types, sinceMs, untilMs } = request;
+    const { sinceMs, untilMs } = request;
+    const types = request.types.filter((type) => !(type === 'Provenance' && request.provenance));
     const { text, values } = patientStatement(pkeys, { types, sinceMs, untilMs }, this.context);
+    const wanted = await this.wantedByFilters(snapshot, request);
     let owner: bigint | undefined;
+    let block: Pick<RowKey, 'rtype' | 'rid'>[] = [];
+    const along = async () => {
+      await this.provenance(snapshot, block, request);
+      block = [];
+    };
     for await (const rows of snapshot.rows(text, values)) {
       const owners = rows.map((row) => (row as RowKey & { owner: bigint }).owner);
       for (const [member, of] of await this.ownedMembers(snapshot, rows, owners)) {
         if (request.patients && this.isAnothers(member, ids!)) continue;
+        const row = { rtype: typeNumber(member.type), rid: this.tenant.keys.rid(member.type, member.id) };
+        if (wanted.get(member.type)?.has(row.rid) === false) continue;
         if (of !== owner) {
+          await along();
+          this.associated.clear();
           owner = of;
           await this.header(member, of);
         }
         await this.give(member, request);
+        if (request.provenance) block.push(row);
+        if (block.length >= PROVENANCE_BATCH) await along();
       }
     }
+    await along();
+  }
+
+  /** Hashed ids of what the searches find, of each type that has some. @throws Fault `too-large` */
+  private async wantedByFilters(
+    snapshot: Snapshot,
+    request: BulkExportRequest,
+  ): Promise<Map<string, Set<bigint>>> {
+    const wanted = new Map<string, Set<bigint>>();
+    let count = 0;
+    for (const { type, params } of request.filters) {
+      const found = wanted.get(type) ?? new Set<bigint>();
+      wanted.set(type, found);
+      const asked = { type, params, strict: true, base: this.context.base };
+      for await (const batch of this.deps.search.stream(this.tenant, asked, snapshot)) {
+        this.check();
+        for (const { id } of batch) found.add(this.tenant.keys.rid(type, id));
+        count += batch.length;
+        if (count > MAX_WANTED)
+          throw new Fault('too-large', `The searches find more than ${MAX_WANTED} resources.`, {
+            at: '_typeFilter',
+            remedy: 'Narrow them, or leave out organizeOutputBy.',
+          });
+      }
+    }
+    return wanted;
   }
 
   private async ownedMembers(
