@@ -86,21 +86,25 @@ export function visibilityOf(
       allowsAll(letter) ||
       rules(letter).some((rule) => rule.types.includes(resource.resourceType) && rule.holds(resource)),
     unsure: (letter) => rules(letter).flatMap((rule) => (rule.unsure ? [rule.unsure] : [])),
-    rows(letter, { values }) {
-      const bind = new Binder();
-      bind.values.push(...values);
-      const text = rowsOf(rules(letter), bind);
-      values.push(...bind.values.slice(values.length));
-      return text;
+    rows: (letter, { values }) => rowsOf(rules(letter), values),
+    reach(letters, { values }) {
+      if (letters.some(allowsAll)) return 'true';
+      return rowsOf(
+        letters.flatMap(rules).map(({ unsure: _, ...rule }) => rule),
+        values,
+      );
     },
   };
 }
 
-function rowsOf(rules: readonly Rule[], bind: Binder): string {
+/** SQL predicate on the row `r`; its values are added to `values`. */
+function rowsOf(rules: readonly Rule[], values: unknown[]): string {
   if (rules.length === 0) return 'false';
+  const bind = new Binder();
+  bind.values.push(...values);
   // Tests on rows, one by one: the statement's own conditions find them.
   const renderer = new Renderer(bind, 'filter');
-  return rules
+  const text = rules
     .map(({ types, condition, unsure }) => {
       if (unsure) return listed(unsure, bind);
       const numbers = types.map(typeNumber);
@@ -111,6 +115,8 @@ function rowsOf(rules: readonly Rule[], bind: Binder): string {
       );
     })
     .join(' or ');
+  values.push(...bind.values.slice(values.length));
+  return `(${text})`;
 }
 
 /** The versions that were found to be shown. */
@@ -185,13 +191,7 @@ function narrowedBy(
   // The exact index decides whatever a scope may ask for; what it does not is not understood.
   if (!coarseLevel(context.blind)) return { types: [], condition: ALWAYS, holds: () => false };
   const unsure: UnsureRule = {
-    candidates: ({ values }) => {
-      const bind = new Binder();
-      bind.values.push(...values);
-      const text = rowsOf([narrowed], bind);
-      values.push(...bind.values.slice(values.length));
-      return text;
-    },
+    candidates: ({ values }) => rowsOf([narrowed], values),
     holds: (resource) => narrowed.holds(resource),
     shown: undefined,
   };

@@ -29,14 +29,7 @@ export function decide(write: PreparedWrite, current: Current | undefined, now: 
       remedy: 'Use another id for this resource.',
     });
   const standing = current && !current.deleted ? current.ver : 0;
-  if (write.ifMatch !== undefined && write.ifMatch !== standing)
-    throw new Fault(
-      'precondition',
-      standing === 0
-        ? 'The version asked for is not current: the resource does not exist.'
-        : `The version asked for is not current: version ${standing} is.`,
-      { at, remedy: 'Read the resource again and repeat the change on its current version.' },
-    );
+  if (write.ifMatch !== undefined && write.ifMatch !== standing) throw notCurrent(standing, at);
   const next = {
     write,
     version: (current?.ver ?? 0) + 1,
@@ -69,4 +62,15 @@ export function decide(write: PreparedWrite, current: Current | undefined, now: 
       if (current) throw new Fault('gone', 'The resource was deleted before.', { at });
       throw new Fault('not-found', 'There is no resource with this id.', { at });
   }
+}
+
+/** @param standing the version that stands, 0 where none does */
+export function notCurrent(standing: number, at: string | undefined): Fault {
+  return new Fault(
+    'precondition',
+    standing === 0
+      ? 'The version asked for is not current: the resource does not exist.'
+      : `The version asked for is not current: version ${standing} is.`,
+    { at, remedy: 'Read the resource again and repeat the change on its current version.' },
+  );
 }

@@ -2,15 +2,11 @@ import { Fault } from '../core/fault.js';
 import { parseJson } from '../core/json.js';
 import type { Resource, StoredResource } from '../core/resource.js';
 import type { Tenant } from '../tenancy/tenant.js';
-import type {
-  HistoryOptions,
-  HistoryPage,
-  Store,
-  StoreTransaction,
-  VersionRead,
-  Write,
-  WriteResult,
-} from './contract.js';
+import type { Store, StoreTransaction, Write, WriteResult } from './contract.js';
+import { faultOf, type Queryable } from './database.js';
+import { notCurrent } from './decide.js';
+import { seenHistory } from './seen-history.js';
+import { readManySeen, readSeen, type SeenIn } from './seen-read.js';
 import { resourceOfMember, type Snapshot } from './snapshot.js';
 import {
   type Letter,
@@ -21,10 +17,6 @@ import {
   refusedToNarrowed,
   type Visibility,
 } from './visible.js';
-
-/** Versions of one resource looked at where some may be hidden. */
-const MAX_VERSIONS = 10_000;
-const VERSIONS_PER_READ = 1_000;
 
 type Seen = NonNullable<ReturnType<typeof narrowedOf>>;
 
@@ -38,51 +30,7 @@ export function guarded(inner: Store): Store {
     return tenant;
   };
 
-  /** The state by which a version is judged: of a deletion, what was deleted. */
-  async function stateOf(raw: Tenant, version: VersionRead): Promise<Resource | undefined> {
-    if (version.resource || version.version <= 1) return version.resource;
-    const before = await inner.readVersion(raw, version.type, version.id, version.version - 1);
-    return before?.resource;
-  }
-
-  async function ifVisible(
-    { raw, visibility }: Seen,
-    version: VersionRead | undefined,
-  ): Promise<VersionRead | undefined> {
-    if (!version) return undefined;
-    const state = await stateOf(raw, version);
-    return state && visibility.allows('r', state) ? version : undefined;
-  }
-
-  async function history(
-    seen: Seen,
-    type: string,
-    id: string,
-    { count, belowVersion, ...when }: HistoryOptions,
-  ): Promise<HistoryPage | undefined> {
-    const all: VersionRead[] = [];
-    for (let below: number | undefined; all.length < MAX_VERSIONS; ) {
-      const options = {
-        ...when,
-        count: VERSIONS_PER_READ,
-        ...(below === undefined ? {} : { belowVersion: below }),
-      };
-      const page = await inner.history(seen.raw, type, id, options);
-      if (!page) return undefined;
-      all.push(...page.versions);
-      if (!page.more) break;
-      below = page.versions.at(-1)!.version;
-    }
-    const visible: VersionRead[] = [];
-    for (const version of all) if (await ifVisible(seen, version)) visible.push(version);
-    if (visible.length === 0) {
-      // Where no version at all is visible there is no such resource.
-      const filtered = when.sinceMs !== undefined || when.atMs !== undefined;
-      if (!filtered || !(await history(seen, type, id, { count: 1 }))) return undefined;
-    }
-    const rest = visible.filter((v) => belowVersion === undefined || v.version < belowVersion);
-    return { versions: rest.slice(0, count), total: visible.length, more: rest.length > count };
-  }
+  const seenIn = ({ raw, visibility }: Seen): SeenIn => ({ raw, db: raw.pool, visibility, letters: ['r'] });
 
   return {
     ...inner,
@@ -99,18 +47,20 @@ export function guarded(inner: Store): Store {
     async read(tenant, type, id) {
       const seen = narrowedOf(tenant);
       if (!seen) return inner.read(tenant, type, id);
-      return ifVisible(seen, await inner.read(seen.raw, type, id));
+      if (seen.visibility.allowsAll('r')) return inner.read(seen.raw, type, id);
+      return asFault(readSeen(seenIn(seen), type, id));
     },
     async readVersion(tenant, type, id, version) {
       const seen = narrowedOf(tenant);
       if (!seen) return inner.readVersion(tenant, type, id, version);
-      return ifVisible(seen, await inner.readVersion(seen.raw, type, id, version));
+      if (seen.visibility.allowsAll('r')) return inner.readVersion(seen.raw, type, id, version);
+      return asFault(readSeen(seenIn(seen), type, id, version));
     },
     async readMany(tenant, keys) {
       const seen = narrowedOf(tenant);
       if (!seen) return inner.readMany(tenant, keys);
-      const found = await inner.readMany(seen.raw, keys);
-      return found.map((r) => (r && seen.visibility.allows('r', r) ? r : undefined));
+      if (seen.visibility.allowsAll('r')) return inner.readMany(seen.raw, keys);
+      return asFault(readManySeen(seenIn(seen), keys));
     },
     async readRows(tenant, rows) {
       const seen = narrowedOf(tenant);
@@ -123,7 +73,8 @@ export function guarded(inner: Store): Store {
     async history(tenant, type, id, options) {
       const seen = narrowedOf(tenant);
       if (!seen) return inner.history(tenant, type, id, options);
-      return history(seen, type, id, options);
+      if (seen.visibility.allowsAll('r')) return inner.history(seen.raw, type, id, options);
+      return asFault(seenHistory(seenIn(seen), type, id, options));
     },
     replaceDerivedGroup: async (tenant, ...rest) => inner.replaceDerivedGroup(whole(tenant), ...rest),
     async *scan(tenant, options) {
@@ -204,8 +155,20 @@ function checkedRows(
 
 const LETTERS: Readonly<Record<Write['op'], Letter>> = { create: 'c', update: 'u', delete: 'd' };
 
+async function asFault<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw faultOf(error);
+  }
+}
+
 function guardedTransaction({ raw, visibility, letter }: Seen, tx: StoreTransaction): StoreTransaction {
   const known: readonly Letter[] = ['r', 'u', 'd'];
+  const db = {
+    query: ({ text, values }: { text: string; values: readonly unknown[] }) => tx.query(text, values),
+  } as unknown as Queryable;
+  const seenIn: SeenIn = { raw, db, visibility, letters: known };
   return {
     lock: (...names) => tx.lock(...names),
     async query(sql, values) {
@@ -213,11 +176,7 @@ function guardedTransaction({ raw, visibility, letter }: Seen, tx: StoreTransact
       return tx.query(text, all);
     },
     /** Also what may be changed though not read: a patch begins with what stands. */
-    async read(type, id) {
-      const found = await tx.read(type, id);
-      if (!found?.resource) return found;
-      return known.some((l) => visibility.allows(l, found.resource!)) ? found : undefined;
-    },
+    read: (type, id) => readSeen(seenIn, type, id),
     async readRows(rows) {
       return checkedRows(visibility, letter, await tx.readRows(rows));
     },
@@ -226,9 +185,12 @@ function guardedTransaction({ raw, visibility, letter }: Seen, tx: StoreTransact
       const absent = new Map<number, WriteResult>();
       for (const [i, write] of writes.entries()) {
         const at = writes.length === 1 ? undefined : `writes[${i}]`;
-        const current = (await tx.read(write.type, write.id))?.resource;
         // A deletion tells whether something was there: what is hidden was not.
-        if (write.op === 'delete' && current && !known.some((l) => visibility.allows(l, current))) {
+        const deletes = write.op === 'delete';
+        const current = (
+          await (deletes ? readSeen(seenIn, write.type, write.id) : tx.read(write.type, write.id))
+        )?.resource;
+        if (deletes && !current) {
           absent.set(i, nothingDeleted(write, at));
           continue;
         }
@@ -251,8 +213,9 @@ function guardedTransaction({ raw, visibility, letter }: Seen, tx: StoreTransact
   };
 }
 
-/** As the store answers a deletion where nothing is. @throws Fault `not-found` */
-function nothingDeleted({ type, id, skipUnchanged }: Write, at: string | undefined): WriteResult {
+/** As the store answers a deletion where nothing is. @throws Fault `precondition` | `not-found` */
+function nothingDeleted({ type, id, ifMatch, skipUnchanged }: Write, at: string | undefined): WriteResult {
+  if (ifMatch !== undefined && ifMatch !== 0) throw notCurrent(0, at);
   if (!skipUnchanged) throw new Fault('not-found', 'There is no resource with this id.', { at });
   return { outcome: 'unchanged', type, id, version: 0, lastUpdated: 0 };
 }

@@ -90,6 +90,8 @@ export async function readMany(
   tenant: Tenant,
   db: Queryable,
   asked: readonly { type: string; id: string }[],
+  /** A predicate on the row `r` besides; adds its values. */
+  shown?: (bind: { values: unknown[] }) => string,
 ): Promise<(StoredResource | undefined)[]> {
   const rids = asked.map((k) => (isResourceType(k.type) ? tenant.keys.rid(k.type, k.id) : undefined));
   const known = asked.flatMap((k, i) =>
@@ -98,12 +100,10 @@ export async function readMany(
   if (known.length === 0) return asked.map(() => undefined);
   const distinct = new Map(known.map((k) => [`${k.rtype}/${k.rid}`, k]));
   const keys = [...distinct.values()];
-  const rows = await run<ManyRow>(
-    db,
-    READ_MANY,
-    [intArray(keys.map((k) => k.rtype)), intArray(keys.map((k) => k.rid))],
-    'store-read-many',
-  );
+  const values: unknown[] = [intArray(keys.map((k) => k.rtype)), intArray(keys.map((k) => k.rid))];
+  const rows = await (shown
+    ? run<ManyRow>(db, `${READ_MANY} and ${shown({ values })}`, values)
+    : run<ManyRow>(db, READ_MANY, values, 'store-read-many'));
   const members = await openBodies(tenant.keys, db, rows);
   const found = new Map<string, SegmentMember>();
   for (const member of members) found.set(`${member.type}/${member.id}`, member);
@@ -143,7 +143,20 @@ export async function history(
   options: HistoryOptions,
 ): Promise<HistoryPage | undefined> {
   if (!isResourceType(type)) return undefined;
-  const key = [typeNumber(type), tenant.keys.rid(type, id)];
+  const key = { rtype: typeNumber(type), rid: tenant.keys.rid(type, id) };
+  return historyOf(tenant, db, key, type, id, options);
+}
+
+/** The same by key. Without a name the versions are those of whatever resource has the key. */
+export async function historyOf(
+  tenant: Tenant,
+  db: Queryable,
+  { rtype, rid }: { readonly rtype: number; readonly rid: bigint },
+  type: string | undefined,
+  id: string | undefined,
+  options: HistoryOptions,
+): Promise<HistoryPage | undefined> {
+  const key = [rtype, rid];
   const at = options.atMs ?? null;
   const filter = [...key, options.sinceMs ?? null, at, options.atFromMs ?? at];
   const [counted] = await run<{ total: bigint }>(
@@ -169,12 +182,12 @@ export async function history(
     db,
     page.filter((row) => row.op !== 2),
   );
-  if (bodies.some((member) => member.id !== id)) return undefined;
+  if (id !== undefined && bodies.some((member) => member.id !== id)) return undefined;
   let next = 0;
   const versions = page.map((row): VersionRead => {
     const head = {
-      type,
-      id,
+      type: type ?? '',
+      id: id ?? '',
       version: row.ver,
       lastUpdated: Number(row.lu),
       op: OPS[row.op]!,

@@ -26,6 +26,11 @@ export interface Visibility {
   allowsAll(letter: Letter): boolean;
   /** SQL predicate on the row `r` of `resource` that may be read or found; its values are bound to the statement. */
   rows(letter: 'r' | 's', bind: Binds): string;
+  /**
+   * SQL predicate on the row `r` that everything meets to which one of these may be done; where the index does not decide
+   * it, other rows meet it too.
+   */
+  reach(letters: readonly Letter[], bind: Binds): string;
   /** Rules whose rows must be listed before `rows` is asked for. */
   unsure?(letter: 'r' | 's'): readonly UnsureRule[];
   /** What it was made from, so that a job can be narrowed as its caller was. */
