@@ -191,7 +191,7 @@ async function rotate(
   const started = performance.now();
   const progress = await runReseal({ store, jobs, clock, tenants }, tenant, job);
   const seconds = (performance.now() - started) / 1000;
-  const { reads, writes, refused } = await clients.end();
+  const { reads, writes, refused, looks } = await clients.end();
   const load = `${CLIENTS} clients, ${reads} reads and ${writes} writes meanwhile`;
   report('reseal', seconds, 's', load);
   report('reseal-rate', progress.resealed / seconds, 'pieces/s', load);
@@ -202,6 +202,7 @@ async function rotate(
     'reads or writes',
     'that failed or gave something else, while all was sealed anew',
   );
+  waits('read', looks, report);
   let readable = 0;
   for await (const batch of store.scanText(tenant, {})) readable += batch.length;
   const { rows } = await tenant.pool.query('select count(*)::int as n from resource where not deleted');
@@ -215,13 +216,15 @@ function underLoad(
   resources: readonly Resource[],
   look: (resource: Resource) => Promise<boolean>,
 ) {
-  const counts = { reads: 0, writes: 0, refused: 0 };
+  const counts = { reads: 0, writes: 0, refused: 0, looks: [] as number[] };
   let done = false;
   const clients = Array.from({ length: CLIENTS }, async (_, client) => {
     for (let n = client; !done; n += CLIENTS) {
       const r = resources[(n * 7919) % resources.length]!;
       try {
+        const started = performance.now();
         if (!(await look(r))) counts.refused++;
+        counts.looks.push(performance.now() - started);
         counts.reads++;
         if (n % 10 === 0) {
           const made = { ...r, id: newId() };
@@ -241,6 +244,17 @@ function underLoad(
       return counts;
     },
   };
+}
+
+/** How long one client waited for one answer meanwhile. */
+function waits(what: string, ms: readonly number[], report: Report): void {
+  const sorted = [...ms].sort((a, b) => a - b);
+  for (const [name, share] of [
+    ['median', 0.5],
+    ['p99', 0.99],
+    ['longest', 1],
+  ] as const)
+    report(`${what}-${name}`, sorted[Math.ceil(share * sorted.length) - 1] ?? 0, 'ms', 'meanwhile');
 }
 
 async function rotateIndex(
@@ -283,11 +297,12 @@ async function rotateIndex(
     clearInterval(watch),
   );
   const seconds = (performance.now() - started) / 1000;
-  const { reads, writes, refused } = await clients.end();
+  const { reads, writes, refused, looks } = await clients.end();
   const load = `${CLIENTS} clients, ${reads} searches and ${writes} writes meanwhile; both passes, without the wait for other processes`;
   report('index-rotation', seconds, 's', load);
   report('index-rotation-rate', progress.rewritten / seconds, 'resources/s', 'each is written twice');
   report('not-found', refused, 'searches or writes', 'that failed or missed something meanwhile');
+  waits('search', looks, report);
   const { differences } = await store.verify(tenant);
   report('differences', Object.keys(differences).length, 'kinds', 'cenote verify afterwards');
 }
