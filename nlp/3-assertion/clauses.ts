@@ -151,6 +151,12 @@ export function forwardEnd(clauses: Clauses, cue: Cue, row: CueRow): number {
     if (mark === '(') depth++;
     else if (mark === ')' && --depth < 0) return at;
     if (starts[at - first] && at > opened && !introduces(clauses, cue, row, at)) {
+      // `if it swells or you feel short of breath`: the condition goes on.
+      if (row.effect === 'conditional' && IF.test(cue.text) && /^(?:or|and)$/.test(tokens[at - 1]!.norm))
+        continue;
+      // `signs of preeclampsia - headache, visual changes`: a list of what was spoken of.
+      if (row.effect === 'hypothetical' && /^[-–—:]$/.test(tokens[at - 1]!.norm) && SIGNS.test(cue.text))
+        continue;
       // `As a child, she had gout`: what opens the sentence speaks of its statement.
       if (
         cue.first !== first ||
@@ -210,6 +216,7 @@ function introduces({ tokens }: Clauses, cue: Cue, row: CueRow, at: number): boo
 }
 
 const AFTERWARDS = new Set(['since', 'after', 'following']);
+const SIGNS = /\b(?:signs?|symptoms|precautions|flags?|risks|complications|side effects|advised|warned)\b/;
 const IF = /^(?:if|unless|should|when|whenever|in case|in the event)\b/;
 const OTHERWISE = /^(?:but|except|however|although|though|otherwise|instead|so|therefore|thus|hence)\b/;
 

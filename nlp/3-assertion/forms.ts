@@ -19,11 +19,17 @@ const BOX_LAST = new RegExp(
 const COLUMN =
   /(?:[ ]{0,9}\t[ \t]{0,40}|[ ]{2,80}|[ \t]{0,40}\|[ \t]{0,40}|[ \t]{0,9}\.{3,80}[ \t]{0,40})(yes|no|y|n|none|never|denie[sd]|negative|neg|absent|nil)[ \t]{0,40}(?=\||$)/imy;
 
+/** `Nausea 0`, `pain is 0/10`: a score of nothing. */
+const NONE_OF_TEN =
+  /[ \t]{1,9}(?:(?:is|was|score|level|rated|:|=)[ \t]{1,9}){0,2}0(?:[ ]?\/[ ]?(?:10|5|4)\b|[ ]out[ ]of[ ](?:10|ten)\b|(?=[,;.]?(?:\s|$)(?![ ]?(?:x|mg|weeks?|days?|hours?)\b)))/iy;
+
 /** The answer that a form gives behind a word that ends at `end`; undefined where there is none. */
 export function answerAfter(text: string, end: number): Answer | undefined {
   const next = text.charCodeAt(end);
   // Space, tab, and the marks that may part a question from its answer.
   if (!ANSWER_STARTS.has(next)) return undefined;
+  NONE_OF_TEN.lastIndex = end;
+  if (NONE_OF_TEN.test(text)) return 'no';
   BOX_FIRST.lastIndex = end;
   const first = BOX_FIRST.exec(text);
   if (first) return chosen(first[2]!, first[1]!, first[4]!, first[3]!);

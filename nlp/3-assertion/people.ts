@@ -7,6 +7,8 @@ export interface PersonRow {
   readonly gender?: 'male' | 'female';
   /** Words after which it is no person (`donor site`). */
   readonly notBefore?: readonly string[];
+  /** Words of which one must follow: a `source` is a person only as `source patient`. */
+  readonly onlyBefore?: readonly string[];
   /** A short form that is a person only where it opens its sentence before a colon (`Mo: migraine`). */
   readonly opens?: true;
   readonly example: string;
@@ -66,6 +68,8 @@ const POSSESSIVES = new Set([
 ]);
 /** Before a person these make them company, source or listener, not the one who is ill: `lives with his wife`. */
 const COMPANY = new Set(['with', 'by', 'per', 'from', 'to', 'for', 'via', 'and']);
+/** `unremarkable apart from a grandfather with …` */
+const APART = new Set(['apart', 'aside']);
 const SICK_CONTACT = new Set(['contact', 'exposure', 'exposed']);
 const ADVERBS = new Set([
   'also',
@@ -128,6 +132,7 @@ export function findPeople(
     }
     const known = people.get(tokens[i]!.norm);
     if (!known || known.notBefore?.includes(tokens[i + 1]?.norm ?? '')) continue;
+    if (known.onlyBefore && !known.onlyBefore.includes(tokens[i + 1]?.norm ?? '')) continue;
     if (known.opens && (i !== first || tokens[i + 1]?.norm !== ':')) continue;
     const row = isInLaw(tokens, i) ? IN_LAW : known;
     let start = i;
@@ -153,7 +158,9 @@ export function findPeople(
       scopes.push({ from, to: start, row, word: i, backward: true });
       if (before === 'in' || bracketed) continue;
     }
-    const company = COMPANY.has(before) && before !== 'and' && !sickContact(tokens, start - 1, first);
+    const apart = before === 'from' && start - 2 >= first && APART.has(tokens[start - 2]!.norm);
+    const company =
+      COMPANY.has(before) && before !== 'and' && !apart && !sickContact(tokens, start - 1, first);
     // `lives with his wife, who has dementia`
     const relative = tokens[i + 1]?.norm === ',' ? tokens[i + 2]?.norm : tokens[i + 1]?.norm;
     if (company && relative !== 'who') continue;
@@ -161,11 +168,12 @@ export function findPeople(
     // `mother diabetes, father gout`: nothing but the disease stands behind the person that opens the clause.
     const listed = opens && mentions.some((mention) => mention.first === i + 1 || mention.first === i + 2);
     if (!listed && !isLinked(tokens, i, last)) continue;
-    let to = i + 1;
+    let to = i + (known.onlyBefore ? 2 : 1);
     while (to < last && to < i + 60) {
       const word = tokens[to]!.norm;
       if (starts[to - first] && to > i + 2 && returnsToPatient(tokens, to, row)) break;
       if (word === 'patient' || word === 'pt' || word === '|') break;
+      if (endsRelative(tokens, to, i, first)) break;
       if (people.has(word) && to > i + 1) break;
       to++;
     }
@@ -244,6 +252,14 @@ function isInformant(tokens: readonly Token[], person: number, last: number): bo
     if (informantVerbs.has(word)) return !(OBSERVED.has(word) && PASSIVE.has(tokens[i - 1]!.norm));
     if (!ADVERBS.has(word)) return false;
   }
+  return false;
+}
+
+/** `Mr. Diaz, whose wife suffered from ALS, comes in for insomnia`: the clause about her ends at the comma. */
+function endsRelative(tokens: readonly Token[], at: number, person: number, first: number): boolean {
+  if (tokens[at]!.norm !== ',') return false;
+  for (let i = person - 1; i >= Math.max(first, person - 3); i--)
+    if (tokens[i]!.norm === 'whose') return true;
   return false;
 }
 

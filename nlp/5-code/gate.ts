@@ -139,6 +139,9 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   const { polarity, temporality, experiencer } = mention.assertion;
   if (experiencer === 'other') return refuse('other-person');
   if (polarity === 'negated') return refuse('negated');
+  // `GAD-7`, `PHQ-9`: questionnaires.
+  if (FINDINGS.has(mention.type) && /^-\d/.test(input.text.slice(mention.end, mention.end + 2)))
+    return refuse('not-a-fact', 'numbered name');
   const beside = besideRule(mention, input);
   if (beside) return beside;
   if (temporality === 'hypothetical') return refuse('hypothetical');
@@ -157,13 +160,17 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
     !statesUse(input.text, mention)
   )
     return refuse('not-a-fact', 'social');
+  if (mention.type === 'procedure' && isRelease(mention, input))
+    return refuse('not-a-fact', 'form of a drug');
   if (mention.type === 'procedure' && mention.concepts.length === 0 && !namesProcedure(mention))
     return refuse('low-score', 'no name of a procedure');
   if (mention.type === 'medication' && isSusceptibility(mention, input.text))
     return refuse('not-a-fact', 'susceptibility');
   if (
     mention.type === 'medication' &&
-    (isLevelWithOther(mention, input.text) || isMeasuredSubstance(mention, input.text))
+    (isLevelWithOther(mention, input.text) ||
+      isMeasuredSubstance(mention, input.text) ||
+      isFitness(mention, input.text))
   )
     return refuse('not-a-fact', 'level');
   if (isThreshold(mention, input.text)) return refuse('conditional', 'threshold');
@@ -194,6 +201,19 @@ function namesProcedure(mention: Mention): boolean {
   );
 }
 
+/** `metformin XR`: how a drug is released, no X-ray. */
+function isRelease({ text, start }: Mention, { mentions }: AnnotatedText): boolean {
+  if (text.length > 2) return false;
+  let ends = drugEnds.get(mentions);
+  if (!ends) {
+    ends = new Set(mentions.filter(({ type }) => type === 'medication').map(({ end }) => end));
+    drugEnds.set(mentions, ends);
+  }
+  return ends.has(start - 1);
+}
+
+const drugEnds = new WeakMap<readonly Mention[], ReadonlySet<number>>();
+
 function isMeasured(mention: Mention): boolean {
   if (mention.type !== 'test' && mention.type !== 'vital-sign') return false;
   return mention.attributes.some(({ type, normalized }) => type === 'value' && /^\d/.test(normalized ?? ''));
@@ -218,11 +238,20 @@ function isLevelWithOther(mention: Mention, text: string): boolean {
 
 /** `B12 is 480`, `vitamin D was 18 ng/mL`: a number that is no dose. */
 const MEASURED =
-  /[ ](?:is|was|were|came[ ]back(?:[ ]at)?|of|=)[ ][<>]?\d+(?:\.\d+)?(?!\d|\.\d|[ ]?(?:mg|mcg|g|units?|iu|tabs?|tablets?|capsules?|ml|puffs?|drops?|%|x|times?|days?|weeks?|months?|years?|doses?|hours?|h|out[ ]of|\/|-)(?![a-z/])|[ ](?:mg|mcg)\b(?!\/[dm]l))/iy;
+  /[ ](?:(?:is|was|were|came[ ]back(?:[ ]at)?|of|=)[ ][<>]?|[<>][ ]?)\d+(?:\.\d+)?(?!\d|\.\d|[ ]?(?:mg|mcg|g|units?|iu|tabs?|tablets?|capsules?|ml|puffs?|drops?|%|x|times?|days?|weeks?|months?|years?|doses?|hours?|h|out[ ]of|\/|-)(?![a-z/])|[ ](?:mg|mcg)\b(?!\/[dm]l))/iy;
 
 function isMeasuredSubstance(mention: Mention, text: string): boolean {
   MEASURED.lastIndex = mention.end;
   return MEASURED.test(text);
+}
+
+/** `ASA 2`, `ASA class III`: how fit someone is for an anaesthetic; aspirin comes in other strengths. */
+const FITNESS = /[ ](?:class[ ]|ps[ ]|grade[ ])?(?:[1-5]E?|I{1,3}|IV|V)(?![\w/]|\.\d|[ ](?:tab|pill|mg|x))/iy;
+
+function isFitness(mention: Mention, text: string): boolean {
+  if (mention.text !== 'ASA') return false;
+  FITNESS.lastIndex = mention.end;
+  return FITNESS.test(text);
 }
 
 const COMPARED = /^[<>≤≥]/;

@@ -1,0 +1,97 @@
+import type { Token } from '../model.js';
+import type { Clauses } from './clauses.js';
+import type { CueRow } from './cues.js';
+import { BEGINNINGS } from './deeds.js';
+import { ACTS, type Target } from './target.js';
+
+/** Meanings that no single cue has: of two words in a certain order, or of where in the sentence a word stands. */
+export function applyConstructions(clauses: Clauses, targets: readonly Target[]): void {
+  holdFor(clauses, targets);
+  invertedIf(clauses, targets);
+  comeBackFor(clauses, targets);
+  ifThen(clauses, targets);
+}
+
+const HOLD_FOR: CueRow = {
+  effect: 'conditional',
+  scope: 'after',
+  cues: ['hold'],
+  types: ['diagnosis', 'symptom'],
+  example: '% metoprolol for {bradycardia}.',
+};
+
+/** `Hold metoprolol for bradycardia`: an order for when it happens; `held for` tells that it did. */
+function holdFor({ cues, tokens }: Clauses, targets: readonly Target[]): void {
+  for (const cue of cues) {
+    if (cue.text !== 'hold') continue;
+    const drug = targets.find(({ type, first }) => type === 'medication' && first >= cue.last);
+    if (!drug) continue;
+    for (const target of targets) {
+      if (!HOLD_FOR.types!.includes(target.type) || target.first <= drug.last) continue;
+      if (tokens[target.first - 1]!.norm === 'for')
+        target.hits.push({ row: HOLD_FOR, text: 'hold for', distance: target.first - cue.last, cue });
+    }
+  }
+}
+
+/** `f/u 2 wks for staple removal`: what someone is to come back for. */
+function comeBackFor({ tokens, first }: Clauses, targets: readonly Target[]): void {
+  for (const target of targets) {
+    if (target.type !== 'procedure' || tokens[target.first - 1]?.norm !== 'for') continue;
+    for (let i = target.first - 2; i >= Math.max(first, target.first - RETURN_REACH); i--) {
+      if (!RETURNS.has(tokens[i]!.norm)) continue;
+      target.hits.push({ row: RETURN_FOR, text: 'return for', distance: target.first - i });
+      break;
+    }
+  }
+}
+
+const RETURN_REACH = 9;
+const RETURNS = new Set(['f/u', 'fu', 'followup', 'rtc', 'return', 'appt', 'appointment', 'u']);
+const RETURN_FOR: CueRow = {
+  effect: 'planned',
+  scope: 'after',
+  cues: ['return for'],
+  example: 'Return in 2 weeks for {staple removal}.',
+};
+
+/** `Should the swelling spread, …`: the verb before its subject, and no question. */
+function invertedIf({ tokens, first, last }: Clauses, targets: readonly Target[]): void {
+  if (tokens[first]!.norm !== 'should' || tokens[last - 1]!.norm === '?') return;
+  for (const target of targets) {
+    if (!HOLD_FOR.types!.includes(target.type)) continue;
+    target.hits.push({ row: HOLD_FOR, text: 'should', distance: target.first - first });
+  }
+}
+
+const IF_THEN: CueRow = { ...HOLD_FOR, cues: ['if'], example: 'If EF is low then {ICD}.' };
+
+/**
+ * `If the echo shows a low EF then ICD`, `if margins are positive, mastectomy`: what is made of a condition; but
+ * `until then`, and not what goes on anyhow (`if tolerated, increase metoprolol`).
+ */
+function ifThen({ cues, tokens, first }: Clauses, targets: readonly Target[]): void {
+  const cue = cues.find(({ text }) => text === 'if' || text.startsWith('if '));
+  if (!cue) return;
+  for (const target of targets) {
+    if (target.first <= cue.last || !ACTS.has(target.type)) continue;
+    if (target.hits.some(({ row, text }) => row.effect === 'current' && !BEGINNINGS.test(text))) continue;
+    for (let i = target.first - 1; i >= Math.max(first, target.first - THEN_REACH, cue.last); i--) {
+      const { norm } = tokens[i]!;
+      if (norm === ';') break;
+      if (norm === ',' ? !startsCondition(tokens, cue.first, first) : norm !== 'then') continue;
+      if (UNTIL.has(tokens[i - 1]!.norm)) break;
+      target.hits.push({ row: IF_THEN, text: 'if then', distance: target.first - cue.last, cue });
+      break;
+    }
+  }
+}
+
+const UNTIL = new Set(['until', 'since', 'by', 'till', 'before']);
+
+/** Whether `if` opens its sentence or clause: what comes before it is not made of it. */
+function startsCondition(tokens: readonly Token[], at: number, first: number): boolean {
+  return at === first || /^(?:[:,;–-]|and|but|\.)$/.test(tokens[at - 1]!.norm);
+}
+
+const THEN_REACH = 5;
