@@ -1,5 +1,4 @@
 import { coarseLevel } from '../core/blind.js';
-import { Fault } from '../core/fault.js';
 import type { StoredResource } from '../core/resource.js';
 import { clinicalTime, sortInstant } from '../fhir/clinical-time.js';
 import { compartmentParameters, patientsOf } from '../fhir/compartment.js';
@@ -16,6 +15,7 @@ import { type Find, type Statement, whereOf } from '../search/statement.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type CohortDefinition, type Criteria, momentOf, type SearchCriterion } from './definition.js';
 import { versionsChangedSince } from './past.js';
+import { type Asked, askedOf, type Pair, PastLinks, unchangedUntil } from './past-links.js';
 
 /**
  * Cohort criteria as set algebra over patients, in one SQL statement: each search gives the patients of its matches by
@@ -45,6 +45,7 @@ export async function patientSet(
 
 class SetMaker {
   readonly #context: IndexContext;
+  #links: PastLinks | undefined;
 
   constructor(
     private readonly search: Search,
@@ -127,46 +128,41 @@ class SetMaker {
   /** `(select pkey, at, rid …)`: each match's patients with its clinical time and its hashed id. */
   async #matches(text: string): Promise<string> {
     const [type = '', query = ''] = splitOnce(text, '?');
-    const planned = await this.search.prepare(this.tenant, {
-      type,
-      params: [...new URLSearchParams(query)],
-      strict: true,
-      base: this.base,
-    });
+    const params = [...new URLSearchParams(query)];
+    const asked = this.asOf === undefined ? undefined : askedOf(params);
+    // Of the past, too: what cannot be understood is refused as it is today.
+    const planned = await this.#prepare(type, params);
+    if (asked && this.asOf !== undefined) return this.#asOf(type, asked, this.asOf);
     const find = this.#withOrigin(type, planned.find);
-    if (this.asOf !== undefined) return this.#asOf(type, query, planned, find, this.asOf);
     return this.#indexTells(planned) ? this.#inSql(type, find) : this.#opened(planned, find);
+  }
+
+  #prepare(type: string, params: readonly Pair[]): Promise<PlannedSearch> {
+    return this.search.prepare(this.tenant, { type, params, strict: true, base: this.base });
   }
 
   /**
    * What matched at a moment: of what has not changed since, what the index says; of what has, the version of then,
-   * opened and looked at. What refers to other resources would need their versions of then, too, and is refused.
+   * opened and looked at. What is asked of other resources is asked of their versions of then (`past-links.ts`).
    */
-  async #asOf(
-    type: string,
-    query: string,
-    planned: PlannedSearch,
-    find: Find,
-    moment: number,
-  ): Promise<string> {
-    for (const name of new URLSearchParams(query).keys())
-      if (/[.]|^_has:|^_filter$|:(not-)?in$|:(above|below)$/.test(name))
-        throw new Fault('unsupported', 'A cohort of the past takes searches of a resource itself alone.', {
-          at: name.slice(0, 64),
-          remedy:
-            'Say what is asked of the patient as a search of Patient beside this one, in an and; leave out other chains, _has, _filter, value sets and hierarchies, or leave out asOf.',
-        });
+  async #asOf(type: string, { own, links }: Asked, moment: number): Promise<string> {
+    const planned = await this.#prepare(type, own);
+    const find = this.#withOrigin(type, planned.find);
     const gathered = new Gathered(this.tenant, this.base);
     for await (const batch of versionsChangedSince(this.tenant, typeNumber(type), moment)) {
       const verdicts = await planned.recheck(batch);
       gathered.add(batch.filter((resource, i) => verdicts[i] && this.#hasOrigin(type, resource)));
     }
     const then = gathered.inSql(this.bind);
-    const unchanged = every([...conjuncts(find.condition), { kind: 'updated', min: undefined, max: moment }]);
     const still = this.#indexTells(planned)
-      ? this.#inSql(type, { ...find, condition: unchanged })
+      ? this.#inSql(type, unchangedUntil(find, moment))
       : await this.#opened(planned, find, moment);
-    return `(select * from ${still} u union all select * from ${then} v)`;
+    const matches = `(select * from ${still} u union all select * from ${then} v)`;
+    if (links.length === 0) return matches;
+    this.#links ??= new PastLinks(this.search, this.tenant, this.base, this.bind, moment);
+    const held: string[] = [];
+    for (const link of links) held.push(`m.rid in ${await this.#links.holding(type, link)}`);
+    return `(select m.* from ${matches} m where ${held.join(' and ')})`;
   }
 
   /** Whether the index says which resources match, and when they happened. */
