@@ -8,6 +8,7 @@ import { type DocumentSource, isShared, localSource, type SourceFile } from '../
 import { HEARTBEAT_MS, type Job } from '../jobs/job.js';
 import type { Jobs } from '../jobs/jobs.js';
 import { Profiler } from '../jobs/profile.js';
+import { refreshStatistics } from '../store/statistics.js';
 import type { Tenant } from '../tenancy/tenant.js';
 import { type BundleDeps, ResolvedReferences } from './bundle.js';
 import { checkAt } from './bundle-entry.js';
@@ -125,7 +126,7 @@ export async function runImport(
     report();
     await importAll(deps, tenant, job, run, params, files, states, stop.signal, report, profiler);
     stop.signal.throwIfAborted();
-    await refreshStatistics(tenant);
+    await refreshStatistics(tenant, changedBy(states));
     const derived = run.annotate ? await run.annotate(stop.signal, profiler) : noDerivedCounts();
     stop.signal.throwIfAborted();
     const seconds = (deps.clock.now() - started) / 1000;
@@ -296,11 +297,9 @@ async function reportedErrors(tenant: Tenant, job: Job): Promise<ImportError[]> 
   return errors;
 }
 
-/** Searches choose between walking and fetching by the planner's statistics, which a large import leaves far behind. */
-async function refreshStatistics(tenant: Tenant): Promise<void> {
-  // Before PostgreSQL 17 the tenant's role may not: the server then skips the tables with a warning, and autovacuum
-  // does it within minutes.
-  await tenant.pool.query('analyze resource, locator, idx_date, idx_quantity, idx_reference, idx_sorted');
+/** Resources that got a new version, those before an interruption included. */
+function changedBy(states: readonly FileState[]): number {
+  return states.reduce((sum, { counts }) => sum + counts.created + counts.updated + counts.deleted, 0);
 }
 
 /** The paths as given where the job still runs in its folder, else absolute. */
