@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { type SharedWeights, sharedWeights } from '../../nlp/index.js';
+import type { SharedWeights } from '../../nlp/index.js';
 import type { Annotation, DocumentContext } from '../../nlp/model.js';
 import { Fault } from '../core/fault.js';
 import { packageRoot } from '../core/package-root.js';
@@ -35,21 +35,28 @@ export interface NlpPool {
 /** What a thread is started with. */
 export interface WorkerSettings {
   readonly lexicon: string | undefined;
-  readonly weights: SharedWeights;
+  /** As another thread has read them; the first thread reads them itself and sends them. */
+  readonly weights: SharedWeights | undefined;
+  /** One number: notes that the thread has read so far. Answers come in groups, so a thread that hangs is ahead of them. */
+  readonly progress: Int32Array;
 }
 
 /** Messages between the pool and `nlp-worker`. */
 export type ToWorker = readonly { readonly text: string; readonly context: DocumentContext }[];
-export type FromWorker = { readonly json: string } | { readonly failed: string } | { readonly ready: string };
+export type Answer = { readonly json: string } | { readonly failed: string };
+export type FromWorker =
+  | { readonly answers: readonly Answer[] }
+  | { readonly weights: SharedWeights }
+  | { readonly ready: string };
 
 const WORKERS_MAX = 16;
 const TEXT_MAX_LENGTH = 4_000_000;
 const NOTE_TIMEOUT_MS = 60_000;
 const QUEUED_MAX = 10_000;
 /** Notes that a thread may hold, and characters handed over in one message. */
-const BATCH_MAX_NOTES = 16;
+const BATCH_MAX_NOTES = 24;
 /** A thread that holds this many or fewer is handed more, so that it never waits for this one. */
-const BATCH_LOW = 6;
+const BATCH_LOW = 12;
 const BATCH_MAX_LENGTH = 200_000;
 const WORKER_MAX_HEAP_MB = 1024;
 /** Threads that may end before they were ready, before the pool gives up. */
@@ -65,19 +72,25 @@ interface Note {
 interface Thread {
   readonly worker: Worker;
   ready: boolean;
-  /** Handed over and not answered yet, in order; the first is being read. */
+  /** Handed over and not answered yet, in order. */
   running: Note[];
+  /** Notes answered so far; `progress` is ahead by those that were read and not answered yet. */
+  answered: number;
+  readonly progress: Int32Array;
   deadline: NodeJS.Timeout | undefined;
 }
 
-/** Starts the threads and waits until the first is ready; the others follow while notes are read. */
+/**
+ * Starts a thread and waits until it is ready; the others follow while notes are read. The first unpacks the weights,
+ * for all of them, so that the event loop of this one never waits for it.
+ */
 export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPool> {
   const workers = Math.max(1, Math.min(WORKERS_MAX, options.workers ?? availableParallelism()));
   const maxTextLength = options.maxTextLength ?? TEXT_MAX_LENGTH;
   const noteTimeoutMs = options.noteTimeoutMs ?? NOTE_TIMEOUT_MS;
   const maxQueued = options.maxQueued ?? QUEUED_MAX;
   const file = pathToFileURL(join(packageRoot(), 'dist', 'src', 'tasks', 'nlp-worker.js'));
-  const weights = sharedWeights();
+  let weights: SharedWeights | undefined;
   const threads = new Set<Thread>();
   const queue: Note[] = [];
   let head = 0;
@@ -93,11 +106,19 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
   const waiting = () => queue.length - head;
 
   function start(): void {
+    const progress = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     const worker = new Worker(file, {
       resourceLimits: { maxOldGenerationSizeMb: WORKER_MAX_HEAP_MB },
-      workerData: { lexicon: options.lexicon, weights } satisfies WorkerSettings,
+      workerData: { lexicon: options.lexicon, weights, progress } satisfies WorkerSettings,
     });
-    const thread: Thread = { worker, ready: false, running: [], deadline: undefined };
+    const thread: Thread = {
+      worker,
+      ready: false,
+      running: [],
+      answered: 0,
+      progress,
+      deadline: undefined,
+    };
     threads.add(thread);
     worker.on('message', (message: FromWorker) => receive(thread, message));
     worker.on('error', (error) => ended(thread, error));
@@ -105,14 +126,24 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
   }
 
   function receive(thread: Thread, message: FromWorker): void {
+    // What a thread had sent before it was replaced: its notes are read again.
+    if (!threads.has(thread)) return;
+    if ('weights' in message) {
+      weights ??= message.weights;
+      while (threads.size < workers) start();
+      return;
+    }
     if ('ready' in message) {
       thread.ready = true;
       startsFailed = 0;
       started(message.ready);
     } else {
-      const note = thread.running.shift();
-      if ('json' in message) note?.resolve(JSON.parse(message.json) as Annotation);
-      else note?.reject(new Fault('internal', 'The note could not be read.', { log: message.failed }));
+      thread.answered += message.answers.length;
+      for (const answer of message.answers) {
+        const note = thread.running.shift();
+        if ('json' in answer) note?.resolve(JSON.parse(answer.json) as Annotation);
+        else note?.reject(new Fault('internal', 'The note could not be read.', { log: answer.failed }));
+      }
     }
     if (thread.running.length > BATCH_LOW || !feed(thread)) watch(thread);
   }
@@ -157,12 +188,13 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
     }, noteTimeoutMs);
   }
 
-  /** Ends a thread: the note it was at fails, those after it go back to the front of the queue. */
+  /** Ends a thread: the note it was at fails, the others of its notes go back to the front of the queue. */
   function replace(thread: Thread, fault: Fault): void {
     if (!threads.delete(thread)) return;
     clearTimeout(thread.deadline);
-    const [current, ...others] = thread.running;
+    const others = thread.running;
     thread.running = [];
+    const [current] = others.splice(Atomics.load(thread.progress, 0) - thread.answered, 1);
     current?.reject(fault);
     queue.splice(0, head, ...others);
     head = 0;
@@ -191,7 +223,7 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
     replace(thread, fault);
   }
 
-  for (let i = 0; i < workers; i++) start();
+  start();
   const version = await firstReady;
 
   return {

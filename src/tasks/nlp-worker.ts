@@ -1,28 +1,44 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { createClinicalPipeline } from '../../nlp/index.js';
-import type { FromWorker, ToWorker, WorkerSettings } from './nlp-pool.js';
+import { createClinicalPipeline, sharedWeights } from '../../nlp/index.js';
+import type { Answer, FromWorker, ToWorker, WorkerSettings } from './nlp-pool.js';
 
-// The thread in which notes are read. It answers note by note, in order, so that the pool can tell which one is
-// taking too long. Results travel as JSON: cheaper to clone than thousands of small objects.
+// The thread in which notes are read. It answers in order, so that the pool can tell which one is taking too long.
+// Results travel as JSON: cheaper to clone than thousands of small objects.
 const port = parentPort;
 if (!port) throw new Error('nlp-worker runs as a worker thread only');
-const { lexicon, weights } = workerData as WorkerSettings;
-const pipeline = createClinicalPipeline({ lexicon, weights });
+const { lexicon, weights, progress } = workerData as WorkerSettings;
 const send = (message: FromWorker) => port.postMessage(message);
+if (!weights) send({ weights: sharedWeights() });
+const pipeline = createClinicalPipeline({ lexicon, weights });
+
+/** Answers are kept together for this long, in ms: each message wakes the pool's thread. */
+const ANSWERS_WAIT_MS = 20;
 
 port.on('message', (batch: ToWorker) => {
+  let answers: Answer[] = [];
+  let since = performance.now();
   for (const { text, context } of batch) {
-    try {
-      send({ json: JSON.stringify(pipeline.annotate(text, context)) });
-    } catch (error) {
-      // Only where in our code it happened: a message might quote the note.
-      const stack = error instanceof Error ? (error.stack ?? '') : '';
-      send({
-        failed: `${error instanceof Error ? error.name : 'error'} ${stack.split('\n')[1]?.trim() ?? ''}`,
-      });
-    }
+    answers.push(answerTo(text, context));
+    Atomics.add(progress, 0, 1);
+    if (performance.now() - since < ANSWERS_WAIT_MS) continue;
+    send({ answers });
+    answers = [];
+    since = performance.now();
   }
+  if (answers.length > 0) send({ answers });
 });
+
+function answerTo(text: string, context: ToWorker[number]['context']): Answer {
+  try {
+    return { json: JSON.stringify(pipeline.annotate(text, context)) };
+  } catch (error) {
+    // Only where in our code it happened: a message might quote the note.
+    const stack = error instanceof Error ? (error.stack ?? '') : '';
+    return {
+      failed: `${error instanceof Error ? error.name : 'error'} ${stack.split('\n')[1]?.trim() ?? ''}`,
+    };
+  }
+}
 
 // Lexicon, weights and codes are read at their first use; a thread that calls itself ready has them.
 const FIRST_NOTE = [

@@ -53,6 +53,22 @@ describe('a pool under pressure', () => {
     }
   });
 
+  it('blames no note that was read before the one that takes too long, though it was not answered yet', async () => {
+    const pool = await createNlpPool({ workers: 1, noteTimeoutMs: 1_000 });
+    try {
+      const endless = 'No fever, cough or chest pain, possible pneumonia, takes aspirin. '.repeat(60_000);
+      // The first is handed over alone, the others together while it is read.
+      const notes = ['Takes aspirin. '.repeat(200), 'Takes aspirin.', endless, 'Takes metformin.'];
+      const found = await Promise.allSettled(notes.map((text, i) => pool.annotate(text, { id: `${i}` })));
+      expect(found.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+      expect(found[2]).toMatchObject({ reason: { category: 'timeout' } });
+      expect(found[1]).toMatchObject({ value: { id: '1', mentions: [{ text: 'aspirin' }] } });
+      expect(found[3]).toMatchObject({ value: { id: '3', mentions: [{ text: 'metformin' }] } });
+    } finally {
+      await pool.close();
+    }
+  });
+
   it('refuses more notes than may wait', async () => {
     const pool = await createNlpPool({ workers: 1, maxQueued: 2 });
     try {
