@@ -86,13 +86,15 @@ function startsSubject(tokens: readonly Token[], i: number, first: number, last:
 }
 
 const SUBJECT_MAX_TOKENS = 3;
+/** Marks and digits come before the letters, which are small in a norm. */
+const SMALL_A = 97;
 
 /** `…, MRI confirmed a fracture`: a few words and a verb behind a comma are a statement of their own. */
 function isStatement(tokens: readonly Token[], i: number, last: number): boolean {
   for (let k = i; k < Math.min(last, i + SUBJECT_MAX_TOKENS + 1); k++) {
     const { norm } = tokens[k]!;
     if (k > i && TELLING.has(norm)) return true;
-    if (!/^\p{L}/u.test(norm) || LINKING.has(norm)) return false;
+    if (norm.charCodeAt(0) < SMALL_A || LINKING.has(norm)) return false;
   }
   return false;
 }

@@ -154,7 +154,7 @@ const noAsides = new Set(asides.endingButNot);
  * `not` an adverb does: `not formally excluded`, `has not been fully treated`.
  */
 function isAside(norm: string, before: string): boolean {
-  if (asideWords.has(norm)) return true;
+  if (norm === '-' || asideWords.has(norm)) return true;
   if (norm.length <= 4 || !norm.endsWith('ly') || noAsides.has(norm)) return false;
   return before !== 'not' && before !== "n't" && before !== 'been';
 }
@@ -206,23 +206,26 @@ function longestAt(
   at: number,
   last: number,
 ): { rows: CueRow[]; end: number } | undefined {
-  const opening = root.next.get(tokens[at]!.norm);
-  if (!opening) return undefined;
-  let found = opening.rows ? { rows: opening.rows, end: at + 1 } : undefined;
-  // More than one where an aside is also a word of a phrase: `has since resolved`, `has since`.
-  let nodes: Node[] = [opening];
-  for (let i = at + 1; i < last && nodes.length > 0; i++) {
+  let node: Node | undefined = root.next.get(tokens[at]!.norm);
+  if (!node) return undefined;
+  let found = node.rows ? { rows: node.rows, end: at + 1 } : undefined;
+  // Where an aside is also a word of a phrase both readings go on: `has since resolved`, `has since`.
+  let passed: Node | undefined;
+  for (let i = at + 1; i < last && (node || passed); i++) {
     const { norm } = tokens[i]!;
-    const reached: Node[] = [];
-    for (const node of nodes) {
-      const next = node.next.get(norm);
-      if (!next) continue;
-      reached.push(next);
-      if (next.rows) found = { rows: next.rows, end: i + 1 };
+    const next: Node | undefined = node?.next.get(norm);
+    const other: Node | undefined = passed?.next.get(norm);
+    const rows = next?.rows ?? other?.rows;
+    if (rows) found = { rows, end: i + 1 };
+    if (other) {
+      // A phrase taken up again behind its aside wins over one in which the aside is a word.
+      passed = next;
+      node = other;
+    } else {
+      const waits = node && node.next.size > 0 ? node : passed;
+      passed = waits && isAside(norm, tokens[i - 1]!.norm) ? waits : undefined;
+      node = next;
     }
-    if (norm === '-' || isAside(norm, tokens[i - 1]!.norm))
-      for (const node of nodes) if (node.next.size > 0) reached.push(node);
-    nodes = reached;
   }
   return found;
 }
