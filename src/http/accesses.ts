@@ -28,7 +28,13 @@ const TOLD_BY_THE_STORE: Readonly<Record<string, readonly number[]>> = {
 
 /** What the log says of an answer; undefined where the store's own row says it. */
 export function accessOfAnswer(request: AccessRequest, answer: FhirResponse): Access | undefined {
-  if (TOLD_BY_THE_STORE[request.interaction]?.includes(answer.status) && request.emergency === undefined)
+  // A deletion that found nothing wrote nothing: it is an access like any other that was in vain.
+  const inVain = request.interaction === 'delete' && answer.version === undefined;
+  if (
+    TOLD_BY_THE_STORE[request.interaction]?.includes(answer.status) &&
+    !inVain &&
+    request.emergency === undefined
+  )
     return undefined;
   const named: [string, string, string?][] = [];
   const patients = new Set<string>();
@@ -42,10 +48,11 @@ export function accessOfAnswer(request: AccessRequest, answer: FhirResponse): Ac
     if (typeof id !== 'string' || named.length >= MAX_NAMED_RESOURCES) continue;
     named.push(meta?.versionId === undefined ? [type, id] : [type, id, meta.versionId]);
   }
+  const shared = common(request, answer.status);
   return {
-    ...common(request, answer.status),
+    ...shared,
     ...(answer.resource?.type === 'batch-response' ? { interaction: 'batch' } : {}),
-    resources: named,
+    resources: named.length > 0 ? named : (shared.resources ?? []),
     patients: [...patients].slice(0, MAX_NAMED_PATIENTS),
     patientCount: patients.size,
     count,
@@ -71,8 +78,10 @@ function common(request: AccessRequest, status: number): Access {
     ...(query.length === 0
       ? {}
       : { query: String(new URLSearchParams(query.map(([n, v]): [string, string] => [n, v]))) }),
-    // What was asked for and not given.
-    ...(type !== undefined && id !== undefined && status >= 400 ? { resources: [[type, id]] } : {}),
+    // What was asked for and not given, or not there to be deleted.
+    ...(type !== undefined && id !== undefined && (status >= 400 || interaction === 'delete')
+      ? { resources: [[type, id]] }
+      : {}),
     ...(emergency === undefined ? {} : { emergency }),
   };
 }

@@ -114,6 +114,14 @@ test('writes are told by the row of their own transaction, once', async () => {
   expect(references(events[0]!)).toEqual(['Condition/c1/_history/2']);
 });
 
+test('a deletion that finds nothing is written down with what it was to delete', async () => {
+  await as(reader).delete(`${BASE}/Condition/none`).set('X-Request-Id', 'in-vain').expect(204);
+  const events = await log('request=in-vain');
+  expect(events).toHaveLength(1);
+  expect(events[0]).toMatchObject({ outcome: '0', subtype: [{ code: 'delete' }] });
+  expect(references(events[0]!)).toEqual(['Condition/none']);
+});
+
 test('a batch with a read inside tells of the read', async () => {
   await as(reader)
     .post(BASE)

@@ -7,6 +7,7 @@ import { OPERATION } from './operation.js';
 import { OUTSIDE } from './outside.js';
 import { PARSER } from './parser.js';
 import { STORAGE } from './storage.js';
+import { TIMING } from './timing.js';
 import type { Row } from './trial.js';
 
 /**
@@ -22,5 +23,6 @@ export const ROWS: readonly Row[] = [
   ...INJECTION,
   ...OUTSIDE,
   ...STORAGE,
+  ...TIMING,
   ...OPERATION,
 ];
