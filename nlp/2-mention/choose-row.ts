@@ -18,6 +18,7 @@ const AMBIGUOUS_SUPPORT = 0.25;
  */
 export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | undefined {
   if (context.isUnit(hit.firstToken, hit.lastToken)) return undefined;
+  if (context.isFitnessClass(hit.firstToken, hit.lastToken)) return undefined;
   const spelledSmall = isSpelledSmall(hit, context);
   let best: LexiconRow | undefined;
   let bestScore = 0;
@@ -40,7 +41,9 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
     if ((row.flags & FLAG.ambiguous) !== 0) score -= 0.1;
     if ((row.flags & FLAG.abbreviation) !== 0 && !vouched) score -= 0.1;
     if (hit.corrected !== undefined) score -= 0.1;
-    if (row.type === 'vaccine' && context.aboutVaccines) score += VACCINE_BONUS;
+    // Who makes a vaccine lists it among the drugs as well.
+    if (row.type === 'vaccine' && (context.aboutVaccines || (row.flags & FLAG.needsContext) === 0))
+      score += VACCINE_BONUS;
     // The first row is the commonest meaning: a later one must be clearly better.
     if (score > bestScore + 0.02) {
       best = row;
@@ -118,13 +121,17 @@ function someWordOf(words: ReadonlySet<string>, hit: LexiconHit, context: Contex
   return false;
 }
 
+/** Short forms that are written so. */
+const TITLE_CASE = new Set(['afib', 'vfib']);
+
 /** "Doe" is no abbreviation, "DOE" and "doe" may be one. */
 function isTitleCase(hit: LexiconHit, context: ContextJudge): boolean {
   return (
     hit.lastToken - hit.firstToken === 1 &&
     /^\p{Lu}\p{Ll}+$/u.test(context.tokens[hit.firstToken]!.text) &&
     context.tokens[hit.firstToken]!.text.length <= 4 &&
-    hit.firstToken > 0
+    hit.firstToken > 0 &&
+    !TITLE_CASE.has(context.tokens[hit.firstToken]!.norm)
   );
 }
 
@@ -136,8 +143,13 @@ function isSpelledSmall(hit: LexiconHit, context: ContextJudge): boolean {
 
 function hintedByNumbers(type: MentionType, hit: LexiconHit, context: ContextJudge): boolean {
   if (type === 'medication') return context.strengthFollows(hit.lastToken);
+  if (type === 'social') return context.useFollows(hit.lastToken);
   if (type === 'test' || type === 'vital-sign') {
-    return context.valueFollows(hit.lastToken) && !context.strengthFollows(hit.lastToken);
+    return (
+      context.valueFollows(hit.lastToken) &&
+      !context.strengthFollows(hit.lastToken) &&
+      !context.useFollows(hit.lastToken)
+    );
   }
   return false;
 }

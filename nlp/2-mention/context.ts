@@ -208,7 +208,7 @@ export class ContextJudge {
       last - first === 1 &&
       first > 0 &&
       UNITS.has(this.tokens[first]!.norm) &&
-      /^[\d.,]+$/.test(this.tokens[first - 1]!.norm)
+      /^\.?\d[\d.,]*$/.test(this.tokens[first - 1]!.norm)
     );
   }
 

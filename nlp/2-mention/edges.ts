@@ -1,6 +1,6 @@
 import type { Candidate } from './candidate.js';
 import type { ContextJudge } from './context.js';
-import { LEADING, NUMBERED, TRAILING, UNITS } from './mention-words.js';
+import { DRUG_FORMS, LEADING, NUMBERED, TRAILING, UNITS } from './mention-words.js';
 
 /** Marks that no name of the tagger's spans across. */
 const SEPARATOR = /^(?:[|;:=•→>&#]|\|+)$/;
@@ -74,6 +74,7 @@ function trim(candidate: Candidate, context: ContextJudge): Candidate | undefine
     if (
       (TRAILING.has(end) && !isCapital(last - 1, context)) ||
       (UNITS.has(end) && last - first > 1) ||
+      (candidate.type === 'medication' && last - first > 1 && DRUG_FORMS.has(end)) ||
       (EDGE_MARK.test(end) && !(joinedNumber && /^\d/.test(end)))
     )
       last--;

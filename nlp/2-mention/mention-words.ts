@@ -18,7 +18,8 @@ export interface MentionWordRow {
     | 'release-form'
     | 'household'
     | 'sentence-word'
-    | 'own-predicate';
+    | 'own-predicate'
+    | 'drug-form';
   /** Norms, separated by spaces. */
   readonly words: string;
   readonly example: string;
@@ -62,5 +63,7 @@ export const TEST_HEADS = wordsOf('test-head');
 export const PERSONS = wordsOf('person');
 /** Words of the release form after a substance, an attribute and no part of its name. */
 export const RELEASE_FORMS = wordsOf('release-form');
+/** Forms behind a drug's name, an attribute and no part of it. */
+export const DRUG_FORMS = wordsOf('drug-form');
 /** Who lives with whom, and blood groups, are no social facts. */
 export const HOUSEHOLD = wordsOf('household');

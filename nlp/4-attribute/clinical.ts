@@ -67,6 +67,27 @@ function isWordCharacter(code: number): boolean {
 const TRAIL =
   /^(?:[ ]*,?[ ]*\(?(?:of|in|on|at|to|over|involving|affecting|radiating to)[ ]+(?:the |his |her |both |a )?(?:[a-z-]+[ ]?){0,4}|[ ]*[,(]?[ ]*(?:left|right|bilateral|bilaterally|both)\b[a-z ]{0,20}|[ ]+bilaterally)/i;
 
+const SIDE_BEFORE = /(?<![\p{L}\d./+-])\(?([RL])\)?[ ](?:[a-z]+[ ]|[A-Z]{2,4}[ ])?$/u;
+const SIDE_AFTER =
+  /^[ ,]{0,2}(?:\(([RL])\)|([RL])(?=[ ](?:eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid)|[ ]*(?:[,.;:)\n]|$)))/;
+const SIDE_REACH = 24;
+
+/** `R ear pain`, `L pneumothorax`, `TKR (L)`: a side by its letter, in capitals. */
+function sideLetter(text: string, mention: Mention, from: number, to: number): Attribute | undefined {
+  const lead = text.slice(Math.max(from, mention.start - SIDE_REACH), mention.start);
+  const before = SIDE_BEFORE.exec(lead);
+  const after = before
+    ? undefined
+    : SIDE_AFTER.exec(text.slice(mention.end, Math.min(to, mention.end + SIDE_REACH)));
+  const letter = before?.[1] ?? after?.[1] ?? after?.[2];
+  if (letter === undefined) return undefined;
+  const start = before
+    ? mention.start - lead.length + before.index + before[0].indexOf(letter)
+    : mention.end + after![0].indexOf(letter);
+  const code = laterality.codes.get(letter === 'R' ? 'right' : 'left');
+  return { type: 'laterality', text: letter, start, end: start + 1, ...(code ? { normalized: code } : {}) };
+}
+
 /** Side, severity, acuity and body site of a diagnosis, symptom, procedure or device, between its neighbours. */
 export function qualifiersOf(text: string, mention: Mention, from: number, to: number): Attribute[] {
   const start = leadStart(text, from, mention.start);
@@ -93,6 +114,10 @@ export function qualifiersOf(text: string, mention: Mention, from: number, to: n
     });
   };
   add('laterality', laterality, start, end);
+  if (!result.some(({ type }) => type === 'laterality')) {
+    const letter = sideLetter(text, mention, from, to);
+    if (letter) result.push(letter);
+  }
   if (mention.type === 'diagnosis' || mention.type === 'symptom') {
     add('severity', severity, start, mention.end);
     add('acuity', acuity, start, mention.end);

@@ -5,6 +5,8 @@ export interface FoundDate {
   readonly start: number;
   readonly end: number;
   readonly normalized?: string;
+  /** May be another number: only what is done on a day or begins in a year may claim it, and only from beside it. */
+  readonly doubtful?: boolean;
 }
 
 const MONTH =
@@ -31,6 +33,7 @@ const PATTERNS: readonly [
   hint: RegExp,
   RegExp,
   (match: RegExpExecArray, today: Today | undefined) => string | undefined,
+  doubtful?: true,
 ][] = [
   [
     HINTS.year,
@@ -87,6 +90,23 @@ const PATTERNS: readonly [
     HINTS.year,
     new RegExp(`(?<=[(,;]\\s?|\\s[x×]\\s?\\d\\s?,?\\s?)(${YEAR})(?=\\s?[),;.]|\\s*$)`, 'gm'),
     (m) => m[1]!,
+  ],
+  // "TEE 3/4:", "PICC placed 3/6"
+  [
+    HINTS.slash,
+    new RegExp(
+      `(?<=[a-z)] )(0?[1-9]|1[0-2])/(${DAY})(?=\\s?[:;,.)]|\\s*$|\\s(?:and|with|for|at|by|in|to)\\b)`,
+      'gim',
+    ),
+    (m, today) => dayOfMonth(m[1]!.padStart(2, '0'), m[2]!, today),
+    true,
+  ],
+  // "Right hemicolectomy 2020."
+  [
+    HINTS.year,
+    new RegExp(`(?<=[a-z)] )(?:['’]?)(${YEAR})(?=\\s?[:;,.)]|\\s*$|\\s(?:and|with|for|at|by)\\b)`, 'gim'),
+    (m) => m[1]!,
+    true,
   ],
   [
     HINTS.month,
@@ -160,7 +180,7 @@ export function findDates(text: string, start: number, end: number, date: string
     }
     return result;
   };
-  for (const [hint, pattern, normalize] of PATTERNS) {
+  for (const [hint, pattern, normalize, doubtful] of PATTERNS) {
     if (!has(hint)) continue;
     pattern.lastIndex = 0;
     for (;;) {
@@ -175,7 +195,12 @@ export function findDates(text: string, start: number, end: number, date: string
       const to = from + match[0].replace(/(?<=[a-z]{4})\.$/i, '').length;
       if (found.some((other) => from < other.end && to > other.start)) continue;
       const normalized = normalize(match, today);
-      found.push({ start: from, end: to, ...(normalized === undefined ? {} : { normalized }) });
+      found.push({
+        start: from,
+        end: to,
+        ...(normalized === undefined ? {} : { normalized }),
+        ...(doubtful && { doubtful }),
+      });
     }
   }
   return found.sort((a, b) => a.start - b.start);

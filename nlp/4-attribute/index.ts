@@ -23,6 +23,41 @@ export const attributeStage: NlpStage = {
   run: (input) => ({ ...input, mentions: withAttributes(input) }),
 };
 
+/** The end of the sentence, or of the line where the substance is its title: "Alcohol: 20 units/week". */
+function endOfUse(text: string, mention: Mention, end: number): number {
+  if (!/^\s*:\s*$/.test(text.slice(mention.end, end))) return end;
+  const line = text.indexOf('\n', end);
+  return line < 0 ? text.length : line;
+}
+
+const REASON_TYPES = new Set(['diagnosis', 'symptom']);
+const REASON_REACH = 40;
+const FOR =
+  /^[\s,(]*(?:(?:taken|used|given|started|prescribed|indicated|which (?:she|he|the patient) takes)\s)?for\s(?:(?:the|a|an|his|her|their|my|management of|treatment of|presumed|known|control of|acute|chronic|severe|mild|moderate|recurrent|possible|prevention of)\s)*$/i;
+
+/** The medication that "for …" before this finding speaks of: "prazosin 2 mg at bedtime for nightmares". */
+function treatedWith(
+  text: string,
+  finding: Mention,
+  before: readonly number[],
+  mentions: readonly Mention[],
+  result: ReadonlyMap<number, readonly Attribute[]>,
+): number | undefined {
+  const index = before.findLast((at) => mentions[at]!.type === 'medication');
+  if (index === undefined) return undefined;
+  const known = result.get(index) ?? [];
+  if (known.some(({ type }) => type === 'reason')) return undefined;
+  const end = known.reduce(
+    (last, each) => (each.end <= finding.start ? Math.max(last, each.end) : last),
+    mentions[index]!.end,
+  );
+  return finding.start - end <= REASON_REACH && FOR.test(text.slice(end, finding.start)) ? index : undefined;
+}
+
+function reasonOf({ text, start, end }: Mention): Attribute {
+  return { type: 'reason', text, start, end };
+}
+
 /** The mentions with their attributes, each list in order of place. */
 export function withAttributes(input: AnnotatedText): Mention[] {
   const { text, sentences, tokens, mentions } = input;
@@ -62,10 +97,14 @@ export function withAttributes(input: AnnotatedText): Mention[] {
         // "1 ppd" may be taken for a test: only another substance ends what is said of this one.
         const social = (at: number | undefined) => at !== undefined && mentions[at]!.type === 'social';
         const next = inside.slice(place + 1).find(social);
-        const until = next === undefined ? end : mentions[next]!.start;
+        const until = next === undefined ? endOfUse(text, mention, end) : mentions[next]!.start;
         const since = inside.slice(0, place).some(social) ? mention.start : start;
         for (const each of amountOfUse(text, mention, since, Math.min(until, mention.end + USE_REACH)))
           give(index, each);
+      }
+      if (REASON_TYPES.has(mention.type)) {
+        const drug = treatedWith(text, mention, inside.slice(0, place), mentions, result);
+        if (drug !== undefined) give(drug, reasonOf(mention));
       }
       if (mention.assertion.experiencer === 'family') {
         const relative = relativeOf(text, mention, start, end);

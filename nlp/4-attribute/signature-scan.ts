@@ -35,6 +35,8 @@ const QUANTITY = '(?:\\d+(?:\\.\\d+)?|one|two|three|four|five|six|ten)';
 const NOISE = new RegExp(
   [
     `#\\s?\\d+`,
+    // "(was 20 mg daily)": what is taken no more.
+    `\\([^()\\n]{0,12}\\b(?:was|previously|formerly|prev)\\b[^()\\n]{1,40}\\)`,
     `\\b(?:disp(?:ense|ensed)?|qty|quantity)\\s?[:.#]?\\s?${QUANTITY}(?:\\s?(?:tablets?|tabs?|caps?|capsules?|ml|pills?))?`,
     `\\b${QUANTITY}\\s?(?:(?:days?|months?)['’]?\\s?supply|ds)\\b`,
     `\\b(?:refills?|rf|ref)\\s?[:#x]?\\s?(?:${QUANTITY}|none|prn)`,
@@ -68,7 +70,7 @@ const DURATION_RES = [
 const AFTER_DRUG = /^[\s-]{0,2}(er|xr|sr|xl|cr|la|dr|ec|mr|odt)?(?![a-z])/;
 /** A number right after a name, where directions or nothing follow: "ASA 81 daily", "Norco 5/325 1 tab". */
 const BARE_STRENGTH =
-  /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|,(?!\d)|[;)\n]|\.(?!\d)|(?:po|daily|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|[bo]d|tds|qds|nocte|mane|as|by|q\d|q\s?\d)(?![a-z])))/;
+  /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|,(?!\d)|[;)\n]|\.(?!\d)|\/[a-z]|(?:po|daily|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|[bo]d|tds|qds|nocte|mane|as|by|q\d|q\s?\d)(?![a-z])))/;
 const ELAPSED =
   /\b(?:after|within|following|until|by|at|since)\s(?:(?:about|only|approximately|a|an|the|first|nearly|almost|over|more|than|total|of|just|some|another|initial)\s)*$/;
 /** "8 months of follow-up", "persisted for 10 hours": how long something else lasted. */
@@ -212,7 +214,8 @@ export function scanSignature(
       return true;
     });
   }
-  for (const { start: from, end: to } of findFrequencies(region)) {
+  const names = drugs.map((drug) => drug.end - start);
+  for (const { start: from, end: to } of findFrequencies(region, names)) {
     const words = withoutStop(trimEnd(region.slice(from, to)));
     if (!free(from, from + words.length)) continue;
     if (/^on\sdays?\s\d+$/i.test(words)) continue;
@@ -305,7 +308,7 @@ export function scanSignature(
 const ADJECTIVE_ROUTE =
   /^(?:oral|nasal|rectal|vaginal|ophthalmic|otic|buccal|epidural|systemic|sublingual|topical|intravenous|subcutaneous|right eye|left eye|right ear|left ear|pr|im|sc|pv|po|ou|sl|neb|nebs|inhaled|inhalation|cutaneous|irrigation|intake|drip)$/i;
 const AFTER_ROUTE =
-  /^[\s-]?(?:administration|administrations|therapy|treatment|dose|doses|dosing|route|form|formulation|preparation|medication|medications|infusion|infusions|injection|injections|bolus|push|tablets?|capsules?|solution|suspension|daily|twice|once|three|every|q\d|q|bid|tid|qid|prn|as needed|for|at|x|and|or|with|in|on|over|steroids?|corticosteroids?|antibiotics?|application|intake|use|loading|challenge|load|ingestion|exposure|drops?|spray|cream|gel|ointment|\d|per|up|until|each|then|to)\b/i;
+  /^[\s-]?(?:administration|administrations|therapy|treatment|dose|doses|dosing|route|form|formulation|preparation|medication|medications|infusion|infusions|injection|injections|bolus|push|tablets?|capsules?|solution|suspension|daily|twice|once|three|every|q\d|q|bid|tid|qid|prn|as needed|for|at|x|and|or|with|in|on|over|steroids?|corticosteroids?|antibiotics?|application|intake|use|loading|challenge|load|ingestion|exposure|drops?|spray|cream|gel|ointment|\d|per|up|until|each|then|to|given|administered|nightly|weekly|monthly|stat|now|prior|before|after)\b/i;
 
 /** Percentages of patients, laboratory values and fluids that came out are no doses. */
 function isNoDose(words: string, before: string, after: string): boolean {

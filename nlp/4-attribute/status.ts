@@ -29,6 +29,40 @@ const AFTER = new RegExp(
 );
 const NEAR = 80;
 
+/** "↑ metformin", and marks of reconciled lists behind a row: "- NEW", "(CHANGED: was 20 mg)", "[stopped]". */
+const ARROW = /([↑↓⬆⬇])\s*$/u;
+const ARROW_STATUS: Readonly<Record<string, StatusRow['status']>> = {
+  '↑': 'increase',
+  '⬆': 'increase',
+  '↓': 'decrease',
+  '⬇': 'decrease',
+};
+const MARK =
+  /(?:[([*]|\s[-–—|]|\t)\s*(new|started|changed|increased|decreased|reduced|stopped|discontinued|held|on hold|continued?|unchanged)(?![a-z])(?=\s*(?:[)\]*:;,.\n|]|[-–—]|$|\s(?:medication|dose|drug)\b))/i;
+const MARK_STATUS: Readonly<Record<string, StatusRow['status']>> = {
+  new: 'start',
+  started: 'start',
+  changed: 'change',
+  increased: 'increase',
+  decreased: 'decrease',
+  reduced: 'decrease',
+  stopped: 'stop',
+  discontinued: 'stop',
+  held: 'hold',
+  'on hold': 'hold',
+  continue: 'continue',
+  continued: 'continue',
+  unchanged: 'continue',
+};
+const MARK_REACH = 160;
+
+function markAfter(text: string, end: number, to: number): Attribute | undefined {
+  const mark = MARK.exec(text.slice(end, Math.min(to, end + MARK_REACH)).split('\n', 1)[0]!);
+  if (!mark) return undefined;
+  const start = end + mark.index + mark[0].length - mark[1]!.length;
+  return make(text, start, start + mark[1]!.length, MARK_STATUS[plain(mark[1]!)]);
+}
+
 /** What the words say is done with the drug at [start, end), between its neighbours; undefined where nothing. */
 export function statusOf(
   text: string,
@@ -47,12 +81,17 @@ export function statusOf(
       statusBefore.get(plain(before[1]!)),
     );
   }
+  const arrow = ARROW.exec(text.slice(left, start));
+  if (arrow) {
+    const at = left + arrow.index;
+    return make(text, at, at + arrow[1]!.length, ARROW_STATUS[arrow[1]!]);
+  }
   const after = AFTER.exec(text.slice(end, Math.min(to, end + NEAR)));
   if (after && !/\n/.test(after[0])) {
     const at = end + after[0].length - after[1]!.length;
     return make(text, at, at + after[1]!.length, statusAfter.get(plain(after[1]!)));
   }
-  return undefined;
+  return markAfter(text, end, to);
 }
 
 function make(text: string, start: number, end: number, status: string | undefined): Attribute | undefined {

@@ -32,7 +32,9 @@ const PIECES = [
   `(?:per|a)\\sday`,
   // "at bedtime", "in the morning", "with meals", "before breakfast", "hs", "ac"
   `(?:at|before|in\\sthe|in|with|after|prior\\sto)\\s(?:the\\s|each\\s|every\\s|all\\s)?(?:bedtime|bed\\stime|bed|hs|mornings?|evenings?|afternoon|am|a\\.m\\.|pm|p\\.m\\.|night|noon|lunch(?:time)?|breakfast|dinner(?:time)?|supper(?:time)?|meals?|food)(?:\\sand\\s(?:at\\s)?(?:bedtime|snacks|dinner|supper|lunch|breakfast))?`,
-  `(?:hs|h\\.s\\.|ac|pc|a\\.c\\.|p\\.c\\.|qac)(?![a-z])`,
+  `ac\\s(?:breakfast|dinner|supper)|(?:hs|h\\.s\\.|ac|pc|a\\.c\\.|p\\.c\\.|qac)(?![a-z])`,
+  // "weekly (Mondays)"
+  `(?:mon|tues|wednes|thurs|fri|satur|sun)days`,
   // "on Mondays", "Mon/Wed/Fri", "MWF", "on days 1, 8 and 15"
   `on\\s${DAY}(?:(?:\\s?,\\s?(?:and\\s)?|\\s?\\/\\s?|\\s?and\\s?|\\s?-\\s?)${DAY})*|${DAY}(?:(?:\\s?,\\s?(?:and\\s)?|\\s?\\/\\s?|\\s?and\\s?|\\s?-\\s?)${DAY})+|m\\/w\\/f|mwf|t\\/th\\/s|t\\/t\\/s`,
   `on\\sdays?\\s\\d+(?:(?:\\s?,\\s?(?:and\\s)?|\\s?and\\s|\\s?-\\s?|\\s?to\\s)\\d+)*`,
@@ -49,24 +51,37 @@ const AFTER_AMOUNT =
 const AMOUNT_MAX_LENGTH = 24;
 
 /** "od" after an amount is once a day, but the right eye beside drops; "on" ends its directions, else it is a word. */
-function isBritish(text: string, piece: string, start: number, end: number): boolean {
+function isBritish(
+  text: string,
+  piece: string,
+  start: number,
+  end: number,
+  names: readonly number[],
+): boolean {
   const before = text.slice(Math.max(0, start - AMOUNT_MAX_LENGTH), start);
-  if (!AFTER_AMOUNT.test(before)) return false;
+  const named = piece[0] === 'b' && names.some((name) => /^\s{1,2}$/.test(text.slice(name, start)));
+  if (!named && !AFTER_AMOUNT.test(before)) return false;
   if (piece[0] === 'b') return true;
   if (/\b(?:gtts?|drops?|eyes?)\b/.test(before)) return false;
   return piece[piece[1] === '.' ? 2 : 1] === 'd' || /^\s*(?:$|[.,;)\n]|prn|for|x\b)/.test(text.slice(end));
 }
 
-const JOINT = /^\s?,?\s?(?:and\s)?$/;
+const JOINT = /^\s?[,(]?\s?(?:and\s)?$/;
 const MAX_PIECES = 4;
 
-/** Frequencies in a lower-case text, as half-open ranges; pieces that follow each other are one. */
-export function findFrequencies(text: string): { start: number; end: number }[] {
+/**
+ * Frequencies in a lower-case text, as half-open ranges; pieces that follow each other are one.
+ * @param names where names of drugs end: "Cosopt bd" needs no amount between
+ */
+export function findFrequencies(
+  text: string,
+  names: readonly number[] = [],
+): { start: number; end: number }[] {
   const found: { start: number; end: number; pieces: number }[] = [];
   PIECE.lastIndex = 0;
   for (let match = PIECE.exec(text); match; match = PIECE.exec(text)) {
     const end = match.index + match[0].length;
-    if (BRITISH.test(match[0]) && !isBritish(text, match[0], match.index, end)) continue;
+    if (BRITISH.test(match[0]) && !isBritish(text, match[0], match.index, end, names)) continue;
     const last = found.at(-1);
     if (last && last.pieces < MAX_PIECES && JOINT.test(text.slice(last.end, match.index))) {
       last.end = end;
@@ -95,7 +110,7 @@ const EVERY = new RegExp(
   `\\b(?:every|q) ?(${NN})(?: \\(?${N}\\)?)? ?-? ?(hours?|hrs?|h|°|days?|d|weeks?|wks?|w|months?|mos?|minutes?|mins?|years?)(?![a-z])`,
 );
 const TIMES = new RegExp(
-  `\\b(once|twice|thrice|${NN})(?:[ -]?(?:x|times?|days?))?[ -]?(?:\\(?${N}\\)? ?(?:times )?)?(?:(?:a|per|each|every|in a|/)?[ /-]*(day|night|week|wk|month|mo|year|hour|hr|24 ?h)|(daily|weekly|monthly|yearly|annually|nightly|hourly))`,
+  `\\b(once|twice|thrice|${NN})(?:[ -]?(?:x|times?|days?))?[ -]?(?:\\(?${N}\\)? ?(?:times )?)?(?:(?:a|per|each|every|in a|/)?[ /-]*(day|night|week|wk|month|mo|year|hour|hr|24 ?h)s?(?![a-z])|(daily|weekly|monthly|yearly|annually|nightly|hourly))`,
 );
 const NUMBER_HOURLY = new RegExp(`(${N})[- ]?hourly`);
 const NUMBER_WEEKLY = new RegExp(`(${N})[- ]?weekly`);
@@ -123,7 +138,7 @@ export function timingOf(words: string): string | undefined {
     }
   } else if (
     times &&
-    !/^\s*\d+ ?(?:hourly|weekly|monthly)/.test(times[0]) &&
+    !/^\s*\d+[ -]?(?:hourly|weekly|monthly)/.test(times[0]) &&
     !/^(?:one|two|three|four|six|\d+)[- ](?:hourly|weekly|monthly)/.test(times[0].trim())
   ) {
     const word = times[1]!;
@@ -219,13 +234,16 @@ function whenOf(text: string): string[] {
     /\b(?:at night|every night|nightly|each night|q ?night|nocte|on(?! \w)|q ?noc|a night|per night)\b/,
   );
   add('HS', /\b(?:bedtime|bed ?time|before bed|q ?hs|hs|qhs|q h s|h s)\b/);
-  add('ACM', /\b(?:before|prior to) breakfast\b/);
+  add('ACM', /\b(?:before|prior to|ac) breakfast\b/);
   add('CM', /\b(?:with|at) breakfast\b/);
   add('PCM', /\bafter breakfast\b/);
   add('CD', /\b(?:with|at) lunch(?:time)?\b/);
-  add('ACV', /\b(?:before|prior to) (?:dinner|supper)\b/);
+  add('ACV', /\b(?:before|prior to|ac) (?:dinner|supper)\b/);
   add('CV', /\b(?:with|at) (?:dinner|supper)(?:time)?\b/);
-  add('AC', /\b(?:before|prior to) (?:each |every |all )?meals?\b|\b(?:ac|a c|qac|q ac)\b/);
+  add(
+    'AC',
+    /\b(?:before|prior to) (?:each |every |all )?meals?\b|\b(?:ac|a c|qac|q ac)\b(?! (?:breakfast|dinner|supper))/,
+  );
   add('PC', /\bafter (?:each |every |all )?meals?\b|\b(?:pc|p c)\b/);
   add('C', /\bwith (?:each |every |all )?(?:meals?|food)\b/);
   return when;

@@ -3,9 +3,10 @@ export type Substance = 'TOBACCO_USE' | 'ALCOHOL_CONSUMPTION' | 'REC_DRUG_USE';
 
 const SUBSTANCES: readonly { readonly words: RegExp; readonly type: Substance }[] = [
   { words: /smok|tobacco|cigar|nicotine|vap(?:e|ing)|snuff|\bchew|\bpacks?\b|\bppd\b/i, type: 'TOBACCO_USE' },
-  { words: /alcohol|drink|etoh|\b(?:beer|wine|liquor)s?\b/i, type: 'ALCOHOL_CONSUMPTION' },
+  { words: /alcohol|drink|etoh|teetotal|abstainer|\b(?:beer|wine|liquor)s?\b/i, type: 'ALCOHOL_CONSUMPTION' },
   {
-    words: /drug|cocaine|heroin|marijuana|cannabis|opioid|opiate|amphetamine|\biv ?du\b|\bivda\b/i,
+    words:
+      /drug|cocaine|heroin|marijuana|cannabis|opioid|opiate|amphetamine|\bmeth\b|\bweed\b|\bmdma\b|\biv ?du\b|\bivda\b/i,
     type: 'REC_DRUG_USE',
   },
 ];

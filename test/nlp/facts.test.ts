@@ -7,7 +7,8 @@ import { nlpRoot } from '../../nlp/rules/load.js';
 /**
  * A note and the facts that must come out of it: `type:words` of an accepted mention (`_` for a space, `|` between
  * types, `family_` before what the family has), then what is said of it as `attribute=normalised`. A frequency is
- * written `2/d@HS`: times per period, the events or days after `@`, a count after `#`. `~` asks for words in the text
+ * written `2/d@HS`: times per period, the events or days after `@`, a count after `#`. `code` asks for one among the
+ * codes. `~` asks for words in the text
  * of the attribute, `@` and `#` after `frequency` for that part alone.
  */
 interface Row {
@@ -49,6 +50,7 @@ function rhythm(normalized: string | undefined): string {
 function says(mention: Mention, wanted: string): boolean {
   const [, type, operator, raw] = /^([a-z-]+)([=~@#])(.*)$/.exec(wanted)!;
   const value = raw!.replaceAll('_', ' ');
+  if (type === 'code') return mention.concepts.some(({ code }) => code === value);
   return mention.attributes.some((attribute) => {
     if (attribute.type !== type) return false;
     if (type === 'frequency') {
