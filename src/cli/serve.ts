@@ -48,7 +48,7 @@ export async function serveUntilStopped(
     log({
       warning: 'core-dumps',
       remedy:
-        'A crash would leave records and keys in a file: run with ulimit -c 0 (LimitCORE=0 of systemd).',
+        'A crash would leave records and keys in a file, and there is no prlimit (util-linux) to turn that off: run with ulimit -c 0 (LimitCORE=0 of systemd).',
     });
   const worker = withWorker ? await system.work((category) => log({ worker: category })) : undefined;
   const wake = worker && ((tenant: string) => worker.wake(tenant));

@@ -3,6 +3,7 @@ import { type Config, readConfig } from '../config.js';
 import { type Access, MAX_NAMED_PATIENTS } from '../store/audit.js';
 import type { System } from '../system.js';
 import type { Tenant } from '../tenancy/tenant.js';
+import { turnCoreDumpsOff } from './core-dumps.js';
 import { operator, witnessed } from './witness.js';
 
 /** Options that many commands share, worded once. */
@@ -45,6 +46,8 @@ export async function withSystem<T>(
   work: (system: System, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { openSystem } = await import('../system.js');
+  // Before the first key is in memory, and before a database is started, which inherits it.
+  turnCoreDumpsOff();
   const interrupted = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
     // A second one ends the program at once; the database survives that.
