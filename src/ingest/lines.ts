@@ -125,8 +125,114 @@ export async function* readLines(stream: Readable, limit = MAX_LINE_BYTES): Asyn
   }
 }
 
-function isBlank(bytes: Buffer, end: number): boolean {
-  for (let i = 0; i < end; i++) {
+/** Lines that follow each other. */
+export interface LineBlock {
+  /** Number of the first; the next number is that of the next line, and so on. */
+  readonly first: number;
+  readonly last: number;
+  /** Their bytes with their ends, one part after the other; none of a line that is too long, only its end. */
+  readonly parts: readonly Buffer[];
+  readonly size: number;
+  /** Numbers of the lines that were too long to be kept. */
+  readonly tooLong: readonly number[];
+}
+
+/**
+ * The lines of a stream, decompressed, many at a time: looking at each is left to who splits the blocks (`linesOf`).
+ * @param most how many lines and bytes a block holds, but for a longer line alone
+ * @param after lines up to this one are left out
+ */
+export async function* readLineBlocks(
+  stream: Readable,
+  most: { readonly lines: number; readonly bytes: number },
+  after = 0,
+  limit = MAX_LINE_BYTES,
+): AsyncGenerator<LineBlock> {
+  let line = 0;
+  let parts: Buffer[] = [];
+  let size = 0;
+  let tooLong: number[] = [];
+  let first = after + 1;
+  /** What is there of a line whose end is not. */
+  let open: Buffer[] = [];
+  let openSize = 0;
+  const put = (part: Buffer) => {
+    if (part.length > 0) parts.push(part);
+    size += part.length;
+  };
+  const close = (): LineBlock => {
+    const block = { first, last: line, parts, size, tooLong };
+    parts = [];
+    size = 0;
+    tooLong = [];
+    first = line + 1;
+    return block;
+  };
+  for await (const chunk of inflated(stream)) {
+    /** Where lines begin that are whole and not put yet, and where the next does. */
+    let run = 0;
+    let from = 0;
+    for (;;) {
+      const at = chunk.indexOf(NEWLINE, from);
+      if (at < 0) break;
+      line++;
+      const whole = openSize + at - from;
+      if (line <= after || whole > limit) {
+        put(chunk.subarray(run, from));
+        if (line > after) {
+          tooLong.push(line);
+          put(END);
+        }
+        run = at + 1;
+      } else if (openSize > 0) {
+        for (const part of open) put(part);
+      }
+      open = [];
+      openSize = 0;
+      from = at + 1;
+      if (line - first + 1 >= most.lines || size + from - run >= most.bytes) {
+        put(chunk.subarray(run, from));
+        run = from;
+        if (line >= first) yield close();
+      }
+    }
+    put(chunk.subarray(run, from));
+    const rest = chunk.subarray(from);
+    openSize += rest.length;
+    if (openSize > limit) open = [];
+    else if (rest.length > 0) open.push(rest);
+  }
+  if (openSize > 0) {
+    line++;
+    if (openSize > limit) tooLong.push(line);
+    else if (line > after) for (const part of open) put(part);
+    put(END);
+  }
+  if (line >= first) yield close();
+}
+
+const NEWLINE = 0x0a;
+const END = Buffer.from([NEWLINE]);
+
+/** The lines of a block's bytes with their numbers, as `readLines` gives them. */
+export function* linesOf(
+  bytes: Buffer,
+  { first, tooLong }: Pick<LineBlock, 'first' | 'tooLong'>,
+): Generator<Line> {
+  const long = new Set(tooLong);
+  for (let from = 0, line = first; from < bytes.length; line++) {
+    const at = bytes.indexOf(NEWLINE, from);
+    let end = at < 0 ? bytes.length : at;
+    const next = end + 1;
+    if (end > from && bytes[end - 1] === 0x0d) end--;
+    if (long.has(line)) yield { line, bytes: undefined };
+    else if (!isBlank(bytes, end, from)) yield { line, bytes: bytes.subarray(from, end) };
+    from = next;
+  }
+}
+
+function isBlank(bytes: Buffer, end: number, from = 0): boolean {
+  for (let i = from; i < end; i++) {
     const b = bytes[i]!;
     if (b !== 0x20 && b !== 0x09) return false;
   }

@@ -8,11 +8,11 @@ import { BULK_TABLES, type BulkRows } from './bulk-rows.js';
 import type { Actor } from './contract.js';
 import { CopyBytes } from './copy-bytes.js';
 import type { Decision } from './decide.js';
-import { documentState } from './document-state.js';
+import { WITHDRAWN } from './document-state.js';
 import { ownerOf } from './patient-keys.js';
 import type { BulkPlace, PreparedBody } from './prepare.js';
 import { RowSet, TABLES } from './row-set.js';
-import { type SegmentMember, sealSegment } from './segment.js';
+import { type SealedMember, sealSegment } from './segment.js';
 import { newSegmentId } from './segment-id.js';
 
 /**
@@ -79,7 +79,7 @@ function sealBodies(
     const { part } = first.body!;
     const owner = ownerOf(first);
     const patient = owner === null ? undefined : own.get(owner);
-    let members: SegmentMember[] = [];
+    let members: SealedMember[] = [];
     let units = 0;
     let sid = newSegmentId(now);
     const close = () => {
@@ -91,10 +91,10 @@ function sealBodies(
     };
     for (const i of list) {
       const { write, version, lastUpdated } = decisions[i]!;
-      const content = write.body!.content;
+      const body = write.body!;
       if (
         members.length > 0 &&
-        (members.length === SEGMENT_MAX_MEMBERS || units + content.length > SEGMENT_MAX_UNITS)
+        (members.length === SEGMENT_MAX_MEMBERS || units + body.units > SEGMENT_MAX_UNITS)
       )
         close();
       places[i] = { sid, slot: members.length };
@@ -103,10 +103,11 @@ function sealBodies(
         id: write.id,
         version,
         lastUpdated,
-        content,
-        sortLine: sortLine(write.body!.resource),
+        content: body.content,
+        units: body.units,
+        sortLine: body.sortLine ?? sortLine(body.resource!),
       });
-      units += content.length;
+      units += body.units;
     }
     if (members.length > 0) close();
   }
@@ -135,7 +136,7 @@ function addRows(
   } else rows.claimed.push(rtype, rid, write.chk, part);
   const { sid, slot } = place ?? { sid: 0n, slot: 0 };
   if (write.type === 'DocumentReference')
-    rows.add('annotation', part, rid, version, documentState(body?.resource), 0, 0, now);
+    rows.add('annotation', part, rid, version, body?.state ?? WITHDRAWN, 0, 0, now);
   if (body?.bulk) {
     sent.add(decision, body, body.bulk, { sid, slot });
     return;

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
-import { intArray, type Queryable, run } from './database.js';
+import { binaryArray } from './binary-array.js';
+import { type Queryable, run } from './database.js';
 import type { ColumnValue } from './row-set.js';
 
 /** Strands of a part. More connections than this share them, and then wait for each other's commit. */
 const MAX_STRANDS = 32;
 
 /** Columns of an audit row in a RowSet: part, at, aid, kv, sealed, mac. */
-const WIDTH = 6;
+const COLUMN_TYPES = ['int4', 'int8', 'uuid', 'int2', 'bytea', 'bytea'] as const;
+const WIDTH = COLUMN_TYPES.length;
 
 const strands = new WeakMap<object, number>();
 let next = 0;
@@ -45,6 +47,13 @@ export function auditSteps(from: string, strand: string): [name: string, sql: st
   ];
 }
 
+/** Audit rows as the arrays that are sent. */
+export function auditArrays(values: readonly ColumnValue[]): Buffer[] {
+  const columns: ColumnValue[][] = COLUMN_TYPES.map(() => []);
+  for (let i = 0; i < values.length; i++) columns[i % WIDTH]!.push(values[i]!);
+  return COLUMN_TYPES.map((type, at) => binaryArray(type, columns[at] as (number | string | Buffer)[]));
+}
+
 /**
  * Adds audit rows (columns as in a RowSet, no part twice) in the transaction of a connection, or in one of its own where
  * there is none.
@@ -55,24 +64,22 @@ export async function insertAudit(
   values: readonly ColumnValue[],
   durable = true,
 ): Promise<void> {
-  if (values.length === 0) return;
-  const column = (at: number) => values.filter((_, i) => i % WIDTH === at);
-  const [part, at, aid, kv, sealed, mac] = [0, 1, 2, 3, 4, 5].map(column);
+  if (values.length > 0) await insertAuditArrays(connection, auditArrays(values), durable);
+}
+
+/** The same with what `auditArrays` gave. */
+export async function insertAuditArrays(
+  connection: Queryable,
+  arrays: readonly Buffer[],
+  durable = true,
+): Promise<void> {
   const from = 'unnest($1::int[], $2::bigint[], $3::uuid[], $4::smallint[], $5::bytea[], $6::bytea[])';
   const steps = auditSteps(`${from} as u (part, at, aid, kv, sealed, mac)`, '$7');
   await run(
     connection,
     `with ${steps.map(([name, sql]) => `${name} as (${sql})`).join(', ')}
      ${durable ? 'select 1' : "select set_config('synchronous_commit', 'off', true)"}`,
-    [
-      intArray(part as number[]),
-      intArray(at as number[]),
-      aid,
-      intArray(kv as number[]),
-      sealed,
-      mac,
-      strandOf(connection),
-    ],
+    [...arrays, strandOf(connection)],
     durable ? 'store-audit' : 'store-audit-quick',
   );
 }

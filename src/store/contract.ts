@@ -5,6 +5,7 @@ import type { TenantParameters } from './parameters.js';
 import type { ReindexCounts } from './reindex.js';
 import type { LeastVersions, ResealCounts } from './reseal-parts.js';
 import type { VerifyOptions, VerifyReport } from './verify-report.js';
+import type { KeptBatch } from './write-columns.js';
 
 /** Who acts, for the audit row. No note text, no patient data. */
 export interface Actor {
@@ -157,6 +158,12 @@ export interface Store {
    * @throws Fault `conflict` | `precondition` | `not-found` | `gone` naming the write's position in `at` (`writes[3]`).
    */
   commit(tenant: Tenant, writes: readonly Write[], actor: Actor): Promise<WriteResult[]>;
+  /**
+   * As `commit`, of updates that another thread prepared and will seal; unchanged ones are left alone. For tenants that
+   * do not ask for integrity.
+   * @returns undefined, with nothing written, where they were prepared by what is no longer in force
+   */
+  commitKept(tenant: Tenant, batch: KeptBatch, actor: Actor): Promise<WriteResult[] | undefined>;
   /** As `commit`, for callers that must read and decide inside the transaction. Retried on serialization failure. */
   transact<T>(tenant: Tenant, actor: Actor, work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
   /** The current version; undefined where the id never existed. A deletion is returned as such. */

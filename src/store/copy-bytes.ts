@@ -115,6 +115,12 @@ export class CopyBytes {
     return ARRAY_HEAD_BYTES + count * INT8_ELEMENT_BYTES;
   }
 
+  /** UTF-8 of a text, without a length; makes room itself. */
+  utf8(text: string): void {
+    this.room(text.length * 3);
+    this.length += this.buffer.write(text, this.length, 'utf8');
+  }
+
   /** Bytes that were written in this form before. */
   put(bytes: Uint8Array): void {
     this.buffer.set(bytes, this.length);

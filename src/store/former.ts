@@ -31,16 +31,16 @@ export async function holdFormer(
     ],
     'store-former',
   );
-  const contents = new Map<string, Set<string>>();
+  const digests = new Map<string, Set<bigint>>();
   (await openBodies(keys, db, rows)).forEach(({ content }, i) => {
     const key = rowKey(rows[i]!.rtype, rows[i]!.rid);
-    contents.set(key, (contents.get(key) ?? new Set()).add(content));
+    digests.set(key, (digests.get(key) ?? new Set()).add(keys.digest(content)));
   });
-  if (contents.size === 0) return decisions;
+  if (digests.size === 0) return decisions;
   return decisions.map((d) => {
     const { write, outcome, current } = d;
     if (!write.holdFormer || outcome !== 'updated' || !write.body) return d;
-    if (!contents.get(rowKey(write.rtype, write.rid))?.has(write.body.content)) return d;
+    if (!digests.get(rowKey(write.rtype, write.rid))?.has(write.body.digest)) return d;
     return {
       write,
       outcome: 'unchanged',

@@ -39,6 +39,7 @@ export function guarded(inner: Store): Store {
       if (!seen) return inner.commit(tenant, writes, actor);
       return inner.transact(seen.raw, actor, (tx) => guardedTransaction(seen, tx).write(writes));
     },
+    commitKept: async (tenant, ...rest) => inner.commitKept(whole(tenant), ...rest),
     async transact(tenant, actor, work) {
       const seen = narrowedOf(tenant);
       if (!seen) return inner.transact(tenant, actor, work);

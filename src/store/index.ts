@@ -73,6 +73,14 @@ export function createStore(settings: StoreSettings): Store {
           : tx.write(writes),
       );
     },
+    async commitKept(tenant, batch, actor) {
+      if (batch.columns.ids.length === 0) return [];
+      return transaction(tenant, actor, async (tx, epoch) =>
+        epoch === batch.parameters && batch.indexPhase === tenant.keys.indexPhase
+          ? tx.writeKept(batch)
+          : undefined,
+      );
+    },
     parameters,
     reindex: (tenant, types, parts) =>
       reindexParts(

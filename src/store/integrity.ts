@@ -43,7 +43,7 @@ export function localReferences(resource: Resource, base: string): LocalReferenc
 
 /** Whether a write by itself needs the checks below. */
 export function needsIntegrity({ op, body }: PreparedWrite, base: string): boolean {
-  return op === 'delete' || (body !== undefined && localReferences(body.resource, base).length > 0);
+  return op === 'delete' || (body !== undefined && localReferences(body.resource!, base).length > 0);
 }
 
 /** Whether a fault says that a reference points to nothing: it may be tried again once the target is there. */
@@ -89,7 +89,7 @@ async function danglingOf(
   );
   for (const { write } of changes) {
     if (!write.body) continue;
-    for (const reference of localReferences(write.body.resource, base)) {
+    for (const reference of localReferences(write.body.resource!, base)) {
       const name = `${reference.type}/${reference.id}`;
       if (written.has(name)) continue;
       let target = names.get(name);

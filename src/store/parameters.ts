@@ -146,14 +146,17 @@ export function parametersContext(epoch: number) {
 }
 
 function knownOf(epoch: number, { parameters, dirty, mark }: OwnParameters): KnownParameters {
-  const registry = (some: readonly OwnParameter[]) =>
-    extendedRegistry(some.flatMap(({ definition }) => accepted(definition)));
   return {
     epoch,
     parameters,
     dirty,
     mark,
-    indexed: registry(parameters),
-    live: registry(parameters.filter(({ state }) => state === 'live')),
+    indexed: registryOf(parameters),
+    live: registryOf(parameters.filter(({ state }) => state === 'live')),
   };
+}
+
+/** The parameters of R4 and these. */
+export function registryOf(parameters: readonly OwnParameter[]): ParameterRegistry {
+  return extendedRegistry(parameters.flatMap(({ definition }) => accepted(definition)));
 }

@@ -48,15 +48,52 @@ const MAKE = `insert into patient_key (part, owner, wv, wrapped)
  * The keys of these owners for a transaction that holds the epoch; those that have none get one. Asked anew in each
  * transaction: a key made in one that was rolled back must never seal anything.
  */
-export async function ownKeys(
+export function ownKeys(
   keys: TenantKeys,
   db: Queryable,
   owners: Iterable<bigint>,
 ): Promise<ReadonlyMap<bigint, PatientKey>> {
+  return gather(
+    keys,
+    db,
+    owners,
+    (row) => keys.openPatientKey(row),
+    ({ key }) => key,
+  );
+}
+
+/** The same as they are stored, for another thread to open. */
+export async function ownRows(
+  keys: TenantKeys,
+  db: Queryable,
+  owners: Iterable<bigint>,
+): Promise<WrappedPatientKey[]> {
+  const found = await gather(
+    keys,
+    db,
+    owners,
+    (row) => row,
+    ({ row }) => row,
+  );
+  return [...found.values()];
+}
+
+async function gather<T>(
+  keys: TenantKeys,
+  db: Queryable,
+  owners: Iterable<bigint>,
+  ofRow: (row: WrappedPatientKey) => T,
+  ofNew: (made: ReturnType<TenantKeys['newPatientKey']>) => T,
+): Promise<Map<bigint, T>> {
   const wanted = new Set(owners);
-  const found = new Map<bigint, PatientKey>();
+  const found = new Map<bigint, T>();
   if (keys.wrapVersion === 0 || wanted.size === 0) return found;
-  await find(keys, db, [...wanted], found);
+  const find = async (some: readonly bigint[]) => {
+    const values = [intArray(some.map(partOf)), intArray(some)];
+    for (const row of await run<WrappedPatientKey>(db, FIND, values, 'store-patient-keys'))
+      found.set(row.owner, ofRow(row));
+  };
+  await find([...wanted]);
   const missing = [...wanted].filter((owner) => !found.has(owner));
   if (missing.length === 0) return found;
   const made = new Map(missing.map((owner) => [owner, keys.newPatientKey(owner)]));
@@ -71,27 +108,12 @@ export async function ownKeys(
     ],
     'store-patient-keys-make',
   );
-  for (const { owner } of rows) found.set(owner, made.get(owner)!.key);
+  for (const { owner } of rows) found.set(owner, ofNew(made.get(owner)!));
   // Those that another writer made a moment ago.
   const others = missing.filter((owner) => !found.has(owner));
-  if (others.length > 0) await find(keys, db, others, found);
+  if (others.length > 0) await find(others);
   if (found.size !== wanted.size) throw new Fault('internal', "A patient's key could not be made.");
   return found;
-}
-
-async function find(
-  keys: TenantKeys,
-  db: Queryable,
-  owners: readonly bigint[],
-  to: Map<bigint, PatientKey>,
-): Promise<void> {
-  const rows = await run<WrappedPatientKey>(
-    db,
-    FIND,
-    [intArray(owners.map(partOf)), intArray(owners)],
-    'store-patient-keys',
-  );
-  for (const row of rows) to.set(row.owner, keys.openPatientKey(row));
 }
 
 /** What a write that is one statement seals with, and what has to hold still when it is run. */

@@ -8,6 +8,7 @@ import type { TenantKeys } from '../tenancy/tenant.js';
 import { BulkRows } from './bulk-rows.js';
 import { contentOf } from './content.js';
 import type { Write, WriteOp } from './contract.js';
+import { documentState } from './document-state.js';
 
 /** A write with everything that can be known before the database is asked. */
 export interface PreparedWrite {
@@ -27,12 +28,20 @@ export interface PreparedWrite {
 }
 
 export interface PreparedBody {
-  readonly resource: Resource;
-  readonly content: string;
+  /** Undefined where another thread prepared it (`kept-writes.ts`). */
+  readonly resource: Resource | undefined;
+  /** Canonical text or its UTF-8 bytes; empty where another thread has them. */
+  readonly content: string | Uint8Array;
+  /** Length of the content in UTF-16 units. */
+  readonly units: number;
+  /** Texts to sort by, where they are made already. */
+  readonly sortLine: string | undefined;
   readonly digest: bigint;
   /** Of a write that is one of many in `bulk` instead. */
   readonly rows: IndexRows;
   readonly bulk: BulkPlace | undefined;
+  /** State in which the annotation of a document starts; of other types it says nothing. */
+  readonly state: number;
   /** Clinical time; null where undated. */
   readonly at: number | null;
   readonly part: number;
@@ -50,7 +59,7 @@ export interface BulkPlace {
 /** From this many writes on, COPY beats one statement with arrays. */
 export const COPY_FROM_WRITES = 100;
 
-const NO_ROWS: IndexRows = {
+export const NO_ROWS: IndexRows = {
   terms: [],
   dates: [],
   quantities: [],
@@ -85,48 +94,66 @@ export function prepareWrite(
 ): PreparedWrite {
   const at = `writes[${position}]`;
   const { type, id, op } = write;
-  if (!isResourceType(type))
-    throw new Fault('invalid', 'This is not a resource type that can be stored.', { at });
-  if (!isFhirId(id))
-    throw new Fault('invalid', 'An id has 1 to 64 of the characters A-Z, a-z, 0-9, "-" and ".".', { at });
-  const rid = keys.rid(type, id);
-  const head = {
-    at,
-    op,
-    type,
-    id,
-    rtype: typeNumber(type),
-    rid,
-    chk: checkOf(keys, type, id),
-    ifMatch: write.ifMatch,
-    skipUnchanged: write.skipUnchanged ?? false,
-    holdFormer: write.holdFormer ?? false,
-  };
-  if (op === 'delete') return { ...head, body: undefined };
+  const head = { ...headOf(keys, type, id, at), at, op, ifMatch: write.ifMatch };
+  const asked = { skipUnchanged: write.skipUnchanged ?? false, holdFormer: write.holdFormer ?? false };
+  if (op === 'delete') return { ...head, ...asked, body: undefined };
   const given = write.resource;
   if (!given || given.resourceType !== type)
     throw new Fault('invalid', 'The resource to write is missing or of another type than the write says.', {
       at,
     });
+  const { rtype, rid } = head;
   const resource = given.id === id ? given : { ...given, id };
   const content = contentOf(resource);
-  const rows = indexResource(resource, context);
-  const pkey =
-    rows.patient === undefined ? null : type === 'Patient' ? rid : keys.rid('Patient', rows.patient);
-  const part = partOf(pkey ?? rid);
+  const { rows, ...body } = bodyOf(keys, context, resource, rid);
   return {
     ...head,
+    ...asked,
     body: {
+      ...body,
       resource,
       content,
+      units: content.length,
+      sortLine: undefined,
       digest: keys.digest(content),
       rows: bulk ? NO_ROWS : rows,
-      bulk: bulk && { rows: bulk, n: bulk.add(keys, part, head.rtype, rid, rows) },
-      at: rows.at ?? null,
-      part,
-      pkey,
-      derived: derivedFrom(resource, context.base) !== undefined,
+      bulk: bulk && { rows: bulk, n: bulk.add(keys, body.part, rtype, rid, rows) },
     },
+  };
+}
+
+/** @throws Fault `invalid` */
+export function headOf(
+  keys: TenantKeys,
+  type: string,
+  id: string,
+  at: string,
+): Pick<PreparedWrite, 'type' | 'id' | 'rtype' | 'rid' | 'chk'> {
+  if (!isResourceType(type))
+    throw new Fault('invalid', 'This is not a resource type that can be stored.', { at });
+  if (!isFhirId(id))
+    throw new Fault('invalid', 'An id has 1 to 64 of the characters A-Z, a-z, 0-9, "-" and ".".', { at });
+  return { type, id, rtype: typeNumber(type), rid: keys.rid(type, id), chk: checkOf(keys, type, id) };
+}
+
+/** What the index knows of a resource, and where it is put. */
+export function bodyOf(
+  keys: TenantKeys,
+  context: IndexContext,
+  resource: Resource,
+  rid: bigint,
+): Pick<PreparedBody, 'rows' | 'at' | 'part' | 'pkey' | 'derived' | 'state'> {
+  const rows = indexResource(resource, context);
+  const { patient } = rows;
+  const pkey =
+    patient === undefined ? null : resource.resourceType === 'Patient' ? rid : keys.rid('Patient', patient);
+  return {
+    rows,
+    at: rows.at ?? null,
+    part: partOf(pkey ?? rid),
+    pkey,
+    derived: derivedFrom(resource, context.base) !== undefined,
+    state: documentState(resource),
   };
 }
 

@@ -48,9 +48,20 @@ export interface SegmentMember extends ContentIdentity {
   readonly sortLine?: string;
 }
 
+/** A member to be sealed, its content as text or as UTF-8 bytes. */
+export interface SealedMember extends ContentIdentity {
+  readonly content: string | Uint8Array;
+  /** Length of the content in UTF-16 units; needed where it is bytes. */
+  readonly units?: number;
+  /** Made of the content, which then is text, where absent. */
+  readonly sortLine?: string;
+}
+
 /** Set in the first byte where lines of texts follow. */
 const WITH_LINES = 0x80;
 const LINES_AT = 6;
+
+const NEWLINE = 0x0a;
 
 /** A segment of one long body may be big; more than this inflated is refused as damage. */
 const MAX_INFLATED_BYTES = 256 * 1024 * 1024;
@@ -58,21 +69,36 @@ const MAX_INFLATED_BYTES = 256 * 1024 * 1024;
 /** Measured on the synthetic bundles: level 4 takes a third less time than 6 for 4 % more bytes. */
 const DEFLATE_LEVEL = 4;
 
+/** What is compressed is put together here, unless it is longer: nothing else runs until it is. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
 export function sealSegment(
   keys: TenantKeys,
   part: number,
   sid: bigint,
-  members: readonly SegmentMember[],
+  members: readonly SealedMember[],
   patient?: PatientKey,
 ): SealedSegment {
   let list = '';
-  let contents = '';
+  let room = 1;
   for (const m of members) {
-    list += `${m.type}/${m.id}/${m.version}/${m.lastUpdated}/${m.content.length}\n`;
-    contents += m.content;
+    const units = m.units ?? m.content.length;
+    list += `${m.type}/${m.id}/${m.version}/${m.lastUpdated}/${units}\n`;
+    room += typeof m.content === 'string' ? units * 3 : m.content.length;
   }
   const bind = keys.digest(list);
-  const packed = deflateRawSync(`${list}\n${contents}`, {
+  room += list.length;
+  const whole = room <= scratch.length ? scratch : Buffer.allocUnsafeSlow(room);
+  let at = whole.write(list, 'latin1');
+  whole[at++] = NEWLINE;
+  for (const { content } of members) {
+    if (typeof content === 'string') at += whole.write(content, at, 'utf8');
+    else {
+      whole.set(content, at);
+      at += content.length;
+    }
+  }
+  const packed = deflateRawSync(whole.subarray(0, at), {
     dictionary: dictionaryOf(NEWEST_DICTIONARY),
     level: DEFLATE_LEVEL,
   });
@@ -82,8 +108,8 @@ export function sealSegment(
   return { part, sid, kv: keys.currentVersion, bind, sealed, owner: patient?.owner ?? null };
 }
 
-function lineOf(member: SegmentMember): string {
-  return member.content === '' ? '' : sortLine(resourceOf(member, member.content));
+function lineOf(member: SealedMember): string {
+  return member.content === '' ? '' : sortLine(resourceOf(member, member.content as string));
 }
 
 function withLines(lines: string, packed: Buffer): Buffer {

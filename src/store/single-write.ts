@@ -5,7 +5,7 @@ import type { Actor, WriteResult } from './contract.js';
 import { lookAtCurrent } from './current.js';
 import { faultOf, isRetriable } from './database.js';
 import { type Decision, decide } from './decide.js';
-import { documentState, WITHDRAWN } from './document-state.js';
+import { WITHDRAWN } from './document-state.js';
 import { forgetSeen, singleKey } from './patient-keys.js';
 import { type PreparedWrite, partOf } from './prepare.js';
 import { gatedWrite } from './small-write.js';
@@ -76,5 +76,5 @@ function connect({ pool }: Tenant): Promise<pg.PoolClient> {
 function needsLocks({ write, current }: Decision): boolean {
   if (!current) return false;
   if (write.body && write.body.part !== current.part) return true;
-  return write.type === 'DocumentReference' && documentState(write.body?.resource) === WITHDRAWN;
+  return write.type === 'DocumentReference' && (write.body?.state ?? WITHDRAWN) === WITHDRAWN;
 }

@@ -19,18 +19,19 @@ import type {
   Write,
   WriteResult,
 } from './contract.js';
-import { copyWrite } from './copy-write.js';
+import { copyRows, copyWrite } from './copy-write.js';
 import { lockCurrent, rowKey } from './current.js';
 import { intArray, run } from './database.js';
 import { type Decision, decide } from './decide.js';
 import { isReviewed } from './derived-group.js';
-import { documentState, WITHDRAWN } from './document-state.js';
+import { WITHDRAWN } from './document-state.js';
 import { holdFormer } from './former.js';
 import { checkIntegrity } from './integrity.js';
-import { ownerOf, ownKeys } from './patient-keys.js';
+import { ownerOf, ownKeys, ownRows } from './patient-keys.js';
 import { COPY_FROM_WRITES, type PreparedWrite, prepareWrites } from './prepare.js';
 import { readCurrent, readMany, readRows } from './read.js';
 import { smallWrite } from './small-write.js';
+import { type KeptBatch, sealRequest, writesOf } from './write-columns.js';
 import { Written } from './written.js';
 
 /** Imports that share practitioners wait for each other's whole batch; the pool's limit is meant for single writes. */
@@ -90,7 +91,13 @@ export class WriteTransaction implements StoreTransaction {
     return decisions.map((d) => new Written(d));
   }
 
-  private async apply(prepared: readonly PreparedWrite[]): Promise<readonly Decision[]> {
+  /** The same for what another thread prepared. Whether references hold is not looked at. */
+  async writeKept(batch: KeptBatch): Promise<WriteResult[]> {
+    const decisions = await this.apply(writesOf(batch.columns), batch);
+    return decisions.map((d) => new Written(d));
+  }
+
+  private async apply(prepared: readonly PreparedWrite[], kept?: KeptBatch): Promise<readonly Decision[]> {
     if (prepared.length === 0) return [];
     if (prepared.length >= COPY_FROM_WRITES)
       await this.client.query(`set local lock_timeout = '${BULK_LOCK_TIMEOUT_MS}ms'`);
@@ -102,21 +109,32 @@ export class WriteTransaction implements StoreTransaction {
     const changes = decisions.filter((d) => d.outcome !== 'unchanged');
     if (changes.length > 0) {
       const owners = changes.map(({ write }) => ownerOf(write)).filter((owner) => owner !== null);
-      const own = await ownKeys(this.tenant.keys, this.client, owners);
-      const seal = () => assemble(this.tenant.keys, changes, this.actor, this.now, own);
-      const rows = laneOf(this.actor)?.busy('seal', seal) ?? seal();
-      // Many were prepared for COPY, however few of them are changes.
-      if (prepared.length >= COPY_FROM_WRITES) await copyWrite(this.client, rows);
-      else await smallWrite(this.client, rows);
+      if (kept) {
+        const own = await ownRows(this.tenant.keys, this.client, owners);
+        await copyWrite(this.client, await kept.seal(sealRequest(decisions, this.actor, this.now, own)));
+      } else await this.sealAndWrite(changes, owners, prepared.length >= COPY_FROM_WRITES);
     }
     const withdrawn = changes
       .filter(
         ({ write, current: before }) =>
-          write.type === 'DocumentReference' && before && documentState(write.body?.resource) === WITHDRAWN,
+          write.type === 'DocumentReference' && before && (write.body?.state ?? WITHDRAWN) === WITHDRAWN,
       )
       .map(({ write }) => ({ documentId: write.id, resources: [] }));
     if (withdrawn.length > 0) await this.replaceDerivedGroups(withdrawn);
     return decisions;
+  }
+
+  /** @param bulk whether they were prepared for COPY, as many are, however few of them are changes */
+  private async sealAndWrite(
+    changes: readonly Decision[],
+    owners: readonly bigint[],
+    bulk: boolean,
+  ): Promise<void> {
+    const own = await ownKeys(this.tenant.keys, this.client, owners);
+    const seal = () => assemble(this.tenant.keys, changes, this.actor, this.now, own);
+    const rows = laneOf(this.actor)?.busy('seal', seal) ?? seal();
+    if (bulk) await copyWrite(this.client, copyRows(rows));
+    else await smallWrite(this.client, rows);
   }
 
   async replaceDerivedGroup(documentId: string, resources: readonly Resource[]): Promise<ReplacedGroup> {

@@ -153,7 +153,7 @@ function checkedItems(
 }
 
 /** Faults of what was sent; anything else (database gone, key gone) ends the import and is tried again later. */
-function isInput(fault: Fault): boolean {
+export function isInput(fault: Fault): boolean {
   return ['invalid', 'conflict', 'precondition', 'not-found', 'gone', 'unsupported', 'too-large'].includes(
     fault.category,
   );

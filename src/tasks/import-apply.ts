@@ -14,6 +14,7 @@ import type { FileState } from './import-ledger.js';
 import type { NoteDefaults } from './import-notes.js';
 import type { Postponed } from './import-postponed.js';
 import { addCounts, importError, MAX_ERRORS_PER_COMMIT } from './import-report.js';
+import type { LinePool } from './line-pool.js';
 
 export interface FileImport {
   readonly deps: BundleDeps;
@@ -32,6 +33,8 @@ export interface FileImport {
   readonly postponed: Postponed;
   /** Takes records that return to an earlier form. */
   readonly contested: Contested;
+  /** Prepares lines in other threads; undefined where people are joined or references proven, line after line. */
+  readonly threads: LinePool | undefined;
   /** Where this worker's time is counted. */
   readonly lane: Lane;
   readonly profiler: Profiler;
@@ -101,14 +104,18 @@ function noteDocuments(
   const entries = (bundle.entry as { resource?: Resource }[] | undefined) ?? [];
   entries.forEach(({ resource }, i) => {
     if (resource?.resourceType !== 'DocumentReference' || resource.id === undefined) return;
-    const contents = Array.isArray(resource.content) ? resource.content : [];
-    let size = 0;
-    for (const content of contents as { attachment?: { data?: unknown } }[]) {
-      const data = content?.attachment?.data;
-      if (typeof data === 'string') size += data.length;
-    }
-    profiler.place(resource.id, state.path, lineOf(i), size);
+    profiler.place(resource.id, state.path, lineOf(i), attachedUnits(resource));
   });
+}
+
+/** Length of what is attached to a document itself, in UTF-16 units of base64. */
+export function attachedUnits({ content }: Resource): number {
+  let size = 0;
+  for (const one of (Array.isArray(content) ? content : []) as { attachment?: { data?: unknown } }[]) {
+    const data = one?.attachment?.data;
+    if (typeof data === 'string') size += data.length;
+  }
+  return size;
 }
 
 export function isUnresolved(fault: Fault): boolean {

@@ -5,7 +5,17 @@ import type { Lane } from '../core/profile.js';
 import type { Resource } from '../core/resource.js';
 import { decodeText } from '../ingest/extractor.js';
 import { detectFormat, type InputFormat } from '../ingest/format.js';
-import { inflated, MAX_FILE_BYTES, MAX_LINE_BYTES, readLines, readWhole } from '../ingest/lines.js';
+import {
+  inflated,
+  type Line,
+  type LineBlock,
+  linesOf,
+  MAX_FILE_BYTES,
+  MAX_LINE_BYTES,
+  readLineBlocks,
+  readLines,
+  readWhole,
+} from '../ingest/lines.js';
 import type { Note } from '../ingest/note.js';
 import { readNoteCsv, readNoteLines } from '../ingest/note-table.js';
 import { describesNote } from '../ingest/sidecar.js';
@@ -19,13 +29,16 @@ import {
   isUnresolved,
   reject,
 } from './import-apply.js';
+import { writeBlocks } from './import-blocks.js';
+import { addCounted, COMMITS_AT_ONCE, Commits } from './import-commits.js';
 import { documentFile } from './import-document.js';
 import { importLargeBundle } from './import-large.js';
 import type { FileState } from './import-ledger.js';
 import { importClinicalDocument, importMessages, inTurn } from './import-messages.js';
 import { noteResource } from './import-notes.js';
 import { joinPersons } from './import-persons.js';
-import { addCounts, noFileCounts } from './import-report.js';
+import { noFileCounts } from './import-report.js';
+import type { LinePool } from './line-pool.js';
 
 /** Lines that are committed together: the cheapest size of a batch, measured (decision 0002). */
 const LINES_PER_COMMIT = 4_000;
@@ -79,7 +92,9 @@ function importFormat(
     case 'fhir-json':
       return importJson(file, state, run);
     case 'fhir-ndjson':
-      return importLines(resourceLines(file, state, run), state, run);
+      return run.threads
+        ? importBlocks(file, state, run, run.threads)
+        : importLines(resourceLines(timed(readLines(file.open()), run.lane), file, state, run), state, run);
     case 'note-csv':
       return importLines(noteItems(readNoteCsv(file.open(), run.columns), file, state, run), state, run);
     case 'note-jsonl':
@@ -216,11 +231,12 @@ async function* timed<T>(items: AsyncIterable<T>, lane: Lane): AsyncGenerator<T>
 type Taken = Item | { readonly line: number; readonly fault: Fault };
 
 async function* resourceLines(
+  lines: AsyncIterable<Line> | Iterable<Line>,
   file: SourceFile,
   state: FileState,
   { lane, profiler }: FileImport,
 ): AsyncGenerator<Taken> {
-  for await (const { line, bytes } of timed(readLines(file.open()), lane)) {
+  for await (const { line, bytes } of lines) {
     if (line <= state.position) continue;
     if (!bytes) {
       yield { line, fault: new Fault('too-large', `The line is longer than ${MAX_LINE_BYTES} bytes.`) };
@@ -269,17 +285,6 @@ async function* noteItems(
   }
 }
 
-/** Commits of one file under way: while the database writes one, the next is parsed, checked and sealed. */
-const COMMITS_AT_ONCE = 2;
-
-/** A commit that was begun, with what must wait until the ones before it are done. */
-interface Begun {
-  /** `Type/id` of what it writes. */
-  readonly ids: ReadonlySet<string>;
-  /** Whether it is done, and all before it; false when the file must wait. */
-  readonly done: Promise<boolean>;
-}
-
 /**
  * Gathers items into commits. A commit's lines are done together, and the ledger says so right after, in the order of
  * the lines. A commit that writes what one under way writes waits for it: of an id that comes again the last one counts.
@@ -289,28 +294,25 @@ async function importLines(
   state: FileState,
   run: FileImport,
 ): Promise<FileOutcome> {
+  return (await writeLines(items, state, run)) ? finish(state) : 'deferred';
+}
+
+/** @returns false where the file has to wait */
+async function writeLines(items: AsyncIterable<Taken>, state: FileState, run: FileImport): Promise<boolean> {
   // What refers to lines before it must find them there.
   const atOnce = run.link || run.lastAttempt || run.tenant.record.integrity ? 1 : COMMITS_AT_ONCE;
-  let begun: Begun[] = [];
+  const commits = new Commits<string>(atOnce);
   let batch: Item[] = [];
   let faults: { line: number; fault: Fault }[] = [];
   let size = 0;
   let last = state.position;
-  const begin = async (): Promise<boolean> => {
+  const begin = (): Promise<boolean> => {
     const ids = new Set(batch.map(({ resource }) => `${resource.resourceType}/${resource.id}`));
-    const meets = begun.some((other) => [...ids].some((id) => other.ids.has(id)));
-    for (const earlier of meets ? begun : begun.slice(0, begun.length - atOnce + 1))
-      if (!(await earlier.done)) return false;
-    begun = meets ? [] : begun.slice(Math.max(begun.length - atOnce + 1, 0));
-    const before = begun.at(-1)?.done ?? Promise.resolve(true);
-    const done = commitLines({ batch, faults, last }, before, state, run, atOnce > 1);
-    // Looked at when its turn comes; until then its failure is nobody's.
-    done.catch(() => undefined);
-    begun.push({ ids, done });
+    const lines = { batch, faults, last };
     batch = [];
     faults = [];
     size = 0;
-    return atOnce > 1 || done;
+    return commits.begin(ids, (before) => commitLines(lines, before, state, run, atOnce > 1));
   };
   try {
     for await (const item of items) {
@@ -320,15 +322,13 @@ async function importLines(
         batch.push(item);
         size += item.size;
       }
-      if (batch.length >= LINES_PER_COMMIT || size >= BYTES_PER_COMMIT)
-        if (!(await begin())) return 'deferred';
+      if (batch.length >= LINES_PER_COMMIT || size >= BYTES_PER_COMMIT) if (!(await begin())) return false;
     }
-    if (batch.length > 0 || faults.length > 0) if (!(await begin())) return 'deferred';
-    for (const { done } of begun) if (!(await done)) return 'deferred';
+    if (batch.length > 0 || faults.length > 0) if (!(await begin())) return false;
+    return await commits.all();
   } finally {
-    await Promise.allSettled(begun.map(({ done }) => done));
+    await commits.settled();
   }
-  return finish(state);
 }
 
 /** Writes lines, and notes them once those `before` them are noted. */
@@ -349,15 +349,7 @@ async function commitLines(
   const bundle = collection(batch.map((i) => i.resource));
   if (batch.length > 0 && !(await appliedJoined(bundle, counted, run, (e) => lines[e]))) return false;
   if (!(await before)) return false;
-  if (beside) {
-    const { byType, ...numbers } = counted.counts;
-    addCounts(state.counts.byType, byType);
-    addCounts(
-      state.counts as unknown as Record<string, number>,
-      numbers as unknown as Record<string, number>,
-    );
-    state.errors.push(...counted.errors);
-  }
+  if (beside) addCounted(state, counted);
   for (const { line, fault } of faults) reject(state, line, fault, true);
   state.counts.withoutPatient += batch.filter(
     ({ resource }) => resource.resourceType === 'DocumentReference' && resource.subject === undefined,
@@ -366,6 +358,25 @@ async function commitLines(
   await run.committed(state);
   run.signal?.throwIfAborted();
   return true;
+}
+
+/** Lines of a block as one commit, and what a block holds at most. */
+const PER_COMMIT = { lines: LINES_PER_COMMIT, bytes: BYTES_PER_COMMIT };
+
+/** Lines that are read, checked, prepared and sealed in other threads, but where something needs this one. */
+async function importBlocks(
+  file: SourceFile,
+  state: FileState,
+  run: FileImport,
+  threads: LinePool,
+): Promise<FileOutcome> {
+  const blocks = readLineBlocks(file.open(), PER_COMMIT, state.position);
+  const alone = (block: LineBlock) => {
+    const lines = linesOf(Buffer.concat(block.parts), block);
+    return writeLines(resourceLines(lines, file, state, run), state, run);
+  };
+  const written = await writeBlocks(timed(blocks, run.lane), threads, { file, state, run, alone });
+  return written ? finish(state) : 'deferred';
 }
 
 /** Applies what one document file yields: all of it, or it waits. */

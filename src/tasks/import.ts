@@ -27,6 +27,7 @@ import {
   MAX_REPORTED_ERRORS,
   noDerivedCounts,
 } from './import-report.js';
+import { createLinePool, type LinePool } from './line-pool.js';
 
 /** Files read side by side: while one waits for its commit the next is parsed. */
 const FILES_AT_ONCE = 2;
@@ -73,6 +74,8 @@ export interface ImportRun {
   readonly annotate?: (signal: AbortSignal | undefined, profiler: Profiler) => Promise<DerivedCounts>;
   /** Called with the report before the job counts as done; what it throws fails the job. */
   readonly before?: (report: ImportReport) => Promise<void>;
+  /** Bytes of all files from which lines of NDJSON are prepared in threads. */
+  readonly threadsFromBytes?: number;
   /** What the signal does: `cancel` (a person stopped it) or `release` (the worker stops; another goes on). */
   readonly onStop?: 'cancel' | 'release';
 }
@@ -124,7 +127,12 @@ export async function runImport(
       run.onProgress?.(progress);
     };
     report();
-    await importAll(deps, tenant, job, run, params, files, states, stop.signal, report, profiler);
+    const threads = lineThreads(deps, tenant, run, params, files);
+    try {
+      await importAll(deps, tenant, job, run, params, files, states, stop.signal, report, profiler, threads);
+    } finally {
+      await threads?.close();
+    }
     stop.signal.throwIfAborted();
     await refreshStatistics(tenant, changedBy(states));
     const derived = run.annotate ? await run.annotate(stop.signal, profiler) : noDerivedCounts();
@@ -164,6 +172,28 @@ export async function runImport(
   }
 }
 
+function levelOf({ validation }: ImportParams, { record }: Tenant): ValidationLevel {
+  return validation ?? record.validation ?? 'strict';
+}
+
+/** A thread is worth it from so many bytes on: before it is ready, this one takes some MB itself. */
+const THREADS_FROM_BYTES = 4 * 1024 * 1024;
+
+/** None where people are joined or references proven: then lines are written one batch after the other. */
+function lineThreads(
+  { bundle }: ImportDeps,
+  tenant: Tenant,
+  { base, threadsFromBytes }: ImportRun,
+  params: ImportParams,
+  files: readonly SourceFile[],
+): LinePool | undefined {
+  if (params.link || tenant.record.integrity) return undefined;
+  const expected = files.reduce((sum, { size }) => sum + (size ?? Number.POSITIVE_INFINITY), 0);
+  if (expected < (threadsFromBytes ?? THREADS_FROM_BYTES)) return undefined;
+  const settings = { base, level: levelOf(params, tenant) };
+  return createLinePool(tenant, settings, () => bundle.store.parameters.assumed(tenant));
+}
+
 async function importAll(
   deps: ImportDeps,
   tenant: Tenant,
@@ -175,6 +205,7 @@ async function importAll(
   signal: AbortSignal,
   report: () => void,
   profiler: Profiler,
+  threads: LinePool | undefined,
 ): Promise<void> {
   const cache = new ResolvedReferences();
   const postponed = new Postponed();
@@ -194,7 +225,8 @@ async function importAll(
     defaults: params.defaults,
     columns: params.columns,
     link: params.link ?? false,
-    check: checkAt(params.validation ?? tenant.record.validation ?? 'strict'),
+    check: checkAt(levelOf(params, tenant)),
+    threads,
     postponed,
     contested,
     signal,

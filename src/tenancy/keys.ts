@@ -1,9 +1,9 @@
-import { createHash, createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import type { Blind, IndexPrivacy } from '../core/blind.js';
 import { Fault } from '../core/fault.js';
 import { PatientKey } from './patient-key.js';
 import { dataKey, MAX_KEY_VERSION, openBytes, sealBytes, sealedKeyVersion } from './seal.js';
-import { createSipHash } from './siphash.js';
+import { createSipHash, type SipHash } from './siphash.js';
 import type { SealContext, TenantKeys, WrappedPatientKey } from './tenant.js';
 import { unwrapUnder, wrapUnder } from './wrap.js';
 
@@ -60,8 +60,76 @@ function derive(root: Buffer, tenantId: string, use: string, bytes: number): Buf
   return Buffer.from(hkdfSync('sha256', root, tenantId, `cenote ${use} 1`, bytes));
 }
 
-function blindUnder(root: Buffer, { tenantId, privacy }: TenantKeyMaterial, also?: Blind): Blind {
-  const terms = createSipHash(derive(root, tenantId, 'term', 16));
+/**
+ * What is derived of a tenant's keys. It can be sent to another thread of this process, where `keysOf` makes the same
+ * keys of it: secrets are `KeyObject`s, whose bytes stay outside of any heap on the way.
+ */
+export interface DerivedKeys {
+  readonly tenantId: string;
+  readonly privacy: IndexPrivacy | undefined;
+  readonly currentVersion: number;
+  readonly wrapVersion: number;
+  readonly auditVersion: number;
+  readonly exportVersion: number;
+  readonly indexPhase: number;
+  /** By purpose and version. Job pieces share the body's versions but not its key. */
+  readonly data: ReadonlyMap<string, KeyObject>;
+  readonly wraps: ReadonlyMap<number, KeyObject>;
+  /** Of ids and of digests, 16 bytes each. */
+  readonly identity: KeyObject;
+  readonly terms: KeyObject;
+  readonly alsoTerms: KeyObject | undefined;
+}
+
+/** Uses that a thread which prepares and seals what is written has keys for. */
+const HANDED_USES = /^(?:body|patient|audit|audit-chain) /;
+
+function derivedKeys(material: TenantKeyMaterial, identity: Buffer): DerivedKeys {
+  const { tenantId, index, alsoIndex } = material;
+  if (!material.body.has(material.currentVersion))
+    throw new Fault('internal', 'The current body key of the tenant is missing.', {
+      remedy: 'Check the tenant_key rows of this tenant in the control database.',
+    });
+  const data = new Map<string, KeyObject>();
+  for (const [version, key] of material.body) {
+    if (!Number.isInteger(version) || version < 1 || version > MAX_KEY_VERSION)
+      throw new Fault('internal', 'A key version is out of range.');
+    for (const use of ['body', 'job', 'patient'])
+      data.set(`${use} ${version}`, dataKey(derive(key, tenantId, use, 32)));
+  }
+  for (const [version, key] of material.audit)
+    for (const use of ['audit', 'audit-chain'])
+      data.set(`${use} ${version}`, dataKey(derive(key, tenantId, use, 32)));
+  for (const [version, key] of material.export)
+    data.set(`export ${version}`, dataKey(derive(key, tenantId, 'export', 32)));
+  data.set(`cursor ${UNVERSIONED}`, dataKey(identity.subarray(32)));
+  const termKey = (root: Buffer) => createSecretKey(derive(root, tenantId, 'term', 16));
+  return {
+    tenantId,
+    privacy: material.privacy,
+    currentVersion: material.currentVersion,
+    wrapVersion: material.wrapVersion ?? 0,
+    auditVersion: material.auditVersion,
+    exportVersion: material.exportVersion,
+    indexPhase: material.indexPhase ?? 0,
+    data,
+    wraps: new Map([...(material.patient ?? [])].map(([version, key]) => [version, createSecretKey(key)])),
+    identity: createSecretKey(identity.subarray(0, 32)),
+    terms: termKey(index),
+    alsoTerms: alsoIndex && termKey(alsoIndex),
+  };
+}
+
+/** SipHash under a key of 16 bytes, whose copy is overwritten. */
+function sipHashOf(key: KeyObject): SipHash {
+  const bytes = key.export();
+  const hash = createSipHash(bytes);
+  bytes.fill(0);
+  return hash;
+}
+
+function blindUnder(key: KeyObject, privacy: IndexPrivacy | undefined, also?: Blind): Blind {
+  const terms = sipHashOf(key);
   return Object.assign((text: string) => terms.text(text), { privacy, also });
 }
 
@@ -97,71 +165,54 @@ export function createTenantKeys(
   given: TenantKeyMaterial,
   reload: () => Promise<void> = async () => {},
 ): LiveKeys {
-  const { tenantId } = given;
-  const identity = Buffer.from(given.identity ?? identityOf(given.index, tenantId));
-  const rids = createSipHash(identity.subarray(0, 16));
-  const digests = createSipHash(identity.subarray(16, 32));
-  const cursorKey = Buffer.from(identity.subarray(32));
+  const identity = Buffer.from(given.identity ?? identityOf(given.index, given.tenantId));
+  const keys = keysUnder(derivedKeys(given, identity), reload);
+  return Object.assign(keys, {
+    adopt: (material: TenantKeyMaterial) => keys.take(derivedKeys(material, identity)),
+  });
+}
 
-  let blind!: Blind;
-  /** What `blind` is of: it stays the same function as long as it is, since terms are remembered by it. */
-  let blindOf = '';
-  let indexPhase = 0;
-  let auditVersion = 0;
-  let exportVersion = 0;
+/** The keys of a tenant in a thread that was handed what is derived of them (`TenantKeys.handOver`). */
+export function keysOf(handed: DerivedKeys): TenantKeys {
+  return keysUnder(handed, async () => {});
+}
 
-  let currentVersion = 0;
-  let wrapVersion = 0;
-  /** Purpose and version to key. Job pieces share the body's versions but not its key. */
-  let keys = new Map<string, KeyObject>();
-  let wraps = new Map<number, KeyObject>();
+function keysUnder(
+  given: DerivedKeys,
+  reload: () => Promise<void>,
+): TenantKeys & { take(next: DerivedKeys): void; withdraw(): void } {
+  let derived = given;
+  let withdrawn = false;
+  let blind: Blind | undefined;
   /** In order of use, oldest first. What is wrapped stands beside it: another row for the owner is another key. */
   const patients = new Map<bigint, { readonly wrapped: Buffer; readonly key: PatientKey }>();
+  /** What `handOver` gives, made once for as long as the keys are these. */
+  let handed: DerivedKeys | undefined;
 
-  function adopt(material: TenantKeyMaterial): void {
-    if (!material.body.has(material.currentVersion))
-      throw new Fault('internal', 'The current body key of the tenant is missing.', {
-        remedy: 'Check the tenant_key rows of this tenant in the control database.',
-      });
-    const next = new Map<string, KeyObject>();
-    for (const [version, key] of material.body) {
-      if (!Number.isInteger(version) || version < 1 || version > MAX_KEY_VERSION)
-        throw new Fault('internal', 'A key version is out of range.');
-      for (const use of ['body', 'job', 'patient'])
-        next.set(`${use} ${version}`, dataKey(derive(key, tenantId, use, 32)));
+  function take(next: DerivedKeys): void {
+    // It stays the same function as long as its key does, since terms are remembered by it.
+    const same =
+      next.terms.equals(derived.terms) &&
+      (next.alsoTerms ? derived.alsoTerms?.equals(next.alsoTerms) : !derived.alsoTerms);
+    if (!blind || !same) {
+      const also = next.alsoTerms && blindUnder(next.alsoTerms, next.privacy);
+      blind = blindUnder(next.terms, next.privacy, also);
     }
-    for (const [version, key] of material.audit)
-      for (const use of ['audit', 'audit-chain'])
-        next.set(`${use} ${version}`, dataKey(derive(key, tenantId, use, 32)));
-    for (const [version, key] of material.export)
-      next.set(`export ${version}`, dataKey(derive(key, tenantId, 'export', 32)));
-    next.set(`cursor ${UNVERSIONED}`, dataKey(cursorKey));
-    keys = next;
-    ({ auditVersion, exportVersion } = material);
-    adoptIndex(material);
-    wraps = new Map([...(material.patient ?? [])].map(([version, key]) => [version, createSecretKey(key)]));
-    currentVersion = material.currentVersion;
-    wrapVersion = material.wrapVersion ?? 0;
+    derived = next;
+    withdrawn = false;
+    handed = undefined;
     // Patients' keys hold what they give with each version of the body key, dropped ones included.
     patients.clear();
   }
-
-  function adoptIndex(material: TenantKeyMaterial): void {
-    const { index, alsoIndex } = material;
-    const of = createHash('sha256')
-      .update(index)
-      .update(alsoIndex ?? '')
-      .digest('hex');
-    indexPhase = material.indexPhase ?? 0;
-    if (of === blindOf) return;
-    blindOf = of;
-    blind = blindUnder(index, material, alsoIndex && blindUnder(alsoIndex, material));
-  }
-  adopt(given);
+  const identity = given.identity.export();
+  const rids = createSipHash(identity.subarray(0, 16));
+  const digests = createSipHash(identity.subarray(16, 32));
+  identity.fill(0);
+  take(given);
 
   const keyFor = (use: string, version: number): KeyObject => {
-    if (keys.size === 0) throw withdrawn();
-    const key = keys.get(`${use} ${version}`);
+    if (withdrawn) throw unavailable();
+    const key = derived.data.get(`${use} ${version}`);
     if (!key) throw unknownVersion();
     return key;
   };
@@ -172,24 +223,24 @@ export function createTenantKeys(
     switch (purpose) {
       case 'body':
       case 'job':
-        return currentVersion;
+        return derived.currentVersion;
       case 'audit':
-        return auditVersion;
+        return derived.auditVersion;
       case 'export':
-        return exportVersion;
+        return derived.exportVersion;
       case 'cursor':
         return UNVERSIONED;
     }
   };
 
   const wrapFor = (version: number): KeyObject => {
-    if (keys.size === 0) throw withdrawn();
-    const key = wraps.get(version);
+    if (withdrawn) throw unavailable();
+    const key = derived.wraps.get(version);
     if (!key) throw unknownVersion();
     return key;
   };
   const place = (owner: bigint, version: number) =>
-    ({ tenantId, purpose: 'patient', version, owner }) as const;
+    ({ tenantId: given.tenantId, purpose: 'patient', version, owner }) as const;
 
   function remember(key: PatientKey, wrapped: Buffer): PatientKey {
     patients.delete(key.owner);
@@ -204,26 +255,35 @@ export function createTenantKeys(
 
   return {
     get currentVersion() {
-      return currentVersion;
+      return derived.currentVersion;
     },
     get wrapVersion() {
-      return wrapVersion;
+      return derived.wrapVersion;
     },
-    adopt,
+    take,
     withdraw() {
-      keys = new Map();
-      wraps = new Map();
+      withdrawn = true;
+      handed = undefined;
+      derived = { ...derived, data: new Map(), wraps: new Map() };
       patients.clear();
     },
     reload,
+    handOver() {
+      if (withdrawn) throw unavailable();
+      handed ??= {
+        ...derived,
+        data: new Map([...derived.data].filter(([use]) => HANDED_USES.test(use))),
+      };
+      return handed;
+    },
     get blind() {
-      return blind;
+      return blind!;
     },
     get auditVersion() {
-      return auditVersion;
+      return derived.auditVersion;
     },
     get indexPhase() {
-      return indexPhase;
+      return derived.indexPhase;
     },
     rid: (type, id) => rids.text(`${type}/${id}`),
     digest: (bytes) => (typeof bytes === 'string' ? digests.text(bytes) : digests.bytes(bytes)),
@@ -234,19 +294,23 @@ export function createTenantKeys(
         dataKeyFor(context, version),
         version,
         plain,
-        associatedData(tenantId, version, context),
+        associatedData(given.tenantId, version, context),
       );
     },
     open(sealed, context) {
       const version = sealedKeyVersion(sealed);
-      return openBytes(dataKeyFor(context, version), sealed, associatedData(tenantId, version, context));
+      return openBytes(
+        dataKeyFor(context, version),
+        sealed,
+        associatedData(given.tenantId, version, context),
+      );
     },
     newPatientKey(owner) {
       const secret = randomBytes(32);
       const row = {
         owner,
-        wv: wrapVersion,
-        wrapped: wrapUnder(wrapFor(wrapVersion), secret, place(owner, wrapVersion)),
+        wv: derived.wrapVersion,
+        wrapped: wrapUnder(wrapFor(derived.wrapVersion), secret, place(owner, derived.wrapVersion)),
       };
       return { key: new PatientKey(owner, secret), row };
     },
@@ -261,6 +325,7 @@ export function createTenantKeys(
       return remember(new PatientKey(owner, unwrapUnder(wrapFor(wv), own, place(owner, wv))), own);
     },
     rewrapPatientKey({ owner, wv, wrapped }): WrappedPatientKey | undefined {
+      const { wrapVersion } = derived;
       if (wv >= wrapVersion) return undefined;
       const secret = unwrapUnder(wrapFor(wv), wrapped, place(owner, wv));
       const again = wrapUnder(wrapFor(wrapVersion), secret, place(owner, wrapVersion));
@@ -270,7 +335,7 @@ export function createTenantKeys(
   };
 }
 
-function withdrawn(): Fault {
+function unavailable(): Fault {
   return new Fault('unavailable', 'The keys of this tenant cannot be had now.', {
     remedy: 'Try again when its key provider answers.',
   });

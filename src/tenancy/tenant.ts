@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Blind, IndexPrivacy } from '../core/blind.js';
+import type { DerivedKeys } from './keys.js';
 import type { PatientKey } from './patient-key.js';
 
 export type TenantState = 'active' | 'suspended' | 'shredded';
@@ -86,6 +87,12 @@ export interface TenantKeys {
    * @throws Fault `unavailable`
    */
   reload(): Promise<void>;
+  /**
+   * What another thread of this process makes the same keys of (`keysOf`), to prepare and seal what is written: the same
+   * object for as long as the keys are these. Without those of page links, jobs and exports.
+   * @throws Fault `unavailable`
+   */
+  handOver(): DerivedKeys;
 }
 
 /** An open tenant: its record, its own connection pool and its own keys. The only way to reach its data. */
