@@ -1,4 +1,5 @@
 import { Fault, invalid } from '../core/fault.js';
+import { stringifyJson } from '../core/json.js';
 import type { StoredResource } from '../core/resource.js';
 import { isClinicalTimePath } from '../fhir/clinical-time.js';
 import { patientsOf } from '../fhir/compartment.js';
@@ -54,13 +55,27 @@ export const MAX_INDEX_ROWS = 500_000;
 const PATIENTS_AT_ONCE = 100;
 const NAME = /^[A-Za-z][A-Za-z0-9_]{0,62}$/;
 
+/** Views as they were compiled, by what they say, the least lately used first: compiling one takes longer than a read. */
+const compiled = new Map<string, View>();
+const MAX_COMPILED = 100;
+const MAX_COMPILED_CHARS = 50_000;
+
+function compiledView(definition: unknown): View {
+  const text = stringifyJson(definition);
+  const view = compiled.get(text) ?? compileView(definition);
+  compiled.delete(text);
+  if (text.length <= MAX_COMPILED_CHARS) compiled.set(text, view);
+  if (compiled.size > MAX_COMPILED) compiled.delete(compiled.keys().next().value!);
+  return view;
+}
+
 /**
  * A view as a feature. Its columns are told by the tag `cenote/role` (`patient`, `event-time`, `known-time`), or by the
  * names `patient_id` and `event_time`.
  * @throws Fault `invalid` for a view that lacks one, or has collections
  */
 export function featureOf(definition: unknown, name?: string): Feature {
-  const view = compileView(definition);
+  const view = compiledView(definition);
   const called = name ?? view.name ?? '';
   if (!NAME.test(called))
     throw invalid('The feature has no name.', 'feature.name', 'Use letters, digits and _, a letter first.');

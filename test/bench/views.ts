@@ -10,6 +10,8 @@ import { readyViews } from '../../src/export/ready-views.js';
 import { storedResources } from '../../src/export/view-source.js';
 import { writeView } from '../../src/export/view-table.js';
 import { compileView, type Row } from '../../src/fhir/views/view.js';
+import { createApp } from '../../src/http/app.js';
+import { listen } from '../../src/http/server.js';
 import type { Actor, Write } from '../../src/store/contract.js';
 import { atSnapshot } from '../../src/store/snapshot.js';
 import { openSystem, type System } from '../../src/system.js';
@@ -153,6 +155,7 @@ async function features(system: System, tenant: Tenant): Promise<void> {
   line('views', 'features of one patient now, p50', times[times.length >> 1]!, 'ms', data);
   line('views', 'features of one patient now, p95', times[Math.floor(times.length * 0.95)]!, 'ms', data);
   line('views', 'features of one patient now, this process\u2019s CPU', each, 'ms', data);
+  await overHttp(system, ids, data);
   const from = performance.now();
   let rows = 0;
   const asked = ids.map((patient) => ({ patient, at: Date.now() }));
@@ -164,6 +167,35 @@ async function features(system: System, tenant: Tenant): Promise<void> {
     '1/s',
     data,
   );
+}
+
+/** The same as a client has it, audit entry included; the client is in this process, too. */
+async function overHttp(system: System, ids: readonly string[], data: string): Promise<void> {
+  const app = createApp(system, { baseUrl: 'http://127.0.0.1', version: '0', dev: true });
+  const server = await listen(app, { host: '127.0.0.1', port: 0, dev: true });
+  const query = 'feature=observation&feature=condition&feature=encounter';
+  const times: number[] = [];
+  let cpu = process.cpuUsage();
+  try {
+    for (let i = 0; i < ONLINE_READS * 2; i++) {
+      if (i === ONLINE_READS) cpu = process.cpuUsage();
+      const from = performance.now();
+      const answer = await fetch(
+        `http://127.0.0.1:${server.port}/fhir/bench/Patient/${ids[i % ids.length]}/$features?${query}`,
+      );
+      const found = (await answer.json()) as Record<string, unknown>;
+      if (answer.status !== 200 || found.observation_known_time == null) throw new Error(`${answer.status}`);
+      if (i >= ONLINE_READS) times.push(performance.now() - from);
+    }
+  } finally {
+    await server.stop();
+  }
+  const each = (cpuSeconds(cpu) * 1000) / ONLINE_READS;
+  times.sort((a, b) => a - b);
+  const name = 'features of one patient now, over HTTP';
+  line('views', `${name}, p50`, times[times.length >> 1]!, 'ms', data);
+  line('views', `${name}, p95`, times[Math.floor(times.length * 0.95)]!, 'ms', data);
+  line('views', `${name}, CPU of server and client`, each, 'ms', data);
 }
 
 async function filled(system: System, count: number): Promise<Tenant> {
