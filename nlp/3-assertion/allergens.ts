@@ -77,7 +77,7 @@ export function findAllergens(tokens: readonly Token[], first: number, last: num
       // `penicillin allergy`, `penicillin-allergic`, `penicillin and sulfa allergies`
       for (let k = i - 1; k >= Math.max(first, i - 4); k--) {
         const word = tokens[k]!.norm;
-        if (ENDS.has(word) || word === ':' || word === 'with' || word === 'no') break;
+        if (ENDS.has(word) || word === ':' || word === 'with' || word === 'no' || word === 'for') break;
         marked[k - first] = 1;
       }
     }

@@ -251,7 +251,7 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
     if (!endsAnswer(clauses, cue)) return cue.first;
     at--;
   }
-  if (row.crosses) return Math.max(first, cue.first - BACKWARD_MAX_TOKENS);
+  if (row.crosses) return Math.max(first, cue.first - (row.limit ?? BACKWARD_MAX_TOKENS));
   const floor = Math.max(first, cue.first - (row.limit === undefined ? BACKWARD_MAX_TOKENS : row.limit));
   let verb = false;
   for (let i = at - 1; i >= floor; i--) {

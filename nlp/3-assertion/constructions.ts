@@ -10,6 +10,8 @@ export function applyConstructions(clauses: Clauses, targets: readonly Target[])
   invertedIf(clauses, targets);
   comeBackFor(clauses, targets);
   ifThen(clauses, targets);
+  doneIf(clauses, targets);
+  switches(clauses, targets);
 }
 
 const HOLD_FOR: CueRow = {
@@ -95,3 +97,68 @@ function startsCondition(tokens: readonly Token[], at: number, first: number): b
 }
 
 const THEN_REACH = 5;
+
+const DEEDS_IF = new Set(['procedure', 'device']);
+
+/** `ablation if it recurs`, `repeat colonoscopy if bleeding`. */
+function doneIf({ tokens, last }: Clauses, targets: readonly Target[]): void {
+  for (const target of targets) {
+    if (!DEEDS_IF.has(target.type)) continue;
+    for (let i = target.last; i < Math.min(last, target.last + IF_REACH); i++) {
+      const { norm } = tokens[i]!;
+      if (norm === ',' || norm === ';' || norm === '(') break;
+      if (norm !== 'if') continue;
+      target.hits.push({ row: IF_THEN, text: 'if', distance: i - target.last });
+      break;
+    }
+  }
+}
+
+const IF_REACH = 3;
+
+const CHANGED_FROM: CueRow = {
+  effect: 'past',
+  scope: 'after',
+  cues: ['switched'],
+  because: 'stopped',
+  example: 'Switched {Lexapro} -> Wellbutrin.',
+};
+const CHANGED_TO: CueRow = {
+  effect: 'current',
+  scope: 'after',
+  cues: ['->'],
+  example: 'Switched Lexapro -> {Wellbutrin}.',
+};
+
+/** `Switched Lexapro -> Wellbutrin`, `amlodipine caused oedema so changed to ramipril`: one ends, the other begins. */
+function switches({ tokens }: Clauses, targets: readonly Target[]): void {
+  const drugs = targets.filter(({ type }) => type === 'medication');
+  for (let k = 1; k < drugs.length; k++) {
+    const [from, to] = [drugs[k - 1]!, drugs[k]!];
+    let verb = -1;
+    let onto = -1;
+    for (let i = Math.max(0, from.first - VERB_REACH); i < to.first; i++) {
+      const { norm } = tokens[i]!;
+      if (norm === ';' && i > from.first) break;
+      if (SWITCHED.has(norm)) verb = i;
+      if (i >= from.last && ONTO.test(norm) && to.first - i <= 2) onto = i;
+    }
+    if (onto < 0 || verb < 0) continue;
+    const cue = { first: verb, last: verb + 1, rows: [], text: tokens[verb]!.norm };
+    from.hits.push({ row: CHANGED_FROM, text: cue.text, distance: 0, cue });
+    for (let h = to.hits.length - 1; h >= 0; h--) if (to.hits[h]!.row.effect === 'past') to.hits.splice(h, 1);
+    to.hits.push({ row: CHANGED_TO, text: `${cue.text} to`, distance: 0 });
+  }
+}
+
+const VERB_REACH = 3;
+const SWITCHED = new Set([
+  'switched',
+  'changed',
+  'transitioned',
+  'converted',
+  'swapped',
+  'replaced',
+  'rotated',
+]);
+const ONTO = /^(?:to|onto|>|→|with|by)$/;

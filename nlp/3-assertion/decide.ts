@@ -10,7 +10,7 @@ import {
   WHICH,
 } from './deeds.js';
 import type { Answer, Signs } from './forms.js';
-import type { PersonRow } from './people.js';
+import { type PersonRow, personOfTitle } from './people.js';
 import { ACTS, FINDINGS, type Hit, type Target } from './target.js';
 
 /** What stands around a mention besides cues. */
@@ -80,9 +80,10 @@ export function decide(mention: Mention, target: Target, around: Surroundings): 
 
   let experiencer: Assertion['experiencer'] = 'patient';
   const family = of('family') ?? of('family+negated');
-  if (around.person) {
-    experiencer = around.person.who;
-    why(`person:${around.person.word}`);
+  const person = around.person ?? ownerOf(around.section, target, around.tokens);
+  if (person) {
+    experiencer = person.who;
+    why(`person:${person.word}`);
   } else if (family) {
     experiencer = 'family';
     why(`cue:${family.text}`);
@@ -172,12 +173,26 @@ export function decide(mention: Mention, target: Target, around: Surroundings): 
   };
 }
 
+/** A title may name another person: `PMH (mother): …`; a family history has rules of its own. */
+function ownerOf(
+  section: Section | undefined,
+  target: Target,
+  tokens: readonly Token[],
+): PersonRow | undefined {
+  if (!section || section.kind === 'family-history' || section.title === '') return undefined;
+  const person = personOfTitle(section.title);
+  return person && !namesPatient(target, tokens) ? person : undefined;
+}
+
 /** `Father: MI. Pt: asthma` within a family history. */
 function namesPatient({ first }: Target, tokens: readonly Token[]): boolean {
   for (let i = first - 1; i >= Math.max(0, first - PATIENT_REACH); i--) {
     const { norm } = tokens[i]!;
     if (norm === '.' || norm === ';') return false;
-    if (norm === ':' && i > 0) return /^(?:pt|patient|self|proband|personally)$/.test(tokens[i - 1]!.norm);
+    if (norm === ':' && i > 0)
+      return /^(?:pt|patient|self|proband|personally|infant|baby|newborn|recipient)$/.test(
+        tokens[i - 1]!.norm,
+      );
   }
   return false;
 }

@@ -23,6 +23,10 @@ const COLUMN =
 const NONE_OF_TEN =
   /[ \t]{1,9}(?:(?:is|was|score|level|rated|:|=)[ \t]{1,9}){0,2}0(?:[ ]?\/[ ]?(?:10|5|4)\b|[ ]out[ ]of[ ](?:10|ten)\b|(?=[,;.]?(?:\s|$)(?![ ]?(?:x|mg|weeks?|days?|hours?)\b)))/iy;
 
+/** `Fever: ___`, `Diabetes: {Type 1/Type 2}`, `Cough: @COUGH@`: a blank of a template that nobody has filled. */
+const BLANK =
+  /[ \t]{0,9}[:?][ \t]{0,9}(?:_{2,80}|\*{3,80}(?!\w)|\.{5,80}[ \t]{0,9}$|\{[^{}\n]{1,80}\}|@[A-Z][A-Z0-9]{1,40}@|<[^<>\n]{0,40}>|\[[^\]\n/]{1,40}\/[^\]\n]{1,40}\])/my;
+
 /** The answer that a form gives behind a word that ends at `end`; undefined where there is none. */
 export function answerAfter(text: string, end: number): Answer | undefined {
   const next = text.charCodeAt(end);
@@ -30,6 +34,8 @@ export function answerAfter(text: string, end: number): Answer | undefined {
   if (!ANSWER_STARTS.has(next)) return undefined;
   NONE_OF_TEN.lastIndex = end;
   if (NONE_OF_TEN.test(text)) return 'no';
+  BLANK.lastIndex = end;
+  if (BLANK.test(text)) return 'open';
   BOX_FIRST.lastIndex = end;
   const first = BOX_FIRST.exec(text);
   if (first) return chosen(first[2]!, first[1]!, first[4]!, first[3]!);

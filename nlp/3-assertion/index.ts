@@ -1,4 +1,4 @@
-import type { AnnotatedText, Mention, Section, Sentence, Token } from '../model.js';
+import type { AnnotatedText, Attribute, Mention, Section, Sentence, Token } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
 import { findAllergens } from './allergens.js';
 import { readClauses } from './clauses.js';
@@ -61,9 +61,10 @@ export function assertMentions(input: AnnotatedText): Mention[] {
             )
           : [];
       const pronoun = about !== undefined && startsWithPronounOf(tokens, sentence, about) ? about : undefined;
-      const asked = isQuestion(tokens, sentence);
-      const reply = asked ? replyAfter(input.text, sentence.end) : undefined;
-      const question = asked && !reply;
+      // `Uses CPAP? No.`: what is answered was asked.
+      const reply =
+        tokens[sentence.lastToken - 1]!.norm === '?' ? replyAfter(input.text, sentence.end) : undefined;
+      const question = !reply && isQuestion(tokens, sentence);
       if (question && targets.length > 0 && teaches(tokens, sentence)) taughtIn = sentence.section;
       const taught = taughtIn === sentence.section && !question;
       const box = boxOf(tokens, sentence);
@@ -91,7 +92,33 @@ export function assertMentions(input: AnnotatedText): Mention[] {
       subjectOf(tokens, sentence.firstToken, sentence.lastToken) ??
       (about && startsWithPronounOf(tokens, sentence, about) ? about : undefined);
   });
+  stopEarlier(result, order);
   return result;
+}
+
+const STOPS = /^cue:(?:stop|discontinu|d\/c|dc|ceas)/;
+
+/** `Meds: Bactrim. … Stop Bactrim.`: what the end of a note stops is not going on where its start merely names it. */
+function stopEarlier(mentions: Mention[], order: readonly number[]): void {
+  const said = new Map<string, Attribute | undefined>();
+  for (let k = order.length - 1; k >= 0; k--) {
+    const mention = mentions[order[k]!]!;
+    if (mention.type !== 'medication' || mention.assertion.polarity !== 'affirmed') continue;
+    const name = mention.text.toLowerCase();
+    const why = mention.because?.assertion ?? '';
+    const stop = mention.attributes.find(
+      ({ type, normalized }) => type === 'status' && normalized === 'stop',
+    );
+    if (!said.has(name)) said.set(name, stop && STOPS.test(why) ? stop : undefined);
+    const later = said.get(name);
+    if (!later || later === stop || why !== 'default') continue;
+    mentions[order[k]!] = {
+      ...mention,
+      attributes: [...mention.attributes, later],
+      assertion: { ...mention.assertion, temporality: 'past' },
+      because: { ...mention.because, assertion: 'stopped later in the note stopped' },
+    };
+  }
 }
 
 function targetOf(
@@ -148,8 +175,10 @@ function isQuestion(tokens: readonly Token[], sentence: Sentence): boolean {
   // `Retinopathy Y/N.`: nothing is chosen.
   if (slash === '/' && (`${start}${end}` === 'yn' || `${start}${end}` === 'yesno')) return true;
   if (tokens[sentence.lastToken - 1]!.norm !== '?') return false;
-  for (let i = sentence.firstToken; i < Math.min(sentence.lastToken, sentence.firstToken + 3); i++) {
-    if (ASKING.has(tokens[i]!.norm)) return true;
+  for (let i = sentence.firstToken; i < sentence.lastToken; i++) {
+    // `MD to RN: is she still on heparin?`
+    const opens = i < sentence.firstToken + 3 || tokens[i - 1]!.norm === ':';
+    if (opens && ASKING.has(tokens[i]!.norm)) return true;
   }
   return false;
 }

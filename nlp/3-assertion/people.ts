@@ -19,7 +19,7 @@ const people = new Map(rules.people.map((row) => [row.word, row]));
 const informantVerbs = new Set(rules.informantVerbs);
 /** What joins a person to what they have: without one near (`partner abuse`) nothing is said of them. */
 const links = new Set(rules.links);
-const LINK_MAX_TOKENS = 4;
+const LINK_MAX_TOKENS = 5;
 
 const POSSESSIVES = new Set([
   'his',
@@ -133,7 +133,7 @@ export function findPeople(
     const known = people.get(tokens[i]!.norm);
     if (!known || known.notBefore?.includes(tokens[i + 1]?.norm ?? '')) continue;
     if (known.onlyBefore && !known.onlyBefore.includes(tokens[i + 1]?.norm ?? '')) continue;
-    if (known.opens && (i !== first || tokens[i + 1]?.norm !== ':')) continue;
+    if (known.opens && !opensEntry(tokens, i, first)) continue;
     const row = isInLaw(tokens, i) ? IN_LAW : known;
     let start = i;
     while (start > first && POSSESSIVES.has(tokens[start - 1]!.norm)) start--;
@@ -163,7 +163,8 @@ export function findPeople(
       COMPANY.has(before) && before !== 'and' && !apart && !sickContact(tokens, start - 1, first);
     // `lives with his wife, who has dementia`
     const relative = tokens[i + 1]?.norm === ',' ? tokens[i + 2]?.norm : tokens[i + 1]?.norm;
-    if (company && relative !== 'who') continue;
+    // `caregiver to his wife with dementia`, but `came with his wife with a cough`.
+    if (company && relative !== 'who' && !(relative === 'with' && /^(?:to|for)$/.test(before))) continue;
     const opens = start === first || starts[start - first] === 1;
     // `mother diabetes, father gout`: nothing but the disease stands behind the person that opens the clause.
     const listed = opens && mentions.some((mention) => mention.first === i + 1 || mention.first === i + 2);
@@ -174,6 +175,8 @@ export function findPeople(
       if (starts[to - first] && to > i + 2 && returnsToPatient(tokens, to, row)) break;
       if (word === 'patient' || word === 'pt' || word === '|') break;
       if (endsRelative(tokens, to, i, first)) break;
+      // `caregiver to his wife with dementia and reports back pain`
+      if (company && word === 'and' && informantVerbs.has(tokens[to + 1]?.norm ?? '')) break;
       if (people.has(word) && to > i + 1) break;
       to++;
     }
@@ -189,9 +192,16 @@ function ofThemselves(
   last: number,
   row: PersonRow,
 ): { from: number; to: number } | undefined {
+  // `His carer says she has flu`: the patient is no `she`.
+  const other = OTHER_PRONOUN.get(tokens[person - 1]?.norm ?? '');
   for (let i = person + 2; i < Math.min(last, person + OWN_REACH); i++) {
     const { norm } = tokens[i]!;
     if (norm === 'patient' || norm === 'pt') return undefined;
+    if (other !== undefined && norm === other.pronoun && row.gender !== other.notOf) {
+      let to = i + 1;
+      while (to < last && !/^(?:but|;|patient|pt|he|she)$/.test(tokens[to]!.norm)) to++;
+      return { from: i + 1, to };
+    }
     const gender = OWN.get(norm === 'own' ? tokens[i - 1]!.norm : norm);
     if (gender === undefined || (norm !== 'own' && POSSESSIVE.has(norm))) continue;
     if (gender !== 'any' && row.gender !== undefined && gender !== row.gender) return undefined;
@@ -202,6 +212,10 @@ function ofThemselves(
   return undefined;
 }
 
+const OTHER_PRONOUN = new Map<string, { pronoun: string; notOf: 'male' | 'female' }>([
+  ['his', { pronoun: 'she', notOf: 'male' }],
+  ['her', { pronoun: 'he', notOf: 'female' }],
+]);
 const OWN_REACH = 12;
 const POSSESSIVE = new Set(['her', 'his', 'their']);
 const OWN = new Map<string, 'male' | 'female' | 'any'>([
@@ -212,6 +226,15 @@ const OWN = new Map<string, 'male' | 'female' | 'any'>([
   ['his', 'male'],
   ['their', 'any'],
 ]);
+
+/** `Mo: migraine`, and in a list of relatives `mo - bipolar, fa - alcohol`. */
+function opensEntry(tokens: readonly Token[], i: number, first: number): boolean {
+  const mark = tokens[i + 1]?.norm ?? '';
+  if (mark === ':') return i === first || ENTRY_ENDS.has(tokens[i - 1]!.norm);
+  return /^[-–]$/.test(mark) && i > first && ENTRY_ENDS.has(tokens[i - 1]!.norm);
+}
+
+const ENTRY_ENDS = new Set([',', ';', ':', '|']);
 
 /** By marriage: what they have runs in another family. */
 const IN_LAW: PersonRow = { word: 'in-law', who: 'other', example: 'His brother-in-law had {gout}.' };
@@ -273,6 +296,23 @@ function returnsToPatient(tokens: readonly Token[], at: number, row: PersonRow):
     word === 'patient' || word === 'pt' || word === 'i' || word === 'there' || tokens[at - 1]!.norm === ';'
   );
 }
+
+/** Whose section it is by its title: `PMH (mother):`, `Donor history:`, `Maternal medications:`. */
+export function personOfTitle(title: string): PersonRow | undefined {
+  const words = title.toLowerCase().match(/\p{L}+/gu) ?? [];
+  if (!title.includes('(') && !words.some((word) => OF_PERSON.has(word))) return undefined;
+  for (const word of words) {
+    const row = people.get(word === 'maternal' ? 'mother' : word === 'paternal' ? 'father' : word);
+    if (row && !row.opens && !row.onlyBefore) return row;
+  }
+  return undefined;
+}
+
+const OF_PERSON = new Set(
+  'history hx pmh labs serologies serology medications meds problems conditions diagnoses allergies'.split(
+    ' ',
+  ),
+);
 
 /** The person a sentence is about where it begins with one: `Her mother is 70.` */
 export function subjectOf(tokens: readonly Token[], first: number, last: number): PersonRow | undefined {

@@ -2,7 +2,7 @@ import type { Token } from '../model.js';
 import { backwardStart, type Clauses, forwardEnd } from './clauses.js';
 import { applyConstructions } from './constructions.js';
 import type { Cue, CueRow } from './cues.js';
-import type { Carried, Target } from './target.js';
+import { type Carried, FINDINGS, type Target } from './target.js';
 
 /** The rows of a line that ends in a colon which the items below it stand under. */
 export function carriedBy(clauses: Clauses): Carried {
@@ -61,6 +61,8 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
         if (row.types && !speaksOf(row, target)) continue;
         if (target.last <= cue.last && row.scope === 'after') continue;
         if (row.scope === 'before' && target.last > cue.first) continue;
+        // `no seizures for months on lamotrigine`
+        if (row.effect === 'negated' && !row.types && takenMeanwhile(clauses, cue, target, targets)) continue;
         if (row.adjacent && !touches(clauses.tokens, cue, target)) continue;
         const distance = row.scope === 'after' ? target.first - cue.last : cue.first - target.last;
         target.hits.push({ row, text: cue.text, distance, cue });
@@ -80,6 +82,16 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
 function speaksOf({ types }: CueRow, target: Target): boolean {
   return types!.includes(target.type) || (target.type === 'medication' && types![0] === 'allergen');
 }
+
+/** A drug that a finding is denied `on` or `with` is being taken. */
+function takenMeanwhile({ tokens }: Clauses, cue: Cue, target: Target, targets: readonly Target[]): boolean {
+  if (target.type !== 'medication' || !MEANWHILE.has(tokens[target.first - 1]?.norm ?? '')) return false;
+  return targets.some(
+    ({ type, first, last }) => FINDINGS.has(type) && first >= cue.last && last < target.first,
+  );
+}
+
+const MEANWHILE = new Set(['on', 'with', 'despite', 'under', 'taking']);
 
 function isDoubled({ tokens, first }: Clauses, cue: Cue): boolean {
   for (let i = cue.first - 1; i >= Math.max(first, cue.first - DOUBLE_REACH); i--) {
@@ -113,7 +125,14 @@ function sideOf(
 ): 'both' | 'after' | 'before' {
   const rows = cue.rows.filter((row) => row.effect === effect && !row.via);
   const back = rows.filter((row) => row.scope === 'before');
-  if (back.length === 0 || back.length === rows.length || cue.text.startsWith('v')) return 'both';
+  // `X may cause Y` and the like speak of both.
+  if (
+    back.length === 0 ||
+    back.length === rows.length ||
+    cue.text.startsWith('v') ||
+    effect === 'hypothetical'
+  )
+    return 'both';
   const before = clauses.tokens[cue.first - 1]?.norm;
   const after = clauses.tokens[cue.last]?.norm;
   // `AKI, resolved` has nothing behind it to speak of.

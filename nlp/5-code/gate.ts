@@ -74,7 +74,8 @@ export const gate: NlpStage = {
   adds: ['mentions.accepted'],
   run(input) {
     const mentions = input.mentions.filter((mention) => !isTitleWord(mention, input));
-    return { ...input, mentions: mentions.map((mention) => judged(mention, input)) };
+    const reactions = reactionsIn(mentions);
+    return { ...input, mentions: mentions.map((mention) => judged(mention, input, reactions)) };
   },
 };
 
@@ -92,8 +93,20 @@ function isTitleWord(mention: Mention, input: AnnotatedText): boolean {
   return exactTitle(section.title) !== undefined || titleByKeyword(section.title) !== undefined;
 }
 
-function judged(mention: Mention, input: AnnotatedText): Mention {
-  const refused = refusal(mention, input);
+/** Where the reactions stand that allergens of the note cause: `allergic to trimethoprim (rash)`. */
+function reactionsIn(mentions: readonly Mention[]): ReadonlySet<number> {
+  const starts = new Set<number>();
+  for (const { type, attributes } of mentions)
+    if (type === 'allergen')
+      for (const each of attributes) if (each.type === 'reaction') starts.add(each.start);
+  return starts;
+}
+
+function judged(mention: Mention, input: AnnotatedText, reactions: ReadonlySet<number>): Mention {
+  const refused =
+    FINDINGS.has(mention.type) && reactions.has(mention.start)
+      ? refuse('allergy-list', 'reaction')
+      : refusal(mention, input);
   const because = { ...mention.because, gate: refused ? refused.rule : 'accepted' };
   if (!refused) {
     const { assertion } = mention;
@@ -142,6 +155,7 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   // `GAD-7`, `PHQ-9`: questionnaires.
   if (FINDINGS.has(mention.type) && /^-\d/.test(input.text.slice(mention.end, mention.end + 2)))
     return refuse('not-a-fact', 'numbered name');
+  if (NAMES.has(mention.type) && isPartOfName(mention, input)) return refuse('not-a-fact', 'name of a place');
   const beside = besideRule(mention, input);
   if (beside) return beside;
   if (temporality === 'hypothetical') return refuse('hypothetical');
@@ -170,6 +184,7 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
     mention.type === 'medication' &&
     (isLevelWithOther(mention, input.text) ||
       isMeasuredSubstance(mention, input.text) ||
+      isResult(mention, input.text) ||
       isFitness(mention, input.text))
   )
     return refuse('not-a-fact', 'level');
@@ -245,6 +260,15 @@ function isMeasuredSubstance(mention: Mention, text: string): boolean {
   return MEASURED.test(text);
 }
 
+/** `B12 and folate normal`, `salicylate was undetectable`: what a laboratory says of a substance. */
+const RESULT =
+  /(?:[ ](?:and|or|\/)[ ][a-z]+)?[ ](?:is[ ]|was[ ]|were[ ]|are[ ]|came[ ]back[ ]|levels?[ ]|remains[ ])?(?:normal|low|high|elevated|wnl|within[ ]normal|deficient|undetect(?:able|ed)|not[ ]detected|negative|positive|subtherapeutic|supratherapeutic|replete)(?![ ]?(?:-|dose|dosage|strength|intensity|potency|flow|risk|in[ ]))\b/iy;
+
+function isResult(mention: Mention, text: string): boolean {
+  RESULT.lastIndex = mention.end;
+  return RESULT.test(text);
+}
+
 /** `ASA 2`, `ASA class III`: how fit someone is for an anaesthetic; aspirin comes in other strengths. */
 const FITNESS = /[ ](?:class[ ]|ps[ ]|grade[ ])?(?:[1-5]E?|I{1,3}|IV|V)(?![\w/]|\.\d|[ ](?:tab|pill|mg|x))/iy;
 
@@ -282,6 +306,30 @@ function besideRule(mention: Mention, { tokens, text }: AnnotatedText): Refusal 
   if (tokens[first]?.norm === '-' && tokens[first]!.end === mention.start) first--;
   return matched(before, tokens, first, -1, mention);
 }
+
+const NAMES = new Set<MentionType>(['diagnosis', 'symptom', 'medication']);
+const INSTITUTIONS = new Set(
+  'study institute clinic center centre village foundation program programme house home homes hospital school society trial registry unit ward college university association alliance consortium academy council camp network'.split(
+    ' ',
+  ),
+);
+const NAME_MAX_TOKENS = 6;
+
+/** `Alzheimer's Care Village`, `the Stroke and Aging Institute`: capitals up to a word for a place or an undertaking. */
+function isPartOfName(mention: Mention, { tokens, text }: AnnotatedText): boolean {
+  if (!/^\p{Lu}/u.test(mention.text)) return false;
+  let at = firstTokenFrom(tokens, mention.end);
+  for (let k = 0; k < NAME_MAX_TOKENS; k++, at++) {
+    const token = tokens[at];
+    if (!token) return false;
+    if (NAME_LINKS.has(token.norm)) continue;
+    if (!/^\p{Lu}\p{Ll}/u.test(text.slice(token.start, token.start + 2))) return false;
+    if (INSTITUTIONS.has(token.norm)) return true;
+  }
+  return false;
+}
+
+const NAME_LINKS = new Set(['and', 'of', 'for', '&', "'s", 'the']);
 
 const ACROSS_MAX_TOKENS = 3;
 
