@@ -144,16 +144,17 @@ function addRows(
   rows.values.version.push(part, rtype, rid, version, lastUpdated, OPS[write.op], sid, slot);
   const { resource } = rows.values;
   if (!body) {
-    resource.push(part, rtype, rid, version, lastUpdated, true, false, null, null, 0n, sid, slot, []);
+    resource.push(part, rtype, rid, version, lastUpdated, true, false, null, null, 0n, sid, slot, [], []);
     return;
   }
   const { derived, pkey, digest, at, rows: index } = body;
-  const { terms } = index;
-  resource.push(part, rtype, rid, version, lastUpdated, false, derived, pkey, at, digest, sid, slot, terms);
+  const { terms, sorted } = index;
+  resource.push(part, rtype, rid, version, lastUpdated, false, derived, pkey, at, digest, sid, slot);
+  resource.push(terms, sorted);
   addIndexRows(keys, part, rtype, rid, index, rows);
 }
 
-/** Bytes of a row of `version`, and of `resource` without its terms, at most. */
+/** Bytes of a row of `version`, and of `resource` without its arrays, at most. */
 const VERSION_BYTES = 80;
 const RESOURCE_BYTES = 120;
 

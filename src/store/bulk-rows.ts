@@ -14,7 +14,7 @@ const columns = BULK_TABLES.map((table) => TABLES[table].columns.length);
 const rowBytes = columns.map((count) => 2 + count * 12);
 
 /** Bytes each stream begins with for a resource; they grow where that is too little. */
-const FIRST_BYTES = [96, 128, 192, 256, 420];
+const FIRST_BYTES = [96, 128, 192, 256, 490];
 
 /**
  * The index rows and terms of the resources of one bulk write, in the form in which they are sent. They are known before
@@ -80,13 +80,14 @@ export class BulkRows {
         order.whole(at);
       }
     }
-    array.room(CopyBytes.int8sBytes(terms.length));
+    array.room(CopyBytes.int8sBytes(terms.length) + CopyBytes.int8sBytes(sorted.length));
     array.int8s(terms);
+    array.int8s(sorted);
     for (const stream of this.streams) this.ends.push(stream.length);
     return this.ends.length / STREAMS - 1;
   }
 
-  /** The array of terms of the n-th resource, as a column. */
+  /** The arrays of terms and of sorted terms of the n-th resource, as two columns. */
   terms(n: number): Buffer {
     return this.slice(TERMS, n, n);
   }

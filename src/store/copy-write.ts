@@ -5,6 +5,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { auditArrays, insertAuditArrays } from './audit-chain.js';
 import { copyChunks } from './copy-binary.js';
 import { intArray, run } from './database.js';
+import { deletionsOf } from './delete-rows.js';
 import { INDEX_TABLES, type RowSet, TABLE_KEYS, TABLES, type TableKey } from './row-set.js';
 
 /** The rows of a big transaction in the form in which they are sent. */
@@ -46,6 +47,8 @@ async function copyTable(client: pg.PoolClient, table: TableKey, chunks: readonl
   await pipeline(Readable.from(chunks), stream);
 }
 
+const KEYS = 'unnest($1::int[], $2::smallint[], $3::bigint[]) as k (part, rtype, rid)';
+
 function keysOf(values: readonly (number | bigint)[]): string[] {
   const columns: (number | bigint)[][] = [[], [], []];
   for (let i = 0; i < values.length; i++) columns[i % 3]!.push(values[i]!);
@@ -55,13 +58,8 @@ function keysOf(values: readonly (number | bigint)[]): string[] {
 async function deleteReplaced(client: pg.PoolClient, rows: CopyRows): Promise<void> {
   const keys = keysOf(rows.replaced);
   for (const table of [...INDEX_TABLES, 'resource'] as const)
-    await run(
-      client,
-      `delete from ${TABLES[table].name} t using unnest($1::int[], $2::smallint[], $3::bigint[]) as k (part, rtype, rid)
-       where t.part = k.part and t.rtype = k.rtype and t.rid = k.rid`,
-      keys,
-      `store-delete ${table}`,
-    );
+    for (const [i, sql] of deletionsOf(table, KEYS).entries())
+      await run(client, sql, keys, `store-delete ${table} ${i}`);
   if (rows.tables.some(([table]) => table === 'annotation'))
     await run(
       client,

@@ -11,10 +11,11 @@ import { type ErasedIdentity, sealErasure } from './audit.js';
 import { insertAudit } from './audit-chain.js';
 import type { Actor } from './contract.js';
 import { intArray, type Queryable, run } from './database.js';
+import { deletionsOf } from './delete-rows.js';
 import { ownKey, ownKeyOf } from './patient-keys.js';
 import { partOf } from './prepare.js';
 import { destroyKeys } from './reseal.js';
-import { type ColumnValue, INDEX_TABLES, TABLES } from './row-set.js';
+import { type ColumnValue, INDEX_TABLES } from './row-set.js';
 import {
   memberAt,
   openSegment,
@@ -290,13 +291,11 @@ class Erasure {
       intArray(versions.map((v) => v.rtype)),
       intArray(versions.map((v) => v.rid)),
     ];
-    for (const name of [...INDEX_TABLES.map((t) => TABLES[t].name), 'resource', 'version'])
-      await run(
-        this.client,
-        `delete from ${name} t using (select distinct * from unnest($1::int[], $2::smallint[], $3::bigint[])) as k (part, rtype, rid)
-         where t.part = k.part and t.rtype = k.rtype and t.rid = k.rid`,
-        keys,
-      );
+    const from =
+      '(select distinct * from unnest($1::int[], $2::smallint[], $3::bigint[])) as k (part, rtype, rid)';
+    // The resource last but one: it leads to its sorted rows.
+    for (const table of [...INDEX_TABLES, 'resource', 'version'] as const)
+      for (const sql of deletionsOf(table, from)) await run(this.client, sql, keys);
     const documents = versions.filter((v) => typeName(v.rtype) === 'DocumentReference');
     await run(
       this.client,

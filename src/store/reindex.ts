@@ -7,6 +7,7 @@ import { addIndexRows } from './assemble.js';
 import { type BodyPlace, openBodies } from './bodies.js';
 import { resourceOf } from './content.js';
 import { intArray, type Queryable, run } from './database.js';
+import { SORTED_OF_RESOURCE } from './delete-rows.js';
 import { RowSet, TABLES } from './row-set.js';
 import { smallWrite } from './small-write.js';
 import { inTransaction } from './transaction.js';
@@ -117,7 +118,7 @@ async function rewrite(
   const members = await openBodies(tenant.keys, db, rows);
   const stored = await storedRows(db, columns);
   const changed = new RowSet();
-  const terms: { key: Key; terms: readonly bigint[] }[] = [];
+  const terms: { key: Key; terms: readonly bigint[]; sorted: readonly bigint[] }[] = [];
   rows.forEach((row, i) => {
     const member = members[i]!;
     const wanted = indexResource(resourceOf(member, member.content), context);
@@ -126,20 +127,21 @@ async function rewrite(
     if (before.length === texts.length && before.every((text, k) => text === texts[k])) return;
     changed.replaced.push(row.part, row.rtype, row.rid);
     addIndexRows(tenant.keys, row.part, row.rtype, row.rid, wanted, changed);
-    terms.push({ key: row, terms: wanted.terms });
+    terms.push({ key: row, terms: wanted.terms, sorted: wanted.sorted });
   });
   if (terms.length === 0) return 0;
   await smallWrite(db, changed);
   await run(
     db,
-    `update resource r set terms = k.terms::bigint[]
-       from unnest($1::int[], $2::smallint[], $3::bigint[], $4::text[]) as k (part, rtype, rid, terms)
+    `update resource r set terms = k.terms::bigint[], sorted = k.sorted::bigint[]
+       from unnest($1::int[], $2::smallint[], $3::bigint[], $4::text[], $5::text[]) as k (part, rtype, rid, terms, sorted)
        where r.part = k.part and r.rtype = k.rtype and r.rid = k.rid`,
     [
       intArray(terms.map((t) => t.key.part)),
       intArray(terms.map((t) => t.key.rtype)),
       intArray(terms.map((t) => t.key.rid)),
       terms.map((t) => intArray(t.terms)),
+      terms.map((t) => intArray(t.sorted)),
     ],
     'store-reindex-terms',
   );
@@ -148,17 +150,22 @@ async function rewrite(
 
 const keyText = ({ part, rtype, rid }: Key) => `${part}/${rtype}/${rid}`;
 
+const KEYS = 'unnest($1::int[], $2::smallint[], $3::bigint[]) as k (part, rtype, rid)';
+const ofKey = (alias: string) =>
+  `${alias}.part = k.part and ${alias}.rtype = k.rtype and ${alias}.rid = k.rid`;
 const COMPARED = ['date', 'quantity', 'reference', 'sorted'] as const;
 
 async function storedRows(db: Queryable, keys: readonly string[]): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();
   for (const table of COMPARED) {
     const names = TABLES[table].columns.map(([name]) => name);
+    const select = `select ${names.map((name) => `t.${name}`).join(', ')} from ${TABLES[table].name} t`;
     const rows = await run<Record<string, unknown>>(
       db,
-      `select ${names.map((name) => `t.${name}`).join(', ')} from ${TABLES[table].name} t
-         join unnest($1::int[], $2::smallint[], $3::bigint[]) as k (part, rtype, rid)
-         on t.part = k.part and t.rtype = k.rtype and t.rid = k.rid`,
+      table === 'sorted'
+        ? `${select} join resource r on ${SORTED_OF_RESOURCE} join ${KEYS} on ${ofKey('r')}
+           union all ${select} join ${KEYS} on t.by_row and ${ofKey('t')}`
+        : `${select} join ${KEYS} on ${ofKey('t')}`,
       keys,
       `store-reindex-${table}`,
     );

@@ -52,10 +52,12 @@ export const TABLES = {
       ['sid', 'int8'],
       ['slot', 'int2'],
       ['terms', 'int8[]'],
+      ['sorted', 'int8[]'],
     ],
     onConflict: `on conflict (part, rtype, rid) do update set ver = excluded.ver, lu = excluded.lu,
       deleted = excluded.deleted, derived = excluded.derived, pkey = excluded.pkey, at = excluded.at,
-      digest = excluded.digest, sid = excluded.sid, slot = excluded.slot, terms = excluded.terms`,
+      digest = excluded.digest, sid = excluded.sid, slot = excluded.slot, terms = excluded.terms,
+      sorted = excluded.sorted`,
   },
   version: {
     name: 'version',

@@ -1,5 +1,6 @@
 import { auditSteps, strandOf } from './audit-chain.js';
 import { intArray, type Queryable, run } from './database.js';
+import { deletionsOf } from './delete-rows.js';
 import {
   type ColumnType,
   type ColumnValue,
@@ -168,10 +169,7 @@ function addDeletes(statement: Statement, rows: RowSet): void {
   statement.shape += 'd';
   const from = `${statement.keys(rows.replaced)}${statement.gate ? `, ${statement.gate}` : ''}`;
   for (const table of INDEX_TABLES)
-    statement.step(
-      `gone_${table}`,
-      `delete from ${TABLES[table].name} t using ${from} where t.part = k.part and t.rtype = k.rtype and t.rid = k.rid`,
-    );
+    for (const [i, sql] of deletionsOf(table, from).entries()) statement.step(`gone_${table}_${i}`, sql);
 }
 
 function addMoves(statement: Statement, rows: RowSet): void {

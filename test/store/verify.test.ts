@@ -65,6 +65,24 @@ const damages: [what: string, sql: string, id: string, kinds: Record<string, num
     { 'index-extra': 1 },
   ],
   [
+    'a row in clinical order taken away',
+    'delete from idx_sorted where ctid in (select ctid from idx_sorted where rid = $1 limit 1)',
+    'o7',
+    { 'index-missing': 1 },
+  ],
+  [
+    'a row in clinical order of nobody',
+    'insert into idx_sorted (part, rtype, rid, term, at) select part, rtype, rid + 1, term, at from idx_sorted where rid = $1 limit 1',
+    'o7',
+    { 'index-extra': 1 },
+  ],
+  [
+    'what leads to rows in clinical order',
+    'update resource set sorted = sorted[2:] where rid = $1',
+    'o7',
+    { 'current-columns': 1 },
+  ],
+  [
     'a term added',
     'update resource set terms = terms || 7::bigint where rid = $1',
     'o7',
@@ -140,6 +158,7 @@ test.each(damages)('%s is found', async (_, sql, id, kinds) => {
     'idx_date',
     'idx_quantity',
     'idx_reference',
+    'idx_sorted',
     'resource',
     'version',
     'segment',
