@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text as readAll } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { Annotation, DocumentContext } from '../../nlp/model.js';
 import { readConfig } from '../config.js';
 import { Fault } from '../core/fault.js';
@@ -25,7 +25,12 @@ interface AnnotateOptions {
   readonly redact?: boolean;
   readonly date?: string;
   readonly dataDir?: string;
+  readonly threads?: number;
 }
+
+const THREADS_MAX = 16;
+/** Notes of a stream handed to a thread and not printed yet. */
+const WAITING_PER_THREAD = 32;
 
 export function register(program: Command): void {
   program
@@ -43,6 +48,7 @@ export function register(program: Command): void {
     .option('--phi', 'add personal data: names, dates, numbers, telephones, addresses')
     .option('--redact', 'with --phi: print the text with [NAME], [DATE] … in place of personal data')
     .option('--data-dir <path>', 'folder whose loaded terminology is used, where there is one')
+    .option('--threads <n>', 'threads that read, worth it for thousands of notes (default: 1)', threadsOption)
     .option('--date <date>', 'date of the notes, for words such as "yesterday"')
     .addHelpText('after', HELP_AFTER)
     .action(async (files: string[], options: AnnotateOptions) => {
@@ -58,6 +64,13 @@ Offsets are UTF-16 code units, half-open. What was refused stays in the answer w
   cenote annotate note.txt --format html > note.html
   cenote annotate note.txt --phi --redact > deidentified.txt
   cenote annotate notes.jsonl.gz --jsonl --explain > annotations.jsonl`;
+
+function threadsOption(text: string): number {
+  const n = Number(text);
+  if (!Number.isInteger(n) || n < 1 || n > THREADS_MAX)
+    throw new InvalidArgumentError(`Give a number from 1 to ${THREADS_MAX}.`);
+  return n;
+}
 
 const DATE = /^\d{4}(?:-\d{2}(?:-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:\d{2})?)?)?)?$/;
 
@@ -88,12 +101,8 @@ async function annotate(files: readonly string[], options: AnnotateOptions): Pro
   }
   const { findPhi, redact } = await import('../../nlp/6-phi/index.js');
   if (options.redact) return redactAll(files, options.jsonl === true, (text) => redact(text, findPhi(text)));
-  // Loaded here, so that the help does not wait for the rules.
-  const { createClinicalPipeline } = await import('../../nlp/index.js');
-  const lexicon = siteLexicon(readConfig({ dataDir: options.dataDir }).dataDir);
-  const pipeline = createClinicalPipeline({ lexicon });
-  const read = (text: string, context: DocumentContext): Shown => {
-    const found = pipeline.annotate(text, context);
+  const reader = await openReader(options);
+  const finish = (text: string, found: Annotation): Shown => {
     const annotation = options.phi
       ? {
           ...found,
@@ -102,39 +111,101 @@ async function annotate(files: readonly string[], options: AnnotateOptions): Pro
       : found;
     return { text, annotation: options.explain ? annotation : withoutReasons(annotation) };
   };
+  const read = async (text: string, context: DocumentContext): Promise<Shown> =>
+    finish(text, await reader.annotate(text, context));
   const sources = files.length > 0 ? files : ['-'];
   const all: Shown[] = [];
+  const answers = new InOrder(reader.threads * WAITING_PER_THREAD);
   let status: number = EXIT.ok;
-  for (const source of sources) {
-    if (!options.jsonl) {
-      const text = await textFrom(source);
-      all.push(read(text, { id: source === '-' ? 'stdin' : basename(source), date: options.date }));
-      continue;
-    }
-    let number = 0;
-    for await (const line of linesFrom(source)) {
-      number++;
-      if (line.trim() === '') continue;
-      const note = parseNote(line);
-      if (!note) {
-        status = EXIT.foundWrong;
-        const error = 'not a JSON object with a "text" that is a string';
-        if (format === 'jsonl') await write(`${JSON.stringify({ line: number, error })}\n`);
-        else process.stderr.write(`cenote: line ${number}: ${error}\n`);
+  const bad = async (line: number, error: string): Promise<void> => {
+    status = EXIT.foundWrong;
+    if (format === 'jsonl') await write(`${JSON.stringify({ line, error })}\n`);
+    else process.stderr.write(`cenote: line ${line}: ${error}\n`);
+  };
+  try {
+    for (const source of sources) {
+      if (!options.jsonl) {
+        const text = await textFrom(source);
+        all.push(await read(text, { id: source === '-' ? 'stdin' : basename(source), date: options.date }));
         continue;
       }
-      const shown = read(note.text, {
-        id: note.id ?? `${number}`,
-        date: note.date ?? options.date,
-        type: note.type,
-      });
-      if (format === 'jsonl') await write(`${JSON.stringify(shown.annotation)}\n`);
-      else if (format === 'text') await write(`${textOf(shown.text, shown.annotation, paint())}\n`);
-      else all.push(shown);
+      let number = 0;
+      for await (const line of linesFrom(source)) {
+        number++;
+        if (line.trim() === '') continue;
+        const at = number;
+        const note = parseNote(line);
+        if (!note) {
+          await answers.add(() => bad(at, 'not a JSON object with a "text" that is a string'));
+          continue;
+        }
+        const context = { id: note.id ?? `${at}`, date: note.date ?? options.date, type: note.type };
+        const reading = read(note.text, context).catch((error: unknown) => {
+          if (error instanceof Fault) return error;
+          throw error;
+        });
+        await answers.add(async () => {
+          const shown = await reading;
+          if (shown instanceof Fault) await bad(at, shown.message);
+          else if (format === 'jsonl') await write(`${JSON.stringify(shown.annotation)}\n`);
+          else if (format === 'text') await write(`${textOf(shown.text, shown.annotation, paint())}\n`);
+          else all.push(shown);
+        });
+      }
     }
+    await answers.done();
+  } finally {
+    await reader.close();
   }
   await writeAll(all, format, options.jsonl === true);
   return status;
+}
+
+interface Reader {
+  readonly threads: number;
+  annotate(text: string, context: DocumentContext): Annotation | Promise<Annotation>;
+  close(): Promise<void>;
+}
+
+/** This thread or, where more than one is asked for, as many others. Loaded here: the help waits for no rules. */
+async function openReader({ dataDir, threads = 1 }: AnnotateOptions): Promise<Reader> {
+  const lexicon = siteLexicon(readConfig({ dataDir }).dataDir);
+  if (threads > 1) {
+    const { createNlpPool } = await import('../tasks/nlp-pool.js');
+    return { threads, ...(await createNlpPool({ lexicon, workers: threads })) };
+  }
+  const { createClinicalPipeline } = await import('../../nlp/index.js');
+  const pipeline = createClinicalPipeline({ lexicon });
+  return { threads: 1, annotate: (text, context) => pipeline.annotate(text, context), close: async () => {} };
+}
+
+/** Prints one answer after the other, each as soon as it is there, while the next ones are being read. */
+class InOrder {
+  private last: Promise<void> = Promise.resolve();
+  private waiting = 0;
+  private room: (() => void) | undefined;
+  constructor(private readonly limit: number) {}
+
+  /** Returns when there is room for the next. */
+  async add(answer: () => Promise<void>): Promise<void> {
+    this.waiting++;
+    this.last = this.last.then(answer).finally(() => {
+      this.waiting--;
+      this.room?.();
+    });
+    // Thrown by `done`.
+    this.last.catch(() => undefined);
+    while (this.waiting >= this.limit) {
+      await new Promise<void>((resolve) => {
+        this.room = resolve;
+      });
+    }
+  }
+
+  /** All are printed. @throws what an answer threw; those after it were not printed. */
+  done(): Promise<void> {
+    return this.last;
+  }
 }
 
 async function redactAll(

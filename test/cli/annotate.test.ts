@@ -75,6 +75,20 @@ describe('cenote annotate', () => {
     expect(JSON.parse(answers[2]!)).toMatchObject({ id: '7', mentions: [] });
   });
 
+  it('answers in the order of the lines with threads too, and the same', async () => {
+    const notes = join(folder, 'notes.jsonl');
+    const lines = Array.from({ length: 150 }, (_, i) =>
+      JSON.stringify({ text: 'Takes lisinopril 10 mg daily. No gout. '.repeat(1 + (i % 7)) }),
+    );
+    lines[40] = 'no json';
+    writeFileSync(notes, lines.join('\n'));
+    const answers = (...args: string[]) =>
+      cenote(notes, '--jsonl', ...args).catch((error: { stdout: string }) => error);
+    const alone = await answers();
+    expect(alone.stdout.split('\n').filter(Boolean)).toHaveLength(150);
+    expect((await answers('--threads', '2')).stdout).toBe(alone.stdout);
+  });
+
   it('makes a page that stands alone and runs nothing of the note', async () => {
     const { stdout } = await cenote(note, '--format', 'html');
     expect(stdout).toContain('<s>Advil</s><sup>negated</sup>');
@@ -91,6 +105,7 @@ describe('cenote annotate', () => {
   it.each([
     [['--format', 'xml'], 'format'],
     [['--date', 'yesterday'], '--date'],
+    [['--threads', '0'], '--threads'],
   ])('refuses %j and says why', async (args, word) => {
     await expect(cenote(note, ...args)).rejects.toMatchObject({
       code: 2,
