@@ -56,6 +56,13 @@ export function faultOf(error: unknown): unknown {
       log: 'statement timeout',
       cause: error,
     });
+  // disk_full, out_of_memory, and the limits of the machine it runs on.
+  if (code && /^53[124]00$/.test(code))
+    return new Fault('unavailable', 'The database has no room left.', {
+      remedy: 'Make room on its disk (or give it more memory), then try again: nothing is half written.',
+      log: `database error ${code}`,
+      cause: error,
+    });
   if (code === '55P03' || code === '40001' || code === '40P01' || code === '23505')
     return new Fault('conflict', 'Other writers held the same resources for too long.', {
       remedy: 'Try again.',
