@@ -142,7 +142,11 @@ function isSpelledSmall(hit: LexiconHit, context: ContextJudge): boolean {
 }
 
 function hintedByNumbers(type: MentionType, hit: LexiconHit, context: ContextJudge): boolean {
-  if (type === 'medication') return context.strengthFollows(hit.lastToken);
+  if (type === 'medication')
+    return (
+      context.strengthFollows(hit.lastToken) ||
+      (context.bareNumberFollows(hit.lastToken) && hit.rows.every((row) => row.type === 'medication'))
+    );
   if (type === 'social') return context.useFollows(hit.lastToken);
   if (type === 'test' || type === 'vital-sign') {
     return (

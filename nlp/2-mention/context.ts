@@ -80,6 +80,7 @@ const USE_REACH_TOKENS = 7;
 /** "Vaccines: flu", "all vaccines except flu". */
 const NAMES_VACCINES = new Set([':', 'except', 'excluding', 'including', 'incl', 'besides', 'against']);
 const ALLERGY_REACH_TOKENS = 6;
+const ROUTE = /^(?:im|sc|sq|subq|po|id)$/;
 /** "Tetanus given": nobody is given a disease. */
 const GIVEN = new Set(['given', 'administered']);
 /** Seen 128 times or more in two million words. */
@@ -173,6 +174,13 @@ export class ContextJudge {
     );
   }
 
+  /** A whole number ends the entry: "atorva 80." */
+  bareNumberFollows(last: number): boolean {
+    const number = this.tokens[last]?.norm ?? '';
+    const next = this.tokens[last + 1]?.norm;
+    return /^(?:[5-9]|[1-9]\d{1,3})$/.test(number) && (next === undefined || /^[.,;]$/.test(next));
+  }
+
   /** How much is used follows: "EtOH: 2 beers/night", "drinks 2 glasses of wine". */
   useFollows(last: number): boolean {
     let counted = false;
@@ -241,7 +249,10 @@ export class ContextJudge {
 
   /** A disease here is the vaccine against it: listed after the word, or followed by it ("influenza vaccine"). */
   isVaccineName(first: number, last: number): boolean {
-    if (GIVEN.has(this.tokens[last]?.norm ?? '')) return true;
+    let after = last;
+    while (ROUTE.test(this.tokens[after]?.norm ?? '')) after++;
+    if (GIVEN.has(this.tokens[after]?.norm ?? '')) return true;
+    if (this.tokens[last]?.norm === '#' && /^[1-5]$/.test(this.tokens[last + 1]?.norm ?? '')) return true;
     if (!this.aboutVaccines || this.tokens[first - 1]?.norm === 'for') return false;
     for (let t = last; t < Math.min(last + 3, this.tokens.length); t++)
       if (VACCINE_CUES.has(this.tokens[t]!.norm)) return true;

@@ -69,8 +69,15 @@ const TRAIL =
 
 const SIDE_BEFORE = /(?<![\p{L}\d./+-])\(?([RL])\)?[ ](?:[a-z]+[ ]|[A-Z]{2,4}[ ])?$/u;
 const SIDE_AFTER =
-  /^[ ,]{0,2}(?:\(([RL])\)|([RL])(?=[ ](?:eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid)|[ ]*(?:[,.;:)\n]|$)))/;
+  /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d])|([RL])(?=[ ](?:w\/|with|for|on|under|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid)|[ ]*(?:[,.;:)\n]|$)))/u;
 const SIDE_REACH = 24;
+const SIDE_OF_LETTER: Readonly<Record<string, string>> = {
+  R: 'right',
+  L: 'left',
+  OD: 'right',
+  OS: 'left',
+  OU: 'both',
+};
 
 /** `R ear pain`, `L pneumothorax`, `TKR (L)`: a side by its letter, in capitals. */
 function sideLetter(text: string, mention: Mention, from: number, to: number): Attribute | undefined {
@@ -79,13 +86,19 @@ function sideLetter(text: string, mention: Mention, from: number, to: number): A
   const after = before
     ? undefined
     : SIDE_AFTER.exec(text.slice(mention.end, Math.min(to, mention.end + SIDE_REACH)));
-  const letter = before?.[1] ?? after?.[1] ?? after?.[2];
+  const letter = before?.[1] ?? after?.[1] ?? after?.[2] ?? after?.[3];
   if (letter === undefined) return undefined;
   const start = before
     ? mention.start - lead.length + before.index + before[0].indexOf(letter)
     : mention.end + after![0].indexOf(letter);
-  const code = laterality.codes.get(letter === 'R' ? 'right' : 'left');
-  return { type: 'laterality', text: letter, start, end: start + 1, ...(code ? { normalized: code } : {}) };
+  const code = laterality.codes.get(SIDE_OF_LETTER[letter]!);
+  return {
+    type: 'laterality',
+    text: letter,
+    start,
+    end: start + letter.length,
+    ...(code ? { normalized: code } : {}),
+  };
 }
 
 /** Side, severity, acuity and body site of a diagnosis, symptom, procedure or device, between its neighbours. */

@@ -94,17 +94,17 @@ const PATTERNS: readonly [
   // "TEE 3/4:", "PICC placed 3/6"
   [
     HINTS.slash,
-    new RegExp(
-      `(?<=[a-z)] )(0?[1-9]|1[0-2])/(${DAY})(?=\\s?[:;,.)]|\\s*$|\\s(?:and|with|for|at|by|in|to)\\b)`,
-      'gim',
-    ),
+    new RegExp(`(?<=[a-z)] )(0?[1-9]|1[0-2])/(${DAY})(?![\\d/]|\\s?(?:ago|tabs?|caps?|mg)\\b)`, 'gi'),
     (m, today) => dayOfMonth(m[1]!.padStart(2, '0'), m[2]!, today),
     true,
   ],
   // "Right hemicolectomy 2020."
   [
     HINTS.year,
-    new RegExp(`(?<=[a-z)] )(?:['’]?)(${YEAR})(?=\\s?[:;,.)]|\\s*$|\\s(?:and|with|for|at|by)\\b)`, 'gim'),
+    new RegExp(
+      `(?<=[a-z)] )['’]?(${YEAR})(?![\\d/-]|\\.\\d|\\s?(?:mg|ml|mcg|units?|iu|calories|kcal|kg|cc|g|steps|hours|am|pm)\\b)`,
+      'gi',
+    ),
     (m) => m[1]!,
     true,
   ],
@@ -136,6 +136,12 @@ const PATTERNS: readonly [
       'gi',
     ),
     ago,
+  ],
+  // British: "6/52 ago" is six weeks.
+  [
+    HINTS.ago,
+    /(?<![\d/])(\d{1,2})\/(7|52|12)\s(?:ago|back)/g,
+    (m, today) => passed(Number(m[1]), m[2] === '7' ? 'd' : m[2] === '52' ? 'w' : 'm', today),
   ],
   [HINTS.yester, /\b(?:the\s)?day before yesterday\b/gi, (_m, today) => shift(today, -2)],
   [HINTS.yester, /\byesterday\b/gi, (_m, today) => shift(today, -1)],
@@ -260,7 +266,12 @@ function ago(match: RegExpExecArray, today: Today | undefined): string | undefin
         : rangeOf(words)?.low;
   if (amount === undefined || !Number.isFinite(amount) || rangeOf(words)?.high !== rangeOf(words)?.low)
     return undefined;
-  const unit = match[2]!.toLowerCase();
+  return passed(amount, match[2]!.toLowerCase(), today);
+}
+
+/** @param unit a word for it, or its first letter */
+function passed(amount: number, unit: string, today: Today | undefined): string | undefined {
+  if (!today) return undefined;
   if (unit.startsWith('h')) return amount < 24 ? undefined : shift(today, -Math.round(amount / 24));
   if (unit.startsWith('d')) return shift(today, -Math.round(amount));
   if (unit.startsWith('w')) return shift(today, -Math.round(amount * 7));

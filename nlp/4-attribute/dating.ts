@@ -39,7 +39,7 @@ export function attachDates(
     while (before + 1 < dated.length && mentions[dated[before + 1]!]!.end <= found.start) before++;
 
     const owners = found.doubtful
-      ? claimants(text, found, mentions, dated[before])
+      ? claimants(text, found, mentions, dated, before)
       : ownersOf(text, found, dated, mentions, start, before);
     for (const index of owners) {
       const list = result.get(index) ?? [];
@@ -77,14 +77,22 @@ function claimants(
   text: string,
   found: FoundDate,
   mentions: readonly Mention[],
-  before: number | undefined,
+  dated: readonly number[],
+  before: number,
 ): number[] {
-  if (before === undefined) return [];
-  const mention = mentions[before]!;
+  if (before < 0) return [];
+  const mention = mentions[dated[before]!]!;
   if (!BEGUN.has(mention.type) || !BESIDE.test(text.slice(mention.end, found.start))) return [];
   // "3/12" is three months as well, and "4/5" a strength.
   if (found.normalized?.length === DAY_LENGTH && mention.type === 'diagnosis') return [];
-  return [before];
+  const owners = [dated[before]!];
+  for (let at = before - 1; at >= 0; at--) {
+    const other = mentions[dated[at]!]!;
+    const gap = text.slice(other.end, mentions[dated[at + 1]!]!.start);
+    if (other.type !== mention.type || !/^\s*(?:and|with|w\/|\+|\/)\s*$/i.test(gap)) break;
+    owners.push(dated[at]!);
+  }
+  return owners;
 }
 
 function attributeOf(text: string, found: FoundDate): Attribute {

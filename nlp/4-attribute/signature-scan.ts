@@ -70,7 +70,15 @@ const DURATION_RES = [
 const AFTER_DRUG = /^[\s-]{0,2}(er|xr|sr|xl|cr|la|dr|ec|mr|odt)?(?![a-z])/;
 /** A number right after a name, where directions or nothing follow: "ASA 81 daily", "Norco 5/325 1 tab". */
 const BARE_STRENGTH =
-  /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|,(?!\d)|[;)\n]|\.(?!\d)|\/[a-z]|(?:po|daily|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|[bo]d|tds|qds|nocte|mane|as|by|q\d|q\s?\d)(?![a-z])))/;
+  /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|,(?!\d)|[;)\n]|\.(?!\d)|\/[a-z]|\s?\(|(?:po|daily|weekly|monthly|nightly|hs|od|om|on(?=\s*[,.;\n]|\s*$)|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|[bo]d|tds|qds|nocte|mane|as|by|q\s?\d{1,2}(?:\s?-\s?\d{1,2})?\s?h?)(?![a-z])))/;
+const FEW = 4;
+const COUNTED_NEXT = /^\s?(?:tab|cap|pill|puff|spray|drop|patch|sachet)/;
+
+/** "Malarone 1 tab" counts tablets, "switched from Atripla 2020" says when. */
+function isCountOrYear(number: string, after: string): boolean {
+  return (Number(number) <= FEW && COUNTED_NEXT.test(after)) || /^(?:19|20)\d\d$/.test(number);
+}
+
 const ELAPSED =
   /\b(?:after|within|following|until|by|at|since)\s(?:(?:about|only|approximately|a|an|the|first|nearly|almost|over|more|than|total|of|just|some|another|initial)\s)*$/;
 /** "8 months of follow-up", "persisted for 10 hours": how long something else lasted. */
@@ -152,6 +160,7 @@ export function scanSignature(
     }
     return match[0].length > 0;
   });
+  const names = drugs.map((drug) => drug.end - start);
   for (const drug of drugs) {
     if (drug.end < start || drug.end >= end) continue;
     const after = AFTER_DRUG.exec(region.slice(drug.end - start));
@@ -164,10 +173,11 @@ export function scanSignature(
       at = from + after[1].length;
     }
     const bare = BARE_STRENGTH.exec(region.slice(at));
-    if (!bare) continue;
+    if (!bare || isCountOrYear(bare[1]!, region.slice(at + bare[0].length))) continue;
     const from = at + bare[0].indexOf(bare[1]!);
     const to = from + bare[1]!.length;
     if (!free(from, to)) continue;
+    names.push(to);
     // "Norco 5/325" is in milligrams by custom; "ASA 81" does not say.
     const pair = /^(\d+(?:\.\d+)?)[/-](\d{3})$/.exec(bare[1]!);
     add('strength', from, to, pair ? `${Number(pair[1])} mg / ${Number(pair[2])} mg` : undefined);
@@ -214,7 +224,6 @@ export function scanSignature(
       return true;
     });
   }
-  const names = drugs.map((drug) => drug.end - start);
   for (const { start: from, end: to } of findFrequencies(region, names)) {
     const words = withoutStop(trimEnd(region.slice(from, to)));
     if (!free(from, from + words.length)) continue;

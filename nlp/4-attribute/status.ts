@@ -38,29 +38,28 @@ const ARROW_STATUS: Readonly<Record<string, StatusRow['status']>> = {
   '⬇': 'decrease',
 };
 const MARK =
-  /(?:[([*]|\s[-–—|]|\t)\s*(new|started|changed|increased|decreased|reduced|stopped|discontinued|held|on hold|continued?|unchanged)(?![a-z])(?=\s*(?:[)\]*:;,.\n|]|[-–—]|$|\s(?:medication|dose|drug)\b))/i;
-const MARK_STATUS: Readonly<Record<string, StatusRow['status']>> = {
-  new: 'start',
-  started: 'start',
-  changed: 'change',
-  increased: 'increase',
-  decreased: 'decrease',
-  reduced: 'decrease',
-  stopped: 'stop',
-  discontinued: 'stop',
-  held: 'hold',
-  'on hold': 'hold',
-  continue: 'continue',
-  continued: 'continue',
-  unchanged: 'continue',
-};
+  /(?:[([*]|\s[-–—|]|\t)\s*(new|start(?:ed)?|changed?|increased?|decreased?|reduced?|stop(?:ped)?|discontinued?|held|on hold|hold|continued?|unchanged|no change|resumed?)(?![a-z])(?=\s*(?:[()\]*:;,.\n|]|[-–—]|$|(?:medication|dose|drug|to|until)\b))/i;
+const MARK_STATUS: readonly (readonly [RegExp, StatusRow['status']])[] = [
+  [/^(?:new|start|resume)/, 'start'],
+  [/^(?:stop|discontinue)/, 'stop'],
+  [/^(?:held|hold|on hold)/, 'hold'],
+  [/^(?:continue|unchanged|no change)/, 'continue'],
+  [/^increase/, 'increase'],
+  [/^(?:decrease|reduce)/, 'decrease'],
+  [/^change/, 'change'],
+];
 const MARK_REACH = 160;
 
 function markAfter(text: string, end: number, to: number): Attribute | undefined {
   const mark = MARK.exec(text.slice(end, Math.min(to, end + MARK_REACH)).split('\n', 1)[0]!);
   if (!mark) return undefined;
   const start = end + mark.index + mark[0].length - mark[1]!.length;
-  return make(text, start, start + mark[1]!.length, MARK_STATUS[plain(mark[1]!)]);
+  return make(
+    text,
+    start,
+    start + mark[1]!.length,
+    MARK_STATUS.find(([words]) => words.test(plain(mark[1]!)))?.[1],
+  );
 }
 
 /** What the words say is done with the drug at [start, end), between its neighbours; undefined where nothing. */

@@ -20,17 +20,23 @@ const AMOUNTS: readonly { readonly pattern: RegExp; readonly unit: (match: RegEx
   },
   {
     pattern: new RegExp(
-      `(?<![\\d./])(${COUNT})\\s?((?:cigarettes?|cigs?|beers?|drinks?|units?|glass(?:es)?(?:\\sof\\swine)?|bottles?(?:\\sof\\s(?:wine|beer))?|pints?|shots?)(?:${PER}(day|week|wk|night|month)|\\s(daily|weekly|nightly)))`,
+      `(?<![\\d./])(${COUNT})\\s?((?:cigarettes?|cigs?|beers?|drinks?|units?|glass(?:es)?(?:\\sof\\swine)?|bottles?(?:\\sof\\s(?:wine|beer))?|pints?|shots?)(?:${PER}(day|week|wk|night|month)|\\s(daily|weekly|nightly|on weekends|at weekends|weekends)))`,
       'i',
     ),
     unit: (match) => {
       const rhythm = (match[3] ?? match[4] ?? 'day').toLowerCase();
       const thing = /^cig/i.test(match[2]!) ? '{cigarette}' : '{drink}';
-      return `${thing}/${rhythm.startsWith('w') ? 'wk' : rhythm.startsWith('m') ? 'mo' : 'd'}`;
+      return `${thing}/${/^w|week/.test(rhythm) ? 'wk' : rhythm.startsWith('m') ? 'mo' : 'd'}`;
     },
+  },
+  {
+    // "Smokes 5/day", "10 a day"
+    pattern: new RegExp(`(?<![\\d./])(${COUNT})(${PER}day)\\b`, 'i'),
+    unit: () => '{cigarette}/d',
   },
 ];
 
+const SMOKED = /smok|tobacco|cig/i;
 const DRUNK = /alcohol|drink|etoh|beer|wine|liquor/i;
 
 /**
@@ -47,6 +53,7 @@ export function amountOfUse(text: string, mention: Mention, from: number, to: nu
       if (!match) continue;
       const words = match[1]!;
       if (/^\{drink/.test(unit(match)) !== DRUNK.test(mention.text)) continue;
+      if (/^\{cig/.test(unit(match)) && !SMOKED.test(mention.text)) continue;
       const range = rangeOf(words.replace(/half an?|1\/2|½/i, '0.5'));
       if (!range) continue;
       const at = start + match.index;

@@ -31,7 +31,7 @@ const PIECES = [
   `(?:biweekly|bi-weekly|fortnightly|nightly|daily|weekly|monthly|hourly|yearly|annually|quarterly)`,
   `(?:per|a)\\sday`,
   // "at bedtime", "in the morning", "with meals", "before breakfast", "hs", "ac"
-  `(?:at|before|in\\sthe|in|with|after|prior\\sto)\\s(?:the\\s|each\\s|every\\s|all\\s)?(?:bedtime|bed\\stime|bed|hs|mornings?|evenings?|afternoon|am|a\\.m\\.|pm|p\\.m\\.|night|noon|lunch(?:time)?|breakfast|dinner(?:time)?|supper(?:time)?|meals?|food)(?:\\sand\\s(?:at\\s)?(?:bedtime|snacks|dinner|supper|lunch|breakfast))?`,
+  `(?:at|before|in\\sthe|in|with|w\\/|after|prior\\sto)\\s?(?:the\\s|each\\s|every\\s|all\\s)?(?:bedtime|bed\\stime|bed|hs|mornings?|evenings?|afternoon|am|a\\.m\\.|pm|p\\.m\\.|night|noon|lunch(?:time)?|breakfast|dinner(?:time)?|supper(?:time)?|meals?|food)(?:\\sand\\s(?:at\\s)?(?:bedtime|snacks|dinner|supper|lunch|breakfast))?`,
   `ac\\s(?:breakfast|dinner|supper)|(?:hs|h\\.s\\.|ac|pc|a\\.c\\.|p\\.c\\.|qac)(?![a-z])`,
   // "weekly (Mondays)"
   `(?:mon|tues|wednes|thurs|fri|satur|sun)days`,
@@ -59,7 +59,7 @@ function isBritish(
   names: readonly number[],
 ): boolean {
   const before = text.slice(Math.max(0, start - AMOUNT_MAX_LENGTH), start);
-  const named = piece[0] === 'b' && names.some((name) => /^\s{1,2}$/.test(text.slice(name, start)));
+  const named = names.some((name) => name < start && /^\s{1,2}$/.test(text.slice(name, start)));
   if (!named && !AFTER_AMOUNT.test(before)) return false;
   if (piece[0] === 'b') return true;
   if (/\b(?:gtts?|drops?|eyes?)\b/.test(before)) return false;
@@ -119,6 +119,7 @@ const NUMBER_WEEKLY = new RegExp(`(${N})[- ]?weekly`);
 export function timingOf(words: string): string | undefined {
   const text = ` ${words
     .toLowerCase()
+    .replace(/\bw\/ ?/g, 'with ')
     .replace(/\s+/g, ' ')
     .replace(/([a-z])\.(?=[a-z]\b|\s|$|[a-z]\.)/g, '$1')} `;
   const repeat: TimingRepeat = {};

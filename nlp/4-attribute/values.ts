@@ -52,7 +52,7 @@ for (const row of rules.words) for (const word of row.words) wordValue.set(word,
 
 const UNIT = alternatives(rules.units.flatMap((row) => row.words.map((word) => word.toLowerCase())));
 const LINK =
-  '(?:\\s|:|=|-{1,2}|,|\\(|of|is|was|at|were|are|to|on admission|today|level|levels|count|result|results|value|measured|found to be|noted to be|currently|reading|about|approximately|around|between|showed|revealed|came back|returned|ranging from|stable|elevated|low|high|mildly|slightly|normal|increased|decreased|up|down|\\*|\\|){0,8}';
+  '(?:\\s|:|=|-{1,2}|,|\\(|of|is|was|at|were|are|to|on admission|today|peak|peaked|peaking|nadir|repeat|fasting|random|initial|now|level|levels|count|result|results|value|measured|found to be|noted to be|currently|reading|about|approximately|around|between|showed|revealed|came back|returned|ranging from|stable|elevated|low|high|mildly|slightly|normal|increased|decreased|up|down|\\*|\\|){0,8}';
 const NUMERIC = new RegExp(
   // A number with a plus behind it is a grade (pulses 2+, edema 1+/4), never an amount.
   `^${LINK}(?<![\\d.])([<>≤≥]?=?\\s?\\d+(?:,\\d{3})*(?:\\.\\d+)?(?:\\s?(?:\\/|-|–|to)\\s?\\d+(?:\\.\\d+)?)?)(?![\\d])(?:\\s?-?\\s?(${UNIT})(?![a-z0-9/]))?(?!\\s?\\+|\\s?(?:\\/\\d{1,2}\\/|days?\\b|weeks?\\b|months?\\b|years?\\b|hours?\\b|times\\b|st\\b|nd\\b|rd\\b|th\\b|am\\b|pm\\b|:\\d))`,
@@ -62,6 +62,9 @@ const QUALITATIVE = new RegExp(
   `^(?:\\s|:|=|-|\\(|is|was|were|are|came back|returned|test|tests|screen|result|results|remains?|remained|has been|levels?|found to be|within){0,6}(?<![a-z])(${alternatives([...wordValue.keys()])})(?![a-z])`,
   'i',
 );
+/** "T-score -2.6 L hip": litres are of breath, and only a few values lie below nought. */
+const IN_LITRES = /o2|oxygen|fev|fvc|volume|capacity/;
+const BELOW_ZERO = /score|base (?:excess|deficit)|sphere|refraction/;
 const REACH = 60;
 
 /** Value and unit of a test or vital sign, from the words after it up to the next mention. */
@@ -78,11 +81,12 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
         value,
         Math.max(0, numeric[0].length - value.length - (numeric[2]?.length ?? 0) - 3),
       );
-    const plain = value
+    const name = mention.text.toLowerCase();
+    const negative = BELOW_ZERO.test(name) && /[\s:=(]-$/.test(text.slice(start - 2, start));
+    const plain = `${negative ? '-' : ''}${value
       .replace(/,(?=\d{3})/g, '')
       .replace(/\s/g, '')
-      .replace(/(?:–|to)/, '-');
-    const name = mention.text.toLowerCase();
+      .replace(/(?:–|to)/, '-')}`;
     if (
       plain.includes('/') &&
       !/^(?:bp|b\/p|blood pressure)/.test(name) &&
@@ -90,20 +94,21 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
     ) {
       if (!/^\d{1,2}\/(?:5|10|100|27|30)$/.test(plain)) return [];
     }
-    const unit = numeric[2] ? ucumOf.get(numeric[2].toLowerCase().replace(/\s+/g, ''))! : undefined;
+    const written = numeric[2] === 'L' && !IN_LITRES.test(name) ? undefined : numeric[2];
+    const unit = written ? ucumOf.get(written.toLowerCase().replace(/\s+/g, ''))! : undefined;
     const assumed = unit ?? defaultUnit(name, Number.parseFloat(plain.replace(/^[<>≤≥=]+/, '')));
     if (!isPlausible(name, plain, assumed)) return [];
     const attributes: Attribute[] = [
       { type: 'value', text: value, start, end: start + value.length, normalized: plain },
     ];
-    if (unit && numeric[2]) {
+    if (unit && written) {
       const unitStart =
         start + value.length + text.slice(start + value.length, start + value.length + 4).search(/[^\s-]/);
       attributes.push({
         type: 'unit',
-        text: text.slice(unitStart, unitStart + numeric[2].length),
+        text: text.slice(unitStart, unitStart + written.length),
         start: unitStart,
-        end: unitStart + numeric[2].length,
+        end: unitStart + written.length,
         normalized: unit,
       });
     } else {

@@ -156,6 +156,10 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
   if (FINDINGS.has(mention.type) && /^-\d/.test(input.text.slice(mention.end, mention.end + 2)))
     return refuse('not-a-fact', 'numbered name');
   if (NAMES.has(mention.type) && isPartOfName(mention, input)) return refuse('not-a-fact', 'name of a place');
+  if (FINDINGS.has(mention.type) && isSigned(mention, input.text))
+    return refuse('not-a-fact', 'name of a person');
+  if (FINDINGS.has(mention.type) && isTestedWithOther(mention, input.text))
+    return refuse('not-a-fact', 'beside:testing');
   const beside = besideRule(mention, input);
   if (beside) return beside;
   if (temporality === 'hypothetical') return refuse('hypothetical');
@@ -262,11 +266,28 @@ function isMeasuredSubstance(mention: Mention, text: string): boolean {
 
 /** `B12 and folate normal`, `salicylate was undetectable`: what a laboratory says of a substance. */
 const RESULT =
-  /(?:[ ](?:and|or|\/)[ ][a-z]+)?[ ](?:is[ ]|was[ ]|were[ ]|are[ ]|came[ ]back[ ]|levels?[ ]|remains[ ])?(?:normal|low|high|elevated|wnl|within[ ]normal|deficient|undetect(?:able|ed)|not[ ]detected|negative|positive|subtherapeutic|supratherapeutic|replete)(?![ ]?(?:-|dose|dosage|strength|intensity|potency|flow|risk|in[ ]))\b/iy;
+  /(?:[ ](?:and|or|\/)[ ][a-z]+)?[ ](?:is[ ]|was[ ]|were[ ]|are[ ]|came[ ]back[ ]|levels?[ ]|remains[ ])?(?:normal|low|high|elevated|wnl|within[ ]normal|deficient|undetect(?:able|ed)|not[ ]detected|negative|positive|subtherapeutic|supratherapeutic|replete|\d+(?:\.\d+)?[ ]?(?:ng\/ml|mcg\/ml|\((?:goal|target|ref|range|normal)))(?![ ]?(?:-|dose|dosage|strength|intensity|potency|flow|risk|in[ ]))\b/iy;
 
 function isResult(mention: Mention, text: string): boolean {
   RESULT.lastIndex = mention.end;
   return RESULT.test(text);
+}
+
+/** `Chlamydia and gonorrhoea screening` */
+const TESTED_WITH_OTHER =
+  /(?:,[ ][a-z]+)?[ ]?(?:,|\/|and|or|&)[ ]?[a-z]+[ ](?:screen(?:ing|s)?|test(?:s|ing)?|serolog(?:y|ies)|antibod(?:y|ies)|vaccines?|vaccinations?|prophylaxis|precautions|tit(?:er|re)s?|cultures?|swabs?)\b/iy;
+
+function isTestedWithOther(mention: Mention, text: string): boolean {
+  TESTED_WITH_OTHER.lastIndex = mention.end;
+  return TESTED_WITH_OTHER.test(text);
+}
+
+/** `Signed: J. Fever, RN` */
+const DEGREE = /,[ ](?:RN|MD|DO|NP|PA(?:-C)?|LPN|PhD|CNA|RD|PT|OT|MSW|MBBS)\b/y;
+
+function isSigned(mention: Mention, text: string): boolean {
+  DEGREE.lastIndex = mention.end;
+  return DEGREE.test(text) && /\p{Lu}\.[ ]$/u.test(text.slice(Math.max(0, mention.start - 3), mention.start));
 }
 
 /** `ASA 2`, `ASA class III`: how fit someone is for an anaesthetic; aspirin comes in other strengths. */
