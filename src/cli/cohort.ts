@@ -67,8 +67,8 @@ export function register(program: Command): void {
           });
           print(
             textTable(
-              ['criterion', 'patients'],
-              criteria.map(({ at, size }) => [at, size]),
+              ['criterion', 'patients', 'search'],
+              criteria.map(({ at, size, search }) => [at, size, search ?? '']),
             ),
           );
           return;

@@ -43,11 +43,12 @@ export function reportError(
   return exitStatus(error);
 }
 
-/** What went wrong and what to do about it, in one line. */
+/** Where and what went wrong and what to do about it, in one line. */
 export function describeError(error: unknown): string {
   if (isFault(error)) {
     const also = error.also.length > 0 ? ` (and ${error.also.length} more)` : '';
-    return [`${error.message}${also}`, error.remedy].filter(Boolean).join(' ').replaceAll('\n', ' ');
+    const place = error.at === undefined || error.message.includes(error.at) ? '' : `${error.at}: `;
+    return [`${place}${error.message}${also}`, error.remedy].filter(Boolean).join(' ').replaceAll('\n', ' ');
   }
   // Not a fault: its message may quote data, so its kind and where it arose are all that is shown.
   if (error instanceof Error) {

@@ -41,7 +41,12 @@ export interface Cohort {
 export interface CohortPreview {
   readonly size: number;
   /** Each criterion by its place in the definition, such as `criteria.and[1]`. */
-  readonly criteria: readonly { readonly at: string; readonly size: number }[];
+  readonly criteria: readonly {
+    readonly at: string;
+    readonly size: number;
+    /** Of a criterion that is one. */
+    readonly search?: string;
+  }[];
 }
 
 export interface Cohorts {
@@ -164,9 +169,9 @@ export function createCohorts(parts: {
       const definition = parseDefinition({ name: 'preview', ...named });
       const size = async (criteria: Criteria) =>
         (await setKeys(tenant, { ...definition, criteria }, base, true)).count;
-      const criteria: { at: string; size: number }[] = [];
+      const criteria: { at: string; size: number; search?: string }[] = [];
       for (const [at, one] of placesOf(definition.criteria, 'criteria'))
-        criteria.push({ at, size: await size(one) });
+        criteria.push({ at, size: await size(one), ...('search' in one ? { search: one.search } : {}) });
       return { size: criteria[0]!.size, criteria };
     },
 

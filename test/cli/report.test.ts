@@ -20,6 +20,13 @@ test('a fault says its message and its remedy in one line', () => {
   expect(describeError(fault)).toBe('This is wrong. Do that.');
 });
 
+test('a fault says where, unless its message does', () => {
+  expect(describeError(new Fault('invalid', 'Not a list.', { at: 'criteria.and' }))).toBe(
+    'criteria.and: Not a list.',
+  );
+  expect(describeError(new Fault('invalid', 'Patient has no "x".', { at: 'x' }))).toBe('Patient has no "x".');
+});
+
 test('an error that is no fault says its kind and place, never its message, which may quote data', () => {
   const text = describeError(new TypeError('Jane Doe is not a function'));
   expect(text).toMatch(/^unexpected TypeError at .*report\.test\.ts:\d+:\d+\. This is a defect/);

@@ -367,9 +367,9 @@ test('a preview counts every criterion and stores nothing', async () => {
     size: 2,
     criteria: [
       { at: 'criteria', size: 2 },
-      { at: 'criteria.and[0]', size: 3 },
+      { at: 'criteria.and[0]', size: 3, search: A.search },
       { at: 'criteria.and[1]', size: 2 },
-      { at: 'criteria.and[1].not', size: 2 },
+      { at: 'criteria.and[1].not', size: 2, search: B.search },
     ],
   });
   expect((await cohorts.list(tenant, base)).length).toBe(before);
