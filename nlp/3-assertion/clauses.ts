@@ -254,6 +254,7 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
   if (row.crosses) return Math.max(first, cue.first - (row.limit ?? BACKWARD_MAX_TOKENS));
   const floor = Math.max(first, cue.first - (row.limit === undefined ? BACKWARD_MAX_TOKENS : row.limit));
   let verb = false;
+  if (secondParticiple(clauses, cue)) at = cue.first - 3;
   for (let i = at - 1; i >= floor; i--) {
     const other = cueAt[i - first]!;
     const stopped = other >= 0 && hasStop(cues[other]!);
@@ -274,6 +275,13 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
     if (word === 'and' || word === ',' || word === 'but') return i + 1;
   }
   return at;
+}
+
+/** `was tapered and discontinued`: both speak of what stands before the first. */
+function secondParticiple({ tokens, first }: Clauses, cue: Cue): boolean {
+  const at = cue.first - 1;
+  if (at - 3 < first || tokens[at]!.norm !== 'and') return false;
+  return tokens[at - 1]!.norm.endsWith('ed') && /^(?:was|were|is|been|being)$/.test(tokens[at - 2]!.norm);
 }
 
 function endsClause({ tokens, last }: Clauses, cue: Cue): boolean {

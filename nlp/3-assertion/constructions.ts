@@ -2,7 +2,7 @@ import type { Token } from '../model.js';
 import type { Clauses } from './clauses.js';
 import type { CueRow } from './cues.js';
 import { BEGINNINGS } from './deeds.js';
-import { ACTS, type Target } from './target.js';
+import { ACTS, FINDINGS, type Target } from './target.js';
 
 /** Meanings that no single cue has: of two words in a certain order, or of where in the sentence a word stands. */
 export function applyConstructions(clauses: Clauses, targets: readonly Target[]): void {
@@ -12,6 +12,7 @@ export function applyConstructions(clauses: Clauses, targets: readonly Target[])
   ifThen(clauses, targets);
   doneIf(clauses, targets);
   switches(clauses, targets);
+  consented(clauses, targets);
 }
 
 const HOLD_FOR: CueRow = {
@@ -57,12 +58,14 @@ const RETURN_FOR: CueRow = {
   example: 'Return in 2 weeks for {staple removal}.',
 };
 
-/** `Should the swelling spread, …`: the verb before its subject, and no question. */
+/** `Should the swelling spread, …`, `had she fallen, …`: the verb before its subject, and no question. */
 function invertedIf({ tokens, first, last }: Clauses, targets: readonly Target[]): void {
-  if (tokens[first]!.norm !== 'should' || tokens[last - 1]!.norm === '?') return;
+  const opens = tokens[first]!.norm;
+  const counter = opens === 'had' && /^(?:she|he|they|it|the)$/.test(tokens[first + 1]?.norm ?? '');
+  if ((opens !== 'should' && !counter) || tokens[last - 1]!.norm === '?') return;
   for (const target of targets) {
     if (!HOLD_FOR.types!.includes(target.type)) continue;
-    target.hits.push({ row: HOLD_FOR, text: 'should', distance: target.first - first });
+    target.hits.push({ row: HOLD_FOR, text: opens, distance: target.first - first });
   }
 }
 
@@ -162,3 +165,31 @@ const SWITCHED = new Set([
   'rotated',
 ]);
 const ONTO = /^(?:to|onto|>|→|with|by)$/;
+
+const RISK_TOLD: CueRow = {
+  effect: 'hypothetical',
+  scope: 'after',
+  cues: ['consent'],
+  types: ['diagnosis', 'symptom'],
+  example: 'Consent for IUD; discussed perforation and {infection}.',
+};
+const TELLING = new Set(['discussed', 'explained', 'reviewed', 'understands', 'understood', 'including']);
+
+/** `Consent for IUD insertion; discussed perforation, infection`: what may go wrong. */
+function consented({ tokens, first, last }: Clauses, targets: readonly Target[]): void {
+  let told = -1;
+  let consent = false;
+  for (let i = first; i < last; i++) {
+    const { norm } = tokens[i]!;
+    if (norm === 'consent' || norm === 'consented') consent = true;
+    else if (consent && TELLING.has(norm)) {
+      told = i;
+      break;
+    }
+  }
+  if (told < 0) return;
+  for (const target of targets) {
+    if (target.first > told && FINDINGS.has(target.type))
+      target.hits.push({ row: RISK_TOLD, text: 'consent', distance: target.first - told });
+  }
+}

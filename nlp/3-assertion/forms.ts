@@ -83,6 +83,18 @@ export function afterPlaceholder(text: string, start: number): boolean {
   return open >= 0 && before.slice(open).includes('::');
 }
 
+/** `{symptoms: nausea, vomiting}`: within the braces of a template. */
+export function insidePlaceholder(text: string, start: number): boolean {
+  const from = Math.max(0, start - PLACEHOLDER_REACH);
+  const open = text.lastIndexOf('{', start - 1);
+  return open >= from && !text.slice(open, start).includes('}') && !text.slice(open, start).includes('\n');
+}
+
+/** `__ chest pain X dyspnea`, `fever [ ] cough [x]`: a blank or a box right before the words of a mention. */
+export function blankBefore(tokens: readonly Token[], first: number): boolean {
+  return /^_{2,}$/.test(tokens[first - 1]?.norm ?? '');
+}
+
 /** The box before the words of a sentence or behind them: `[x] asthma`, `nausea [ ]`, `☐ gout`. */
 export function boxOf(tokens: readonly Token[], sentence: Sentence): 'checked' | 'unchecked' | undefined {
   const [first, second, third] = [0, 1, 2].map((k) => tokens[sentence.firstToken + k]?.norm);

@@ -2,8 +2,17 @@ import type { AnnotatedText, Attribute, Mention, Section, Sentence, Token } from
 import type { NlpStage } from '../pipeline.js';
 import { findAllergens } from './allergens.js';
 import { readClauses } from './clauses.js';
+import type { Cue } from './cues.js';
 import { decide } from './decide.js';
-import { afterPlaceholder, answerAfter, boxOf, readSigns, replyAfter } from './forms.js';
+import {
+  afterPlaceholder,
+  answerAfter,
+  blankBefore,
+  boxOf,
+  insidePlaceholder,
+  readSigns,
+  replyAfter,
+} from './forms.js';
 import { findPeople, NEWBORN, type PersonRow, subjectOf } from './people.js';
 import { applyCues, carriedBy } from './reach.js';
 import type { Carried, Target } from './target.js';
@@ -27,6 +36,7 @@ export function assertMentions(input: AnnotatedText): Mention[] {
   let carried: Carried = [];
   let about: PersonRow | undefined;
   let taughtIn = -1;
+  const braces = input.text.includes('{');
   const ofNewborn = NEWBORN.test(input.text);
   sentences.forEach((sentence, s) => {
     const section = sections[sentence.section];
@@ -77,12 +87,15 @@ export function assertMentions(input: AnnotatedText): Mention[] {
           section,
           person,
           question,
-          box,
+          box: blankBefore(tokens, target.first) ? 'unchecked' : box,
           signs,
           answer: reply ?? answerAfter(input.text, mention.end),
-          placeholder: afterPlaceholder(input.text, mention.start),
+          placeholder:
+            afterPlaceholder(input.text, mention.start) ||
+            (braces && insidePlaceholder(input.text, mention.start)),
           taught,
-          allergen: allergens![target.first - sentence.firstToken] === 1,
+          allergen:
+            allergens![target.first - sentence.firstToken] === 1 && !isSupposed(clauses.cues, target.first),
           tokens,
         });
       }
@@ -94,6 +107,13 @@ export function assertMentions(input: AnnotatedText): Mention[] {
   });
   stopEarlier(result, order);
   return result;
+}
+
+/** `If a rash on lamotrigine develops`: nobody is allergic yet. */
+function isSupposed(cues: readonly Cue[], before: number): boolean {
+  return cues.some(
+    ({ first, rows }) => first < before && rows.some(({ effect }) => effect === 'conditional'),
+  );
 }
 
 const STOPS = /^cue:(?:stop|discontinu|d\/c|dc|ceas)/;

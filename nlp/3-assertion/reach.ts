@@ -61,8 +61,10 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
         if (row.types && !speaksOf(row, target)) continue;
         if (target.last <= cue.last && row.scope === 'after') continue;
         if (row.scope === 'before' && target.last > cue.first) continue;
+        // `Codeine (itching), shellfish - denies`: of a list of drugs the last.
+        if (row.via && target.type === 'medication' && isListed(clauses.tokens, target, cue)) continue;
         // `no seizures for months on lamotrigine`
-        if (row.effect === 'negated' && !row.types && takenMeanwhile(clauses, cue, target, targets)) continue;
+        if (!row.types && TO_DENY.has(row.effect) && takenMeanwhile(clauses, cue, target, targets)) continue;
         if (row.adjacent && !touches(clauses.tokens, cue, target)) continue;
         const distance = row.scope === 'after' ? target.first - cue.last : cue.first - target.last;
         target.hits.push({ row, text: cue.text, distance, cue });
@@ -91,7 +93,13 @@ function takenMeanwhile({ tokens }: Clauses, cue: Cue, target: Target, targets: 
   );
 }
 
+const TO_DENY = new Set(['negated', 'conditional']);
 const MEANWHILE = new Set(['on', 'with', 'despite', 'under', 'taking']);
+
+function isListed(tokens: readonly Token[], { last }: Target, cue: Cue): boolean {
+  for (let i = last; i < cue.first; i++) if (tokens[i]!.norm === ',') return true;
+  return false;
+}
 
 function isDoubled({ tokens, first }: Clauses, cue: Cue): boolean {
   for (let i = cue.first - 1; i >= Math.max(first, cue.first - DOUBLE_REACH); i--) {
@@ -138,7 +146,11 @@ function sideOf(
   // `AKI, resolved` has nothing behind it to speak of.
   const ends = cue.last >= clauses.last || after === '.' || after === ';' || after === ')';
   if (before === ',' && ends) return 'both';
-  if (cue.first === clauses.first || before === ',' || before === 'and' || before === 'then') return 'after';
+  if (cue.first === clauses.first || before === ',' || before === 'and' || before === 'then') {
+    // `was tapered and discontinued by her doctor`: nothing stands behind it.
+    const behind = before === 'and' ? targets.some(({ first }) => first >= cue.last) : true;
+    return behind ? 'after' : 'both';
+  }
   const near = targets.some((target) => {
     if (target.last > cue.first || cue.first - target.last > 2) return false;
     if (!back.some((row) => !row.types || row.types.includes(target.type))) return false;
