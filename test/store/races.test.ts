@@ -88,6 +88,30 @@ test('transactions over the same resources in different orders never deadlock', 
   for (const id of ids) expect(await versionsOf('Observation', id)).toEqual(downFrom(24));
 });
 
+test('bulk writes that share new ids never deadlock: each id is created once, and changed by those that waited', async () => {
+  const outcomes = await Promise.all(
+    Array.from({ length: 8 }, async (_, client) => {
+      // 400 ids each, of which the next client has 300 too.
+      const ids = Array.from({ length: 400 }, (_, i) => `bulk-${client * 100 + i}`);
+      if (client % 2) ids.reverse();
+      const writes = ids.map((id) => update(observation(id, 'bulk-p', client)));
+      return (await store.commit(tenant, writes, actor)).filter((r) => r.outcome === 'created').length;
+    }),
+  );
+  expect(outcomes.reduce((a, b) => a + b)).toBe(1100);
+  expect((await versionsOf('Observation', 'bulk-0')).length).toBe(1);
+  expect(await versionsOf('Observation', 'bulk-350')).toEqual(downFrom(4));
+});
+
+test('a bulk write with a few ids that are there creates the others and changes these', async () => {
+  await store.commit(tenant, [create(patient('few-0')), create(patient('few-777'))], actor);
+  const writes = Array.from({ length: 1000 }, (_, i) => update(patient(`few-${i}`, { gender: 'other' })));
+  const results = await store.commit(tenant, writes, actor);
+  const changed = results.filter((r) => r.outcome === 'updated').map((r) => `${r.id}/${r.version}`);
+  expect(changed.sort()).toEqual(['few-0/2', 'few-777/2']);
+  expect(results.filter((r) => r.outcome === 'created')).toHaveLength(998);
+});
+
 test('a named lock lets conditional creates on one criterion make exactly one resource', async () => {
   const made = await Promise.all(
     Array.from({ length: CLIENTS }, (_, i) =>
