@@ -25,15 +25,22 @@ export function openKeyFiles(folder: string): KeyProvider {
     checkKeyName(ref);
     return join(folder, `${ref}.key`);
   };
-  const keyOf = (ref: string): Buffer => {
+  /** The key is wiped when `use` has ended: it must not be found in the process's memory later. */
+  const withKey = <T>(ref: string, use: (key: Buffer) => T): T => {
     const file = fileOf(ref);
     if (!existsSync(file)) throw missingKey(ref, file);
-    const key = Buffer.from(readSecretFile(file).toString('utf8').trim(), 'base64');
-    if (key.length !== KEY_BYTES)
-      throw new Fault('integrity', `The key file ${file} is damaged.`, {
-        remedy: 'Restore it from a backup.',
-      });
-    return key;
+    const content = readSecretFile(file);
+    const key = decoded(content);
+    content.fill(0);
+    try {
+      if (key.length !== KEY_BYTES)
+        throw new Fault('integrity', `The key file ${file} is damaged.`, {
+          remedy: 'Restore it from a backup.',
+        });
+      return use(key);
+    } finally {
+      key.fill(0);
+    }
   };
 
   return {
@@ -41,7 +48,14 @@ export function openKeyFiles(folder: string): KeyProvider {
 
     async createKey(ref) {
       const file = fileOf(ref);
-      if (!createSecretFile(file, `${randomBytes(KEY_BYTES).toString('base64')}\n`)) throw keyExists(ref);
+      const key = randomBytes(KEY_BYTES);
+      const content = encoded(key);
+      key.fill(0);
+      try {
+        if (!createSecretFile(file, content)) throw keyExists(ref);
+      } finally {
+        content.fill(0);
+      }
     },
 
     async hasKey(ref) {
@@ -50,7 +64,7 @@ export function openKeyFiles(folder: string): KeyProvider {
 
     async wrap(ref, plain, context) {
       const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', keyOf(ref), nonce);
+      const cipher = withKey(ref, (key) => createCipheriv('aes-256-gcm', key, nonce));
       cipher.setAAD(associated(ref, context));
       return Buffer.concat([
         Buffer.of(FORMAT),
@@ -62,10 +76,12 @@ export function openKeyFiles(folder: string): KeyProvider {
     },
 
     async unwrap(ref, wrapped, context) {
-      const key = keyOf(ref);
       const bytes = Buffer.from(wrapped);
-      if (bytes[0] !== FORMAT || bytes.length < 1 + NONCE_BYTES + TAG_BYTES) throw notWrappedHere();
-      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(1, 1 + NONCE_BYTES));
+      const nonce = bytes.subarray(1, 1 + NONCE_BYTES);
+      const decipher = withKey(ref, (key) => {
+        if (bytes[0] !== FORMAT || bytes.length < 1 + NONCE_BYTES + TAG_BYTES) throw notWrappedHere();
+        return createDecipheriv('aes-256-gcm', key, nonce);
+      });
       decipher.setAAD(associated(ref, context));
       decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
       try {
@@ -91,4 +107,42 @@ export function openKeyFiles(folder: string): KeyProvider {
 
 function associated(ref: string, context: string): Buffer {
   return Buffer.from(`cenote key-file 1|${ref.length}:${ref}|${context}`, 'utf8');
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const DIGITS = new Map([...ALPHABET].map((char, i) => [char.charCodeAt(0), i]));
+
+/** Base64 and the end of a line. */
+function encoded(bytes: Buffer): Buffer {
+  const length = Math.ceil(bytes.length / 3) * 4;
+  const out = Buffer.alloc(length + 1, '=');
+  for (let i = 0, at = 0; i < bytes.length; i += 3, at += 4) {
+    const three = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    const digits = Math.min(4, bytes.length - i + 1);
+    for (let k = 0; k < digits; k++) out[at + k] = ALPHABET.charCodeAt((three >> (18 - 6 * k)) & 63);
+  }
+  out[length] = 0x0a;
+  return out;
+}
+
+/** Base64 as bytes. Not by a string: nobody can wipe one. Empty where it is none. */
+function decoded(text: Buffer): Buffer {
+  let from = 0;
+  let to = text.length;
+  while (from < to && text[from]! <= 0x20) from++;
+  while (from < to && (text[to - 1]! <= 0x20 || text[to - 1] === 0x3d)) to--;
+  const out = Buffer.alloc(Math.floor(((to - from) * 3) / 4));
+  let bits = 0;
+  let held = 0;
+  let at = 0;
+  for (let i = from; i < to; i++) {
+    const digit = DIGITS.get(text[i]!);
+    if (digit === undefined) return Buffer.alloc(0);
+    bits = ((bits << 6) | digit) & 0xfff;
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    out[at++] = (bits >> held) & 0xff;
+  }
+  return out;
 }

@@ -56,3 +56,21 @@ test('refuses a damaged key file and leaves it as it is', async () => {
   await expect(provider.createKey('one')).rejects.toMatchObject({ category: 'conflict' });
   expect(readFileSync(file, 'utf8')).toBe('c2hvcnQ=\n');
 });
+
+test('a key stands in its file as Base64, with or without its padding and the end of the line', async () => {
+  for (let i = 0; i < 20; i++) {
+    const folder = join(base, `text-${i}`);
+    const provider = openKeyFiles(folder);
+    await provider.createKey('one');
+    const file = join(folder, 'one.key');
+    const text = readFileSync(file, 'utf8');
+    const key = Buffer.from(text, 'base64');
+    expect(key.length).toBe(32);
+    expect(text).toBe(`${key.toString('base64')}\n`);
+    const wrapped = await provider.wrap('one', plain, 'c');
+    for (const other of [text.trim(), `${text.trim()}\r\n`, text.replace('=', '')]) {
+      writeFileSync(file, other);
+      expect(await provider.unwrap('one', wrapped, 'c')).toEqual(plain);
+    }
+  }
+});
