@@ -44,6 +44,11 @@ export function clinicalTime(resource: Resource): ClinicalTime | undefined {
   return undefined;
 }
 
+/** Whether resources of the type are of an event that has a time; not so of persons, places and what they are made of. */
+export function hasClinicalTime(type: string): boolean {
+  return planOf(type).length > 0;
+}
+
 /**
  * The one instant an event is sorted by: when it began, or when it ended where only that is known. Milliseconds since
  * the epoch.

@@ -70,6 +70,16 @@ describe('the quality report', () => {
     expect(type!.dates).toEqual({ beforeBirth: 0, afterDeath: 0, future: 0, undated: 0, ...expected });
   });
 
+  it('asks no time of what is no event', () => {
+    const person = {
+      resourceType: 'Practitioner',
+      id: 'd',
+      meta: { versionId: '1', lastUpdated: '2024-01-01' },
+    };
+    const [type] = look([person as StoredResource]).types;
+    expect(type!.dates).not.toHaveProperty('undated');
+  });
+
   it('tells how late things are recorded', () => {
     expect(look(rows).types[0]!.recordingDelay).toMatchObject({
       by: 'issued',

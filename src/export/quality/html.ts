@@ -29,17 +29,24 @@ ${report.types.map(typeSection).join('\n')}
 function findings({ types }: QualityReport): string {
   const rows = types.map(
     ({ type, rows: n, duplicates, dates, recordingDelay: delay }) =>
-      `<tr><th scope="row"><a href="#${type}">${type}</a></th>${[n, duplicates, dates.undated, dates.beforeBirth, dates.afterDeath, dates.future].map((v, i) => `<td${i > 1 && i !== 2 && v > 0 ? ' class="bad"' : ''}>${number(v)}</td>`).join('')}` +
-      `<td>${delay ? `${number(delay.median)} d, 90 % within ${number(delay.p90)} d (${escapeHtml(delay.by)})` : ''}</td></tr>`,
+      `<tr><th scope="row"><a href="#${type}">${type}</a></th><td>${number(n)}</td>` +
+      `${count(duplicates)}<td>${dates.undated === undefined ? '–' : number(dates.undated)}</td>` +
+      `${[dates.beforeBirth, dates.afterDeath, dates.future].map(count).join('')}` +
+      `<td>${delay ? `${number(delay.median)} days, 90 % within ${number(delay.p90)} (${delay.by === 'last_updated' ? 'when it was stored here' : escapeHtml(delay.by)})` : ''}</td></tr>`,
   );
   return `<h2>At a glance</h2><table><thead><tr><th>Type</th><th>Rows</th><th>Duplicates</th><th>Undated</th><th>Before birth</th><th>After death</th><th>In the future</th><th>Recorded after</th></tr></thead><tbody>${rows.join('')}</tbody></table>`;
+}
+
+/** A number that should be none. */
+function count(n: number): string {
+  return `<td${n > 0 ? ' class="bad"' : ''}>${number(n)}</td>`;
 }
 
 function target({ target: t }: QualityReport): string {
   if (!t) return '';
   const rows = t.columns.map(
     (c) =>
-      `<tr><th scope="row">${escapeHtml(c.name)}</th><td>${bar(c.power)} ${percent(c.power)}</td><td>${c.afterEvent === undefined ? '' : percent(c.afterEvent)}</td><td class="bad">${escapeHtml(c.leak ?? '')}</td></tr>`,
+      `<tr><th scope="row">${escapeHtml(c.name)}</th><td class="share">${bar(c.power)} ${percent(c.power)}</td><td>${c.afterEvent === undefined ? '' : percent(c.afterEvent)}</td><td class="bad">${escapeHtml(c.leak ?? '')}</td></tr>`,
   );
   return `<h2>What tells ${escapeHtml(`${t.type}.${t.column}`)}</h2><p>${number(t.rows)} rows, ${percent(t.filled / Math.max(1, t.rows))} with a value. Power: the share of the target’s uncertainty that the column alone takes away.</p><table><thead><tr><th>Column</th><th>Power</th><th>After the event</th><th>Leakage</th></tr></thead><tbody>${rows.join('')}</tbody></table>`;
 }
@@ -58,7 +65,7 @@ function typeSection(t: TypeQuality): string {
     .filter((c) => c.filled > 0)
     .map(
       (c) =>
-        `<tr><th scope="row">${escapeHtml(c.name)}</th><td>${c.type}</td><td>${bar(c.filled / t.rows)} ${percent(c.filled / t.rows)}</td><td>${number(c.distinct)}</td><td>${values(c)}</td><td>${c.outliers ? `${number(c.outliers.count)} of ${number(c.outliers.of)}` : ''}</td></tr>`,
+        `<tr><th scope="row">${escapeHtml(c.name)}</th><td>${c.type}</td><td class="share">${bar(c.filled / t.rows)} ${percent(c.filled / t.rows)}</td><td>${number(c.distinct)}</td><td>${values(c)}</td><td>${c.outliers ? `${number(c.outliers.count)} of ${number(c.outliers.of)}` : ''}</td></tr>`,
     );
   const empty = t.columns.filter((c) => c.filled === 0).map((c) => escapeHtml(c.name));
   return `<section id="${t.type}"><h2>${t.type}</h2><table><thead><tr><th>Column</th><th>Type</th><th>Filled</th><th>Different</th><th>Values</th><th>Outliers</th></tr></thead><tbody>${columns.join('')}</tbody></table>${
@@ -109,6 +116,6 @@ function escapeHtml(text: string): string {
 
 const STYLE = `body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1b2733;background:#fff}
 table{border-collapse:collapse;margin:.5rem 0 1.5rem;width:100%}th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid #dde3e8;vertical-align:middle}
-thead th{border-bottom:2px solid #8296a8}tbody th{font-weight:500}td{font-variant-numeric:tabular-nums}.bad{color:#a3271b}
+thead th{border-bottom:2px solid #8296a8}tbody th{font-weight:500}td{font-variant-numeric:tabular-nums}.bad{color:#a3271b}.share{white-space:nowrap}td{overflow-wrap:anywhere}
 svg rect{fill:#24738f}svg rect.back{fill:#e3e9ee}small{color:#5a6b7a}h2{margin-top:2.2rem}details{margin-bottom:1rem}
 @media(prefers-color-scheme:dark){body{background:#12181e;color:#dfe6ec}th,td{border-color:#2c3843}.bad{color:#ff9b8e}svg rect{fill:#5fb5d3}svg rect.back{fill:#26313b}small{color:#94a5b3}a{color:#8ecbe4}}`;

@@ -1,6 +1,8 @@
 import { Decimal } from '../../core/json.js';
 import type { StoredResource } from '../../core/resource.js';
+import { hasClinicalTime } from '../../fhir/clinical-time.js';
 import { parsePartialDate } from '../../fhir/dates.js';
+import { isResourceType } from '../../fhir/resource-types.js';
 import { type FlatColumn, flatTable } from '../flat.js';
 import type { ColumnQuality, MeasurementQuality, QualityReport, TypeQuality } from './report.js';
 import { Distinct, Frequencies, hash32, histogram, quantile, robust, Sample } from './sketch.js';
@@ -130,6 +132,12 @@ class TypeStats {
     }
   }
 
+  /** A table by a view is one of events where it says when. */
+  private isOfEvents(): boolean {
+    const { type } = this.table;
+    return this.at.event >= 0 && (!isResourceType(type) || hasClinicalTime(type));
+  }
+
   private lookForTwin(resource: StoredResource): void {
     if (this.contents.size >= COMPARED_CONTENTS) return;
     const { id: _id, meta: _meta, text: _text, ...content } = resource;
@@ -184,7 +192,7 @@ class TypeStats {
         beforeBirth: this.beforeBirth,
         afterDeath: this.afterDeath,
         future: this.future,
-        undated: this.undated,
+        ...(this.isOfEvents() ? { undated: this.undated } : {}),
       },
       ...(delay ? { recordingDelay: delay } : {}),
       columns: this.columns

@@ -25,7 +25,8 @@ export interface TypeQuality {
     readonly beforeBirth: number;
     readonly afterDeath: number;
     readonly future: number;
-    readonly undated: number;
+    /** Undefined for types whose resources are of no event, and tables that have no time of one. */
+    readonly undated?: number;
   };
   /** Days from the event to its record. */
   readonly recordingDelay?: {

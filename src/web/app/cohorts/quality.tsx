@@ -19,7 +19,8 @@ interface TypeQuality {
     readonly beforeBirth: number;
     readonly afterDeath: number;
     readonly future: number;
-    readonly undated: number;
+    /** Not given for types that are of no event. */
+    readonly undated?: number;
   };
   readonly columns: readonly Column[];
 }
@@ -71,17 +72,11 @@ export function Quality({ reports }: { reports: readonly ExportFile[] }): JSX.El
                     <tr key={t.type}>
                       <th scope="row">{t.type}</th>
                       <td>{t.rows.toLocaleString('en-US')}</td>
-                      {[
-                        t.duplicates,
-                        t.dates.undated,
-                        t.dates.beforeBirth,
-                        t.dates.afterDeath,
-                        t.dates.future,
-                      ].map((n, i) => (
-                        <td key={i} class={n > 0 ? 'no' : undefined}>
-                          {n.toLocaleString('en-US')}
-                        </td>
-                      ))}
+                      <Count of={t.duplicates} />
+                      <td>{t.dates.undated?.toLocaleString('en-US') ?? '–'}</td>
+                      <Count of={t.dates.beforeBirth} />
+                      <Count of={t.dates.afterDeath} />
+                      <Count of={t.dates.future} />
                     </tr>
                   ))}
                 </tbody>
@@ -98,6 +93,11 @@ export function Quality({ reports }: { reports: readonly ExportFile[] }): JSX.El
       </Show>
     </section>
   );
+}
+
+/** A number that should be none. */
+function Count({ of }: { of: number }) {
+  return <td class={of > 0 ? 'no' : undefined}>{of.toLocaleString('en-US')}</td>;
 }
 
 function Columns({ of }: { of: TypeQuality }): JSX.Element {
