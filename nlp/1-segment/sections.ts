@@ -1,7 +1,11 @@
 import type { Section, SectionKind } from '../model.js';
-import { classOf, DIGIT, isLetter, isSpace, LOWER, UPPER } from './characters.js';
+import { classOf, DIGIT, isLetter, isSpace } from './characters.js';
+import { hasPages, isPageLine, type Opening, partedTitle, readOpening, stripEnd } from './header-marks.js';
+import { endsSentence, isCapitals, isNounPhrase, isTitleCase, startsUpper, wordCount } from './lettering.js';
 import { isRule, type Line } from './lines.js';
-import { exactTitle, type Title, titleByKeyword } from './titles.js';
+import { misreadTitle } from './misread.js';
+import { spokenTitles } from './spoken.js';
+import { beginsTitle, endsTitle, exactTitle, joinedTitle, type Title, titleByKeyword } from './titles.js';
 
 const TITLE_MAX_LENGTH = 80;
 const TITLE_MAX_WORDS = 9;
@@ -12,6 +16,7 @@ enum Form {
   Capitals = 2,
   Bold = 3,
   Plain = 4,
+  Bullet = 5,
 }
 
 interface Header {
@@ -22,6 +27,8 @@ interface Header {
   readonly sub: boolean;
   /** Set like a header, in words no rule knows. */
   readonly unknown?: boolean;
+  /** Jotted straight before its words, as in `PMH asthma`. */
+  readonly bare?: boolean;
   readonly form: Form;
   /** Depth of a markdown heading; 0 otherwise. */
   readonly depth: number;
@@ -63,34 +70,33 @@ const HOLDS_EXAM_PARTS = new Set<SectionKind>([
 /** What a plan may list under a smaller heading and still only plan. */
 const PARTS_OF_PLAN = new Set<SectionKind>(['results', 'imaging', 'procedures', 'medications', 'diagnoses']);
 
+/** What an item of a list in a plan does not take out of it. */
+const PLANS = new Set<SectionKind>([
+  'plan',
+  'assessment-and-plan',
+  'assessment',
+  'hospital-course',
+  'instructions',
+  'follow-up',
+]);
+const NEVER_PLANNED = new Set<SectionKind>(['allergies', 'family-history', 'past-medical-history']);
+
 /**
  * Finds the sections of a note. They are contiguous and cover the text from its first character to its last;
  * words before the first header are a section of kind `none`. Linear in the length of the text.
  */
 export function findSections(text: string, lines: readonly Line[]): Section[] {
-  const headers: Header[] = [];
-  let open: Header | undefined;
-  const add = (header: Header) => {
-    if (open && belongsTo(header, open)) return;
-    headers.push(header);
-    open = header;
-  };
-  for (let i = 0; i < lines.length; i++) {
-    const line = lines[i]!;
-    if (line.start === line.end) continue;
-    const header = headerOfLine(text, line, lines[i - 1], lines[i + 1], open);
-    if (header) add(header);
-    for (const inner of headersInside(text, header ? header.bodyStart : line.start, line.end)) add(inner);
-  }
+  const headers = findHeaders(text, lines);
   const sections: Section[] = [];
   const first = headers[0]?.start ?? text.length;
-  if (first > 0 || headers.length === 0) {
+  const begins = headers.length > 0 && isBlank(text, 0, first);
+  if ((first > 0 && !begins) || headers.length === 0) {
     sections.push({ start: 0, end: first, kind: 'none', title: '', bodyStart: 0 });
   }
   headers.forEach((header, i) => {
     const end = headers[i + 1]?.start ?? text.length;
     sections.push({
-      start: header.start,
+      start: i === 0 && begins ? 0 : header.start,
       end,
       kind: header.kind,
       title: header.title,
@@ -100,9 +106,67 @@ export function findSections(text: string, lines: readonly Line[]): Section[] {
   return sections;
 }
 
-function belongsTo(header: Header, open: Header): boolean {
-  if (header.sub && HOLDS_EXAM_PARTS.has(open.kind)) return true;
+function findHeaders(text: string, lines: readonly Line[]): Header[] {
+  let headers: Header[] = [];
+  let open: Header | undefined;
+  const add = (header: Header) => {
+    if (open && belongsTo(text, header, open)) return;
+    headers.push(header);
+    open = header;
+  };
+  const paged = hasPages(text);
+  for (let i = 0; i < lines.length; i++) {
+    const line = lines[i]!;
+    if (line.start === line.end || (open && line.start < open.bodyStart)) continue;
+    if (paged && isPageLine(text, line)) continue;
+    const header = headerOfLine(text, line, lines[i - 1], lines[i + 1], open);
+    if (header) add(header);
+    for (const inner of headersInside(text, header ? header.bodyStart : line.start, line.end)) add(inner);
+  }
+  if (headers.length < 2 || headers.some(({ bare }) => bare)) {
+    const spoken = spokenTitles(text, lines).map(({ row, titleStart, titleEnd, start, bodyStart }) => ({
+      start,
+      bodyStart,
+      title: text.slice(titleStart, titleEnd),
+      kind: row.kind,
+      sub: false,
+      form: Form.Plain,
+      depth: 0,
+    }));
+    if (spoken.length > 0) {
+      const starts = new Set(headers.map((header) => header.start));
+      headers = [...headers, ...spoken.filter((header) => !starts.has(header.start))].sort(
+        (a, b) => a.start - b.start,
+      );
+    }
+  }
+  return headers;
+}
+
+function isBlank(text: string, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (!isSpace(text.charCodeAt(at))) return false;
+  return true;
+}
+
+function belongsTo(text: string, header: Header, open: Header): boolean {
+  if (header.sub) {
+    if (HOLDS_EXAM_PARTS.has(open.kind)) return true;
+    // `Resp: 16` among vital signs is a rate.
+    if (open.kind === 'vital-signs') return /^\s*\d/.test(text.slice(header.bodyStart, header.bodyStart + 8));
+  }
+  // `Allergies` above `Allergen Reactions`: the head of the columns.
+  if (
+    header.kind === open.kind &&
+    open.bodyStart <= header.start &&
+    !text.slice(header.start, header.bodyStart).includes(':') &&
+    isBlank(text, open.bodyStart, header.start)
+  )
+    return true;
   const smaller = header.form > open.form || (header.form === open.form && header.depth > open.depth);
+  if (header.form === Form.Bullet && smaller) {
+    if (header.kind === open.kind) return true;
+    if (PLANS.has(open.kind) && !NEVER_PLANNED.has(header.kind)) return true;
+  }
   if ((open.kind === 'plan' || open.kind === 'assessment-and-plan') && PARTS_OF_PLAN.has(header.kind))
     return smaller;
   if (header.kind !== 'other' || !HOLDS_PARTS.has(open.kind)) return false;
@@ -119,33 +183,111 @@ function headerOfLine(
   after: Line | undefined,
   open: Header | undefined,
 ): Header | undefined {
-  let at = line.start;
-  let depth = 0;
-  while (text[at] === '#' && depth < 6) {
-    depth++;
-    at++;
-  }
-  if (depth > 0 && !isSpace(text.charCodeAt(at)) && !isLetter(text.charCodeAt(at))) return undefined;
-  while (at < line.end && isSpace(text.charCodeAt(at))) at++;
-  at = skipNumber(text, at, line.end);
-  const bold = decorationLength(text, at, line.end);
-  at += bold;
-  if (!isLetter(text.charCodeAt(at))) return undefined;
-  const form = depth > 0 ? Form.Markdown : bold > 0 ? Form.Bold : undefined;
-
+  const opening = readOpening(text, line);
+  if (!opening) return undefined;
+  const { at, depth } = opening;
   const colon = colonOf(text, at, line.end);
+  if (opening.listed) {
+    const lettered =
+      isLetter(text.charCodeAt(line.start)) && isCapitals(text.slice(at, colon > 0 ? colon : line.end));
+    if (!lettered) return listedHeader(text, line, opening, colon);
+  }
+  if (text[line.start] === '|') {
+    // A row of a table: two cells, or a title in a box of its own.
+    const cell = stripEnd(text, at, line.end);
+    const boxed = colon < 0 && exactTitle(text.slice(at, cell)) !== undefined;
+    if (!boxed) return markedHeader(text, line, at);
+  }
+  const form = depth > 0 ? Form.Markdown : opening.bold ? Form.Bold : undefined;
   if (colon > 0) {
     const title = stripEnd(text, at, colon);
     let body = colon + 1;
     while (body < line.end && '*_'.includes(text[body]!)) body++;
-    return judged(text, line, at, title, body, form, depth, body >= line.end, before, after, open);
+    const header = judged(text, line, at, title, body, form, depth, body >= line.end, before, after, open);
+    return header ?? markedHeader(text, line, at);
   }
   const whole = stripEnd(text, at, line.end);
+  const set =
+    form !== undefined ||
+    startsTitle(text, at, line.end) ||
+    isCapitals(text.slice(at, whole)) ||
+    (after !== undefined && isRule(text, after));
+  if (!set) return undefined;
   if (line.end - at <= TITLE_MAX_LENGTH) {
-    const header = judged(text, line, at, whole, line.end, form, depth, true, before, after, open);
+    const header =
+      brokenHeader(text, line, at, after) ??
+      judged(text, line, at, whole, line.end, form, depth, true, before, after, open);
     if (header) return header;
   }
-  return dashedOrBare(text, line, at);
+  return markedHeader(text, line, at) ?? dashedOrBare(text, line, at);
+}
+
+/** `- Meds: aspirin`, `B. Allergies: none`: behind a bullet only a known title with a colon. */
+function listedHeader(text: string, line: Line, { at }: Opening, colon: number): Header | undefined {
+  const parted =
+    colon > 0 ? { titleEnd: stripEnd(text, at, colon), bodyStart: colon + 1 } : partedTitle(text, at, line);
+  if (!parted) return undefined;
+  const title = text.slice(at, parted.titleEnd);
+  if (!startsUpper(title) || title.length < 2) return undefined;
+  const row = exactTitle(title);
+  if (!row || row.sub || row.kind === 'other') return undefined;
+  const numbered = classOf(text.charCodeAt(line.start)) === DIGIT || isLetter(text.charCodeAt(line.start));
+  return {
+    start: line.start,
+    bodyStart: parted.bodyStart,
+    title,
+    kind: row.kind,
+    sub: false,
+    form: numbered ? Form.Plain : Form.Bullet,
+    depth: 0,
+  };
+}
+
+/** A known title parted from its words by another mark than a colon. */
+function markedHeader(text: string, line: Line, at: number): Header | undefined {
+  if (!startsTitle(text, at, line.end)) return undefined;
+  const parted = partedTitle(text, at, line);
+  if (!parted) return undefined;
+  const title = text.slice(at, parted.titleEnd);
+  const row = title.length > 1 ? exactTitle(title) : undefined;
+  if (!row || row.sub || row.kind === 'other') return undefined;
+  return {
+    start: line.start,
+    bodyStart: parted.bodyStart,
+    title,
+    kind: row.kind,
+    sub: false,
+    form: isCapitals(title) ? Form.Capitals : Form.Plain,
+    depth: 0,
+  };
+}
+
+function startsTitle(text: string, at: number, to: number): boolean {
+  if (!startsUpper(text[at]!)) return false;
+  let end = at;
+  while (end < to && !isSpace(text.charCodeAt(end)) && !'|;—–=.:'.includes(text[end]!)) end++;
+  return beginsTitle(text.slice(at, end).toLowerCase()) || text.slice(at, end).includes('/');
+}
+
+const BROKEN_MAX = 30;
+
+/** `PAST MEDICAL` above `HISTORY:`: a title that had no room in its column. */
+function brokenHeader(text: string, line: Line, at: number, after: Line | undefined): Header | undefined {
+  if (!after || line.end - at > BROKEN_MAX || !startsTitle(text, at, line.end)) return undefined;
+  const colon = colonOf(text, after.start, Math.min(after.end, after.start + BROKEN_MAX));
+  if (colon < 0) return undefined;
+  const title = `${text.slice(at, line.end)} ${text.slice(after.start, colon)}`;
+  const row = exactTitle(title);
+  if (!row || row.sub) return undefined;
+  return {
+    start: line.start,
+    bodyStart: colon + 1,
+    title: text.slice(at, colon),
+    kind: row.kind,
+    sub: false,
+    form: isCapitals(title) ? Form.Capitals : Form.Plain,
+    depth: 0,
+  };
 }
 
 /** Decides whether words set like a header are one, and of which kind. */
@@ -163,10 +305,14 @@ function judged(
   open: Header | undefined,
 ): Header | undefined {
   const title = text.slice(at, titleEnd);
-  if (title.length === 0 || title.length > TITLE_MAX_LENGTH || wordCount(title) > TITLE_MAX_WORDS)
+  if (
+    title.length === 0 ||
+    title.length > TITLE_MAX_LENGTH ||
+    (wordCount(title) > TITLE_MAX_WORDS && !isSpacedOut(title))
+  )
     return undefined;
   const capitals = isCapitals(title);
-  const colon = text.slice(titleEnd, bodyStart).includes(':');
+  const colon = /[:：]/.test(text.slice(titleEnd, bodyStart));
   const underlined = alone && after !== undefined && isRule(text, after) && after.end - after.start >= 3;
   const header = (row: Title): Header => ({
     start: line.start,
@@ -177,7 +323,10 @@ function judged(
     form: form ?? (capitals || underlined ? Form.Capitals : Form.Plain),
     depth,
   });
-  const exact = exactTitle(title);
+  const exact =
+    exactTitle(title) ??
+    joinedTitle(title) ??
+    (colon || (capitals && alone) ? misreadTitle(title) : undefined);
   if (exact) {
     if (title.length === 1)
       return (colon || form) && title !== title.toLowerCase() ? header(exact) : undefined;
@@ -204,6 +353,11 @@ function judged(
   }
   if (capitals && title.length < 4 && !form) return undefined;
   return { ...header({ kind: 'other', sub: false, exact: false }), unknown: true };
+}
+
+/** `M E D I C A T I O N S` */
+function isSpacedOut(title: string): boolean {
+  return isSpace(title.charCodeAt(1)) && isSpace(title.charCodeAt(3));
 }
 
 /** `PMH - asthma` and `PMH asthma`: a known title in capitals, then a dash or straight the words. */
@@ -236,6 +390,7 @@ function dashedOrBare(text: string, line: Line, at: number): Header | undefined 
     title,
     kind: last.row.kind,
     sub: false,
+    bare: !dash,
     form: Form.Capitals,
     depth: 0,
   };
@@ -266,7 +421,10 @@ function headersInside(text: string, from: number, to: number): Header[] {
   let colon = text.indexOf(':', from);
   let floor = from;
   while (colon >= 0 && colon < to) {
-    const header = headerBeforeColon(text, floor, colon);
+    // The colon of a time parts nothing.
+    const time =
+      classOf(text.charCodeAt(colon - 1)) === DIGIT && classOf(text.charCodeAt(colon + 1)) === DIGIT;
+    const header = time ? undefined : headerBeforeColon(text, floor, colon);
     if (header) found.push(header);
     floor = colon + 1;
     colon = text.indexOf(':', colon + 1);
@@ -282,9 +440,13 @@ function headerBeforeColon(text: string, floor: number, colon: number): Header |
   let wordEnd = colon;
   for (let at = colon - 1; at >= limit - 1; at--) {
     const code = at < limit ? 32 : text.charCodeAt(at);
-    const stop = at < limit || isSpace(code) || code === 46 || code === 59 || code === 44;
+    const stop = at < limit || isSpace(code) || code === 46 || code === 59 || code === 44 || code === 124;
     if (!stop) continue;
     const word = text.slice(at + 1, wordEnd);
+    if (code === 124 || (word.length === 1 && '/-–—•'.includes(word))) {
+      start = code === 124 ? at + 1 : wordEnd;
+      break;
+    }
     if (word.length > 0 && capitalsFrom !== -2)
       capitalsFrom =
         isCapitals(word) || /^(?:[&/]|of|and|on|at)$/.test(word)
@@ -304,10 +466,42 @@ function headerBeforeColon(text: string, floor: number, colon: number): Header |
     }
     wordEnd = at;
   }
-  if (start < 0 || (start === limit && limit > floor)) return undefined;
-  if (start === floor && floor > 0 && text[floor - 1] !== ':') return undefined;
-  return innerHeader(text, start, colon, false);
+  if (start < 0 || (start === limit && limit > floor)) return runInHeader(text, limit, colon);
+  if (start === floor && floor > 0 && text[floor - 1] !== ':') return runInHeader(text, floor, colon);
+  return innerHeader(text, start, colon, false) ?? runInHeader(text, start, colon);
 }
+
+const RUN_IN_WORDS = 5;
+
+/** `Here for review Past Medical History: gout`: words with capitals that are a known title of two words or more. */
+function runInHeader(text: string, from: number, colon: number): Header | undefined {
+  let end = colon;
+  let header: Header | undefined;
+  for (let words = 1; words <= RUN_IN_WORDS; words++) {
+    let at = end;
+    while (at > from && !isSpace(text.charCodeAt(at - 1))) at--;
+    const upper = startsUpper(text[at] ?? ' ');
+    const word = text.slice(at, end);
+    if (words === 1 ? !upper || !endsTitle(word.toLowerCase()) : !upper && !LINKS.has(word)) break;
+    if (upper && at > from) {
+      const found = innerHeader(text, at, colon, false);
+      if (found && !found.sub && (words > 1 || RUN_IN_ALONE.has(found.kind))) header = found;
+    }
+    end = at;
+    while (end > from && isSpace(text.charCodeAt(end - 1))) end--;
+    if (end <= from || end === at) break;
+  }
+  if (!header) return undefined;
+  // `Airway Examination:` is no `Examination:`.
+  let before = header.start;
+  while (before > from && isSpace(text.charCodeAt(before - 1))) before--;
+  while (before > from && !isSpace(text.charCodeAt(before - 1))) before--;
+  return startsUpper(text[before]!) && before < header.start ? undefined : header;
+}
+
+const LINKS = new Set(['of', 'and', '&', 'on', 'at']);
+/** What a single word with a capital may open; `Urinalysis:` or `Plan:` may stand in any sentence. */
+const RUN_IN_ALONE = new Set<SectionKind>(['medications', 'allergies', 'immunizations', 'assessment']);
 
 function innerHeader(text: string, from: number, colon: number, capitalsOnly: boolean): Header | undefined {
   let start = from;
@@ -336,108 +530,13 @@ function colonOf(text: string, from: number, to: number): number {
   const limit = Math.min(to, from + TITLE_MAX_LENGTH + 4);
   for (let at = from; at < limit; at++) {
     const code = text.charCodeAt(at);
+    if (code === 0xff1a) return at;
     if (code === 58) {
       const digits = classOf(text.charCodeAt(at + 1)) === DIGIT && classOf(text.charCodeAt(at - 1)) === DIGIT;
-      return digits ? -1 : at;
+      // `Vitals 08:15: BP 110/70`
+      if (!digits) return at;
     }
     if (code === 46 && isSpace(text.charCodeAt(at + 1)) && at - from > 4) return -1;
   }
   return -1;
-}
-
-/** `1. `, `II. `, `3) ` before a title. */
-function skipNumber(text: string, from: number, to: number): number {
-  let at = from;
-  while (at < to && at < from + 4 && (classOf(text.charCodeAt(at)) === DIGIT || 'IVX'.includes(text[at]!)))
-    at++;
-  if (at === from || at >= to || !'.)'.includes(text[at]!) || !isSpace(text.charCodeAt(at + 1))) return from;
-  at++;
-  while (at < to && isSpace(text.charCodeAt(at))) at++;
-  return at;
-}
-
-/** `**`, `__`, `== `, `[`, `<`: what a title is wrapped in. */
-function decorationLength(text: string, from: number, to: number): number {
-  let at = from;
-  while (at < to && '*_=~<['.includes(text[at]!)) at++;
-  if (at === from) return 0;
-  if (at - from === 1 && text[from] === '*' && isSpace(text.charCodeAt(at))) return 0;
-  while (at < to && text[at] === ' ') at++;
-  return at - from;
-}
-
-function stripEnd(text: string, from: number, to: number): number {
-  let end = to;
-  while (end > from && ('*_=~>]#-'.includes(text[end - 1]!) || isSpace(text.charCodeAt(end - 1)))) end--;
-  return end;
-}
-
-function wordCount(text: string): number {
-  let count = 0;
-  let inside = false;
-  for (let i = 0; i < text.length; i++) {
-    const space = isSpace(text.charCodeAt(i));
-    if (!space && !inside) count++;
-    inside = !space;
-  }
-  return count;
-}
-
-function isCapitals(text: string): boolean {
-  let letters = 0;
-  for (let i = 0; i < text.length; i++) {
-    const found = classOf(text.charCodeAt(i));
-    if (found === LOWER) return false;
-    if (found === UPPER) letters++;
-  }
-  return letters > 0;
-}
-
-function startsUpper(text: string): boolean {
-  return classOf(text.charCodeAt(0)) === UPPER;
-}
-
-const SMALL_WORDS = new Set([
-  'of',
-  'and',
-  'the',
-  'on',
-  'at',
-  'to',
-  'for',
-  'in',
-  'with',
-  'or',
-  'by',
-  'from',
-  'a',
-  'an',
-  'this',
-  'upon',
-  'prior',
-]);
-
-function isTitleCase(text: string): boolean {
-  for (const word of text.split(/\s+/)) {
-    if (isLetter(word.charCodeAt(0)) && !startsUpper(word) && !SMALL_WORDS.has(word)) return false;
-  }
-  return startsUpper(text);
-}
-
-const SENTENCE_WORDS = new Set(
-  'he she they it i we you is was are were be been has have had do does did will would should the following include includes including took takes taking given denies reports not no patient has'.split(
-    ' ',
-  ),
-);
-
-/** Begins with a capital, is short, and has no word that makes a sentence of it. */
-function isNounPhrase(text: string): boolean {
-  if (!startsUpper(text)) return false;
-  if (isTitleCase(text)) return true;
-  const words = text.toLowerCase().split(/[^a-z']+/);
-  return words.length <= 6 && !words.some((word) => SENTENCE_WORDS.has(word) && word !== 'the');
-}
-
-function endsSentence(text: string): boolean {
-  return /[.!?;,]$/.test(text) || /\d{2,}/.test(text);
 }

@@ -249,6 +249,8 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
     )
       return cue.first;
     if (!endsAnswer(clauses, cue)) return cue.first;
+    // The noughts of `1-0-0` are doses.
+    if (mark === '-' && /^\d/.test(tokens[at - 2]?.norm ?? '')) return cue.first;
     at--;
   }
   if (row.crosses) return Math.max(first, cue.first - (row.limit ?? BACKWARD_MAX_TOKENS));

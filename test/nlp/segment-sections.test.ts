@@ -74,7 +74,7 @@ describe('sections of a note', () => {
     {
       style: 'terse general practice',
       text: 'PC cough 2/7\nPMH asthma\nO/E chest clear\nImp: viral\nPlan: fluids',
-      kinds: ['none', 'past-medical-history', 'physical-exam', 'impression', 'plan'],
+      kinds: ['chief-complaint', 'past-medical-history', 'physical-exam', 'impression', 'plan'],
     },
     {
       style: 'title case alone on a line',

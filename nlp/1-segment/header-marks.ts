@@ -1,0 +1,156 @@
+import type { Span } from '../model.js';
+import { classOf, DIGIT, isLetter, isSpace } from './characters.js';
+
+/** What stands before the words of a header. */
+export interface Opening {
+  /** Where its words begin. */
+  readonly at: number;
+  /** Depth of a markdown heading; 0 otherwise. */
+  readonly depth: number;
+  /** Wrapped in marks: `**`, `__`, `==`, `[`, `<`, `---`, a cell of a table. */
+  readonly bold: boolean;
+  /** Behind a bullet, or a letter or a number in a bracket: only a known title is a header there. */
+  readonly listed: boolean;
+}
+
+const BULLETS = '-–—•·‣▪▫●○◦■➢➤►▶→>+*';
+
+/** Reads over what a header may begin with; undefined where no letter follows. */
+export function readOpening(text: string, line: Span): Opening | undefined {
+  let at = line.start;
+  // Most lines begin with a letter and are through here.
+  if (!isLetter(text.charCodeAt(at))) {
+    let depth = 0;
+    while (text[at] === '#' && depth < 6) {
+      depth++;
+      at++;
+    }
+    if (depth > 0 && !isSpace(text.charCodeAt(at)) && !isLetter(text.charCodeAt(at))) return undefined;
+    at = skipSpace(text, at, line.end);
+    const bullet = depth === 0 ? bulletLength(text, at, line.end) : 0;
+    const unnumbered = at + bullet;
+    at = skipNumber(text, unnumbered, line.end);
+    const bracketed = at > unnumbered && text[unnumbered] === '(';
+    const bold = decorationLength(text, at, line.end);
+    at += bold;
+    if (!isLetter(text.charCodeAt(at))) return undefined;
+    return { at, depth, bold: bold > 0, listed: bullet > 0 || bracketed };
+  }
+  const numbered = skipNumber(text, at, line.end);
+  if (numbered > at) {
+    const bold = decorationLength(text, numbered, line.end);
+    if (!isLetter(text.charCodeAt(numbered + bold))) return undefined;
+    return { at: numbered + bold, depth: 0, bold: bold > 0, listed: !'IVX'.includes(text[at]!) };
+  }
+  return { at, depth: 0, bold: false, listed: false };
+}
+
+function skipSpace(text: string, from: number, to: number): number {
+  let at = from;
+  while (at < to && isSpace(text.charCodeAt(at))) at++;
+  return at;
+}
+
+function bulletLength(text: string, from: number, to: number): number {
+  if (!BULLETS.includes(text[from]!)) return 0;
+  const after = skipSpace(text, from + 1, to);
+  if (after > from + 1) return after - from;
+  return isLetter(text.charCodeAt(after)) && !'*>'.includes(text[from]!) ? 1 : 0;
+}
+
+/** `1. `, `II. `, `3) `, `(2) `, `B. ` before a title. */
+function skipNumber(text: string, from: number, to: number): number {
+  let at = from;
+  const open = text[at] === '(';
+  if (open) at++;
+  const first = at;
+  while (at < to && at < first + 4 && (classOf(text.charCodeAt(at)) === DIGIT || 'IVX'.includes(text[at]!)))
+    at++;
+  if (at === first && /[A-HJ-Z]/.test(text[at] ?? '')) at++;
+  if (at === first || at >= to) return from;
+  const mark = text[at];
+  if (mark !== ')' && (mark !== '.' || open)) return from;
+  const digits = classOf(text.charCodeAt(first)) === DIGIT;
+  if (!isSpace(text.charCodeAt(at + 1)) && !(digits && mark === ')')) return from;
+  return skipSpace(text, at + 1, to);
+}
+
+/** `**`, `__`, `== `, `[`, `<`, `--- `, `| `: what a title is wrapped in. */
+function decorationLength(text: string, from: number, to: number): number {
+  let at = from;
+  while (at < to && '*_=~<[-|'.includes(text[at]!)) at++;
+  if (at === from) return 0;
+  if (at - from === 1 && text[from] === '-') return 0;
+  if (at - from === 1 && text[from] === '*' && isSpace(text.charCodeAt(at))) return 0;
+  while (at < to && text[at] === ' ') at++;
+  return at - from;
+}
+
+/** End of a title without the marks that close what it is wrapped in. */
+export function stripEnd(text: string, from: number, to: number): number {
+  let end = to;
+  while (end > from && ('*_=~>]#-|'.includes(text[end - 1]!) || isSpace(text.charCodeAt(end - 1)))) end--;
+  return end;
+}
+
+/** Where the words after a title begin, and where its own end. */
+export interface Parted {
+  readonly titleEnd: number;
+  readonly bodyStart: number;
+}
+
+const TITLE_REACH = 60;
+/** Heads of columns: `Diagnosis | Date` names a table, not a section. */
+const COLUMN =
+  /^(?:dates?|dose|status|route|frequency|reactions?|severity|value|result|onset|comments?|code)\b/i;
+
+/**
+ * Parts a title from its words at a mark that does duty for the colon: `HPI— `, `Allergies - `, `Meds = `, `PMH -> `,
+ * `PLAN; `, `Allergies ..... `, and the first of two cells, by tab or bar.
+ */
+export function partedTitle(text: string, at: number, line: Span): Parted | undefined {
+  const limit = Math.min(line.end, at + TITLE_REACH);
+  for (let i = at + 1; i < limit; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 124 ? code !== 0x2013 && code !== 0x2014 : isLetter(code) || code === 32) continue;
+    const spaced = isSpace(text.charCodeAt(i - 1));
+    const parted = (length: number): Parted => ({
+      titleEnd: stripEnd(text, at, i),
+      bodyStart: skipSpace(text, i + length, line.end),
+    });
+    if (code === 0x2013 || code === 0x2014) return parted(1);
+    if (code === 45 || code === 61) {
+      const arrow = text[i + 1] === '>';
+      if (spaced && isSpace(text.charCodeAt(i + (arrow ? 2 : 1)))) return parted(arrow ? 2 : 1);
+      if (code === 61) return undefined;
+    } else if (code === 59) {
+      return text.slice(at, i) === text.slice(at, i).toUpperCase() ? parted(1) : undefined;
+    } else if (code === 46) {
+      let end = i;
+      while (text[end] === '.') end++;
+      return end - i >= 3 ? parted(end - i) : undefined;
+    } else if (code === 9 || code === 124) {
+      const cell = parted(1);
+      let end = line.end;
+      if (text[end - 1] === '|') end--;
+      const rest = text.slice(cell.bodyStart, end);
+      return rest && !/[\t|]/.test(rest) && !COLUMN.test(rest) ? cell : undefined;
+    }
+  }
+  return undefined;
+}
+
+/** A line that only the page has: `Page 2 of 5`, with or without whose it is. */
+export function isPageLine(text: string, line: Span): boolean {
+  if (line.end - line.start > PAGE_LINE_MAX) return false;
+  return PAGE.test(text.slice(line.start, line.end));
+}
+
+const PAGE_LINE_MAX = 120;
+const PAGE =
+  /^(?:[-–—|*\s]*page\s*:?\s*\d{1,3}(?:\s*(?:of|\/)\s*\d{1,3})?[-–—|*\s]*$|.{0,100}\b(?:page|pg)\.?\s*:?\s*\d{1,3}\s*(?:of|\/)\s*\d{1,3}\s*[-–—|*]*$|page\s*:?\s*\d{1,3}\s*(?:of|\/)\s*\d{1,3}\b)/i;
+
+/** Whether a note says anywhere that it has pages, so that its lines need not all be asked. */
+export function hasPages(text: string): boolean {
+  return text.includes('Page ') || text.includes('PAGE ') || text.includes('Pg ');
+}

@@ -1,0 +1,131 @@
+import { isLetter, isSpace } from './characters.js';
+import { isCapitals, wordCount } from './lettering.js';
+import type { Line } from './lines.js';
+import { beginsTitle, exactTitle, type Title } from './titles.js';
+
+/** A title without any mark of a header: where it begins and ends, and where its words do. */
+export interface SpokenTitle {
+  readonly start: number;
+  readonly titleStart: number;
+  readonly titleEnd: number;
+  readonly bodyStart: number;
+  readonly row: Title;
+}
+
+const TITLE_WORDS = 5;
+const KINDS_MIN = 3;
+const BRACKET = 41;
+/** Words that make a sentence of the title before them: `medications were stopped`. */
+const GOES_ON = new Set(
+  'is was were are of for has have had to and or with in on at by from given shows showed revealed reviewed today that this'.split(
+    ' ',
+  ),
+);
+
+/**
+ * Titles of a note whose headers bear no mark, as dictated or jotted: `chief complaint cough`, `DH salbutamol`,
+ * `S. cough`, `P - rest`, lower-case titles on lines of their own, `... HISTORY OF PRESENT ILLNESS patient is ...`.
+ * None unless the note has three kinds of them, so that a line that happens to begin with such a word opens nothing.
+ */
+export function spokenTitles(text: string, lines: readonly Line[]): SpokenTitle[] {
+  const found = [...soapLetters(text, lines), ...lineTitles(text, lines)];
+  if (found.length === 0) found.push(...runsOfCapitals(text));
+  found.sort((a, b) => a.start - b.start);
+  return new Set(found.map(({ row }) => row.kind)).size >= KINDS_MIN ? found : [];
+}
+
+/** `S`, `S. `, `S - `, `(S) `: lines of their letters in the order of SOAP. */
+function soapLetters(text: string, lines: readonly Line[]): SpokenTitle[] {
+  const found: SpokenTitle[] = [];
+  let next = 0;
+  for (const line of lines) {
+    let at = line.start;
+    if (text[at] === '(') at++;
+    const letter = 'SOAP'.indexOf(text[at] ?? ' ');
+    if (letter < next || at >= line.end) continue;
+    let end = at + 1;
+    if (end < line.end) {
+      const rest = /^(?:\)|\.|\s?[-–—/])(?=\s)/.exec(text.slice(end, end + 4));
+      if (!rest) continue;
+      end += rest[0].length;
+      while (end < line.end && isSpace(text.charCodeAt(end))) end++;
+    }
+    const row = exactTitle(text[at]!);
+    if (!row) continue;
+    found.push({ start: line.start, titleStart: at, titleEnd: at + 1, bodyStart: end, row });
+    next = letter + 1;
+  }
+  return found.length >= KINDS_MIN ? found : [];
+}
+
+function lineTitles(text: string, lines: readonly Line[]): SpokenTitle[] {
+  const found: SpokenTitle[] = [];
+  let firm = 0;
+  let aloneEnd = -1;
+  for (const line of lines) {
+    if (!isLetter(text.charCodeAt(line.start))) continue;
+    let stop = wordEnd(text, line.start, line.end);
+    if (!beginsTitle(text.slice(line.start, stop).toLowerCase())) continue;
+    let title: { end: number; row: Title } | undefined;
+    for (let words = 1; words <= TITLE_WORDS; words++) {
+      const last = text.charCodeAt(stop - 1);
+      const row = isLetter(last) || last === BRACKET ? exactTitle(text.slice(line.start, stop)) : undefined;
+      if (row && !row.sub && row.kind !== 'other') title = { end: stop, row };
+      if (stop >= line.end) break;
+      stop = wordEnd(text, skipSpace(text, stop, line.end), line.end);
+    }
+    if (!title || title.end - line.start < 2) continue;
+    const bodyStart = skipSpace(text, title.end, line.end);
+    const next = text.slice(bodyStart, wordEnd(text, bodyStart, line.end)).toLowerCase();
+    if (GOES_ON.has(next)) continue;
+    // `mri brain` right below `plan` is what is planned.
+    const alone = bodyStart >= line.end;
+    if (alone && aloneEnd >= 0 && text.slice(aloneEnd, line.start).split('\n').length === 2) continue;
+    if (alone) aloneEnd = line.end;
+    const words = text.slice(line.start, title.end);
+    if (wordCount(words) > 1 || isCapitals(words) || alone) firm++;
+    found.push({
+      start: line.start,
+      titleStart: line.start,
+      titleEnd: title.end,
+      bodyStart,
+      row: title.row,
+    });
+  }
+  return firm >= 2 ? found : [];
+}
+
+/** Runs of capitals that are titles of two words or more, in a text that is not all in capitals. */
+function runsOfCapitals(text: string): SpokenTitle[] {
+  const found: SpokenTitle[] = [];
+  const runs = /\b[A-Z]{2,}(?:[ /](?:[A-Z]{2,}|&))*/g;
+  for (let run = runs.exec(text); run; run = runs.exec(text)) {
+    const row = run[0].length > 3 ? exactTitle(run[0]) : undefined;
+    if (!row || row.sub || row.kind === 'other') continue;
+    let bodyStart = run.index + run[0].length;
+    if (text[bodyStart] === ':' || text[bodyStart] === '.') bodyStart++;
+    found.push({
+      start: run.index,
+      titleStart: run.index,
+      titleEnd: run.index + run[0].length,
+      bodyStart,
+      row,
+    });
+  }
+  return found.filter(({ titleStart, titleEnd }) => wordCount(text.slice(titleStart, titleEnd)) > 1).length >
+    1
+    ? found
+    : [];
+}
+
+function wordEnd(text: string, from: number, to: number): number {
+  let at = from;
+  while (at < to && !isSpace(text.charCodeAt(at))) at++;
+  return at;
+}
+
+function skipSpace(text: string, from: number, to: number): number {
+  let at = from;
+  while (at < to && isSpace(text.charCodeAt(at))) at++;
+  return at;
+}
