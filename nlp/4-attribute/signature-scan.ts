@@ -35,6 +35,8 @@ const QUANTITY = '(?:\\d+(?:\\.\\d+)?|one|two|three|four|five|six|ten)';
 const NOISE = new RegExp(
   [
     `#\\s?\\d+`,
+    // "with 900 cc UOP": what came out.
+    `\\b\\d[\\d,.]*\\s?(?:cc|ml|l|liters?|litres?)\\s(?:of\\s)?(?:uop|urine|output|ebl|blood loss|drainage|ascites|fluid (?:removed|drained))\\b`,
     // "(was 20 mg daily)": what is taken no more.
     `\\([^()\\n]{0,12}\\b(?:was|previously|formerly|prev)\\b[^()\\n]{1,40}\\)`,
     `\\b(?:disp(?:ense|ensed)?|qty|quantity)\\s?[:.#]?\\s?${QUANTITY}(?:\\s?(?:tablets?|tabs?|caps?|capsules?|ml|pills?))?`,
@@ -54,7 +56,7 @@ const DOSE_WORDS_RE =
   /(?<![a-z])(?:(?:very |extremely |single |ultra-?)?(?:high|low|moderate|standard|full|lower|higher|reduced|small|large|therapeutic|prophylactic|maintenance|loading|intermediate|escalating|increasing|decreasing|cumulative|maximal|maximum|minimal|conventional|normal|usual|regular|toxic|stable|test|stress|single|double|multiple|massive|excessive)[- ](?:doses?|dosages?)|auc(?: of)? ?\d(?:\.\d+)?|overdos(?:e|es|age)|sliding scale)(?![a-z])/g;
 const DURATION_RES = [
   new RegExp(
-    `(?<![a-z0-9.])(?:for|over|during|x|times|of|lasting|continued|received|with)\\s?(?:(?:the|a|next|past|last|first|following|total|of|period|duration|approximately|about|almost|nearly|at|least|more|than|another|up|to|over|additional|preceding|previous|entire)\\s){0,4}(${PLAIN_RANGE}(?:\\sand\\sa\\shalf)?\\s?-?\\s?(?:more\\s)?(?:${PERIOD}|${COURSE})|(?:${SEVERAL}|an?)\\s${PERIOD})(?![a-z])`,
+    `(?<![a-z0-9.])(?:for|over|during|x|times|of|lasting|continued|received|with)\\s?(?:(?:the|a|next|past|last|first|following|total|of|period|duration|approximately|about|almost|nearly|at|least|more|than|another|up|to|over|additional|preceding|previous|entire)\\s){0,4}(${PLAIN_RANGE}(?:\\sand\\sa\\shalf)?\\s?-?\\s?(?:more\\s)?(?:${PERIOD}|${COURSE})|(?:${SEVERAL}|an?)\\s${PERIOD})(?![a-z]|\\/)`,
     'g',
   ),
   new RegExp(
@@ -70,7 +72,7 @@ const DURATION_RES = [
 const AFTER_DRUG = /^[\s-]{0,2}(er|xr|sr|xl|cr|la|dr|ec|mr|odt)?(?![a-z])/;
 /** A number right after a name, where directions or nothing follow: "ASA 81 daily", "Norco 5/325 1 tab". */
 const BARE_STRENGTH =
-  /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|,(?!\d)|[;)\n]|\.(?!\d)|\/[a-z]|\s?\(|(?:po|daily|weekly|monthly|nightly|hs|od|om|on(?=\s*[,.;\n]|\s*$)|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|[bo]d|tds|qds|nocte|mane|as|by|q\s?\d{1,2}(?:\s?-\s?\d{1,2})?\s?h?)(?![a-z])))/;
+  /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|,(?!\d)|[;)\n]|\.(?!\d)|\/[a-z]|\s?[(+&]|x\s?\d|(?:po|daily|weekly|monthly|nightly|hs|od|om|on(?=\s*[,.;\n]|\s*$)|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|[bo]d|tds|qds|nocte|mane|as|by|q\s?\d{1,2}(?:\s?-\s?\d{1,2})?\s?h?)(?![a-z])))/;
 const FEW = 4;
 const COUNTED_NEXT = /^\s?(?:tab|cap|pill|puff|spray|drop|patch|sachet)/;
 
@@ -114,7 +116,8 @@ export function scanSignature(
           text.slice(at, drug.start),
         ),
     );
-  let region = blankNoise(lowerCase(text.slice(start, end)));
+  const first = drugs.reduce((least, drug) => Math.min(least, drug.start - start), Number.POSITIVE_INFINITY);
+  let region = blankAsides(blankNoise(lowerCase(text.slice(start, end))), first);
   const found: Found[] = [];
   const add = (
     type: AttributeType,
@@ -373,6 +376,17 @@ function lowerCase(text: string): string {
 
 function blankNoise(region: string): string {
   return region.replace(NOISE, (match) => ' '.repeat(match.length));
+}
+
+const ASIDE = /\([^()\n]*\)/g;
+
+/** Without what is bracketed before any drug is named: "HFrEF (EF 25%), on insulin". */
+function blankAsides(region: string, firstDrug: number): string {
+  return region.replace(ASIDE, (aside, at: number) =>
+    at + aside.length <= firstDrug && firstDrug !== Number.POSITIVE_INFINITY
+      ? ' '.repeat(aside.length)
+      : aside,
+  );
 }
 
 const DURATION_UNIT: Readonly<Record<string, string>> = { d: 'd', w: 'wk', m: 'mo', y: 'a', h: 'h' };

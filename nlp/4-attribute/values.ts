@@ -45,23 +45,33 @@ export interface PlausibleRow {
 
 const rules = readRules<ValueRules>('attributes-value.json');
 const ucumOf = new Map<string, string>();
-for (const row of rules.units)
-  for (const word of row.words) ucumOf.set(word.toLowerCase().replace(/\s+/g, ''), row.ucum);
+for (const row of rules.units) for (const word of row.words) ucumOf.set(unitKey(word), row.ucum);
 const wordValue = new Map<string, string>();
 for (const row of rules.words) for (const word of row.words) wordValue.set(word, row.value);
 
 const UNIT = alternatives(rules.units.flatMap((row) => row.words.map((word) => word.toLowerCase())));
 const LINK =
-  '(?:\\s|:|=|-{1,2}|,|\\(|of|is|was|at|were|are|to|on admission|today|peak|peaked|peaking|nadir|repeat|fasting|random|initial|now|level|levels|count|result|results|value|measured|found to be|noted to be|currently|reading|about|approximately|around|between|showed|revealed|came back|returned|ranging from|stable|elevated|low|high|mildly|slightly|normal|increased|decreased|up|down|\\*|\\|){0,8}';
+  '(?:\\s|:|=|-{1,2}|,|\\(|of|is|was|at|were|are|to|on admission|today|right|left|od|os|ou|[rl](?=\\s?\\d|\\s?[=:])|peak|peaked|peaking|nadir|repeat|fasting|random|initial|now|level|levels|count|result|results|value|measured|found to be|noted to be|currently|reading|about|approximately|around|between|showed|revealed|came back|returned|ranging from|intact|total|serum|plasma|stable|elevated|low|high|mildly|slightly|normal|increased|decreased|up|down|\\*|\\|){0,8}';
 const NUMERIC = new RegExp(
   // A number with a plus behind it is a grade (pulses 2+, edema 1+/4), never an amount.
-  `^${LINK}(?<![\\d.])([<>≤≥]?=?\\s?\\d+(?:,\\d{3})*(?:\\.\\d+)?(?:\\s?(?:\\/|-|–|to)\\s?\\d+(?:\\.\\d+)?)?)(?![\\d])(?:\\s?-?\\s?(${UNIT})(?![a-z0-9/]))?(?!\\s?\\+|\\s?(?:\\/\\d{1,2}\\/|days?\\b|weeks?\\b|months?\\b|years?\\b|hours?\\b|times\\b|st\\b|nd\\b|rd\\b|th\\b|am\\b|pm\\b|:\\d))`,
+  // Columns stand apart by any number of blanks.
+  `^[ \\t]{0,40}${LINK}(?<![\\d.])([<>≤≥]?=?\\s?\\d+(?:,\\d{3})*(?:\\.\\d+)?(?:\\s?(?:\\/|-|–|to)\\s?\\d+(?:\\.\\d+)?)?)(?![\\d])(?:\\s?-?\\s?(${UNIT})(?![a-z0-9/]))?(?!\\s?\\+|\\s?(?:\\/\\d{1,2}\\/|days?\\b|weeks?\\b|months?\\b|years?\\b|hours?\\b|times\\b|st\\b|nd\\b|rd\\b|th\\b|am\\b|pm\\b|:\\d))`,
   'i',
 );
 const QUALITATIVE = new RegExp(
   `^(?:\\s|:|=|-|\\(|is|was|were|are|came back|returned|test|tests|screen|result|results|remains?|remained|has been|levels?|found to be|within){0,6}(?<![a-z])(${alternatives([...wordValue.keys()])})(?![a-z])`,
   'i',
 );
+/** The unit behind a column of reference values: "139 135-145 mmol/L", "5.1 (H) 3.5-5.0 mmol/L". */
+const AFTER_RANGE = new RegExp(
+  `^\\s*(?:\\(?(?:h|l|hh|ll|a|\\*|high|low)\\)?\\s+)?\\(?\\d+(?:\\.\\d+)?\\s?[-–]\\s?\\d+(?:\\.\\d+)?\\)?\\s?(${UNIT})(?![a-z0-9/])`,
+  'i',
+);
+/** `5'10"`, `5 ft 10 in`. */
+const FEET =
+  /^(?:\s|:|=|is|was|of){0,6}((\d)\s?(?:['’′]|ft\.?|feet|foot)\s?(?:(\d{1,2})\s?(?:["”″]|''|in(?:ch(?:es)?)?)?)?)/i;
+const HEIGHT = /^(?:height|ht|body height|stature)$/;
+
 /** "T-score -2.6 L hip": litres are of breath, and only a few values lie below nought. */
 const IN_LITRES = /o2|oxygen|fev|fvc|volume|capacity/;
 const BELOW_ZERO = /score|base (?:excess|deficit)|sphere|refraction/;
@@ -72,6 +82,17 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
   const end = mention.end + chargeLength(text, mention);
   const region = text.slice(end, Math.min(next, end + REACH));
   const line = region.split('\n', 1)[0]!;
+  const feet = HEIGHT.test(mention.text.toLowerCase()) ? FEET.exec(line) : null;
+  if (feet) {
+    const start = end + feet[0].length - feet[1]!.length;
+    const written = feet[1]!.trimEnd();
+    const inches = String(Number(feet[2]) * 12 + Number(feet[3] ?? 0));
+    const place = { text: written, start, end: start + written.length };
+    return [
+      { type: 'value', ...place, normalized: inches },
+      { type: 'unit', ...place, normalized: '[in_i]' },
+    ];
+  }
   const numeric = NUMERIC.exec(line);
   if (numeric) {
     const value = numeric[1]!;
@@ -89,13 +110,14 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
       .replace(/(?:–|to)/, '-')}`;
     if (
       plain.includes('/') &&
-      !/^(?:bp|b\/p|blood pressure)/.test(name) &&
+      !/^(?:bp|b\/p|blood pressure|iop|intraocular)/.test(name) &&
       !numeric[2]?.toLowerCase().includes('hg')
     ) {
       if (!/^\d{1,2}\/(?:5|10|100|27|30)$/.test(plain)) return [];
     }
     const written = numeric[2] === 'L' && !IN_LITRES.test(name) ? undefined : numeric[2];
-    const unit = written ? ucumOf.get(written.toLowerCase().replace(/\s+/g, ''))! : undefined;
+    const behind = written ? null : AFTER_RANGE.exec(line.slice(numeric[0].length));
+    const unit = written ? ucumOf.get(unitKey(written))! : undefined;
     const assumed = unit ?? defaultUnit(name, Number.parseFloat(plain.replace(/^[<>≤≥=]+/, '')));
     if (!isPlausible(name, plain, assumed)) return [];
     const attributes: Attribute[] = [
@@ -110,6 +132,15 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
         start: unitStart,
         end: unitStart + written.length,
         normalized: unit,
+      });
+    } else if (behind && isPlausible(name, plain, ucumOf.get(unitKey(behind[1]!)))) {
+      const unitStart = end + numeric[0].length + behind[0].length - behind[1]!.length;
+      attributes.push({
+        type: 'unit',
+        text: text.slice(unitStart, unitStart + behind[1]!.length),
+        start: unitStart,
+        end: unitStart + behind[1]!.length,
+        normalized: ucumOf.get(unitKey(behind[1]!))!,
       });
     } else {
       // The unit stands in no word of its own, so it points at the number it was read from.
@@ -130,6 +161,10 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
       normalized: wordValue.get(words[1]!.toLowerCase().replace(/\s+/g, ' '))!,
     },
   ];
+}
+
+function unitKey(unit: string): string {
+  return unit.toLowerCase().replace(/\s+/g, '');
 }
 
 const ION = /^(?:k|na|ca|mg|cl|li|hco3)$/i;

@@ -274,3 +274,13 @@ describe('what is said of a finding', () => {
     for (const each of wanted) expect(found).toContain(each);
   });
 });
+
+describe('what stands beside a drug and is not its own', () => {
+  test.each<[string, Record<string, string[]>]>([
+    ['HFrEF (EF 25%), on [insulin].', { insulin: [] }],
+    [
+      'Gave [furosemide] 80 mg IV x1 w/ 900 cc UOP.',
+      { furosemide: ['strength:80 mg=80 mg', 'route:IV=47625008'] },
+    ],
+  ])('%s', (text, expected) => expect(signatures(text)).toEqual(expected));
+});

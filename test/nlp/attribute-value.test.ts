@@ -52,6 +52,11 @@ describe('values that a living person can have', () => {
       ['hr=72 /min', 'respiratory rate=14-16 /min', 'spo2=97 %'],
     ],
     ['Vitals: HR 72, respiratory rate 14-160', ['hr=72 /min']],
+    ['Weight 82 kg, height 5\'10".', ['weight=82 kg', 'height=70 [in_i]']],
+    ['Ht: 6 ft', ['ht=72 [in_i]']],
+    ['Labs: Sodium                  139      135-145 mmol/L', ['sodium=139 mmol/L']],
+    ['Labs: Potassium        5.1 (H)  3.5-5.0 mmol/L', ['potassium=5.1 mmol/L']],
+    ['Labs: PTH, intact     288 (H)    15-65 pg/mL', ['pth=288 pg/mL']],
   ])('%s', (text, values) => expect(valuesIn(text)).toEqual(values));
 
   it('reads room air beside a saturation as no disease', () => {
