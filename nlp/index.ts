@@ -3,7 +3,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { segment } from './1-segment/index.js';
 import { mentionStage } from './2-mention/index.js';
-import { setLexiconFile } from './2-mention/lexicon.js';
+import { loadLexiconData, setLexiconFile, takeLexiconData } from './2-mention/lexicon.js';
+import type { LexiconData } from './2-mention/lexicon-file.js';
 import { loadWeights, takeWeights } from './2-mention/tagger.js';
 import type { TaggerFile } from './2-mention/tagger-file.js';
 import { headerless } from './3-assertion/headerless.js';
@@ -22,16 +23,21 @@ export interface ClinicalPipelineOptions {
   readonly replace?: readonly NlpStage[];
   /** File of a site's lexicon (`cenote terminology load`); the shipped one where not given. */
   readonly lexicon?: string | undefined;
-  /** Of another thread (`sharedWeights`), so that memory holds them once; read from the package where not given. */
+  /** Of another thread (`sharedWeights` of the same lexicon), so that memory holds them once; read from the package where not given. */
   readonly weights?: SharedWeights | undefined;
 }
 
-/** Weights that may be sent to threads, which then share their memory. */
-export type SharedWeights = TaggerFile;
+/** What may be sent to threads, which then share its memory and need not read it themselves. */
+export interface SharedWeights {
+  readonly tagger: TaggerFile;
+  readonly lexicon: LexiconData;
+  readonly version: string;
+}
 
-/** The weights that the package ships, for the pipelines of other threads. */
-export function sharedWeights(): SharedWeights {
-  return loadWeights();
+/** The weights that the package ships and the lexicon of this file, for the pipelines of other threads. */
+export function sharedWeights(lexicon?: string): SharedWeights {
+  setLexiconFile(lexicon);
+  return { tagger: loadWeights(), lexicon: loadLexiconData(), version: pipelineVersion() };
 }
 
 /** Stages in the order in which they run. */
@@ -51,7 +57,11 @@ const STAGES: readonly NlpStage[] = [
  */
 export function createClinicalPipeline(options: ClinicalPipelineOptions = {}): Pipeline {
   setLexiconFile(options.lexicon);
-  if (options.weights) takeWeights(options.weights);
+  if (options.weights) {
+    takeWeights(options.weights.tagger);
+    takeLexiconData(options.weights.lexicon);
+    version = options.weights.version;
+  }
   const replace = new Map(options.replace?.map((stage) => [stage.name, stage]));
   return createPipeline(
     options.lexicon === undefined

@@ -1,5 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { MentionType } from '../model.js';
+import { sharedArray } from './shared-array.js';
 
 /**
  * The lexicon's file: vocabulary, concepts and entries, front-coded and gzipped. A binary form because a site's
@@ -76,6 +77,23 @@ export interface LexiconContent {
   readonly ordinaryWords: readonly string[];
 }
 
+/** A lexicon as plain data on shared memory: threads that are sent it share it. */
+export interface LexiconData {
+  /** Vocabulary and ordinary words, a line each. */
+  readonly vocabulary: string;
+  readonly ordinary: string;
+  /** The concepts as UTF-8, a line each, where each begins, and where another would. */
+  readonly concepts: Uint8Array;
+  readonly conceptAt: Int32Array;
+  /** As in `LexiconTables`. */
+  readonly tokens: Int32Array;
+  readonly tokenStart: Int32Array;
+  readonly types: Uint8Array;
+  readonly flags: Uint16Array;
+  readonly conceptIds: Int32Array;
+  readonly conceptStart: Int32Array;
+}
+
 /** What a reader needs, in flat arrays. */
 export interface LexiconTables {
   readonly words: readonly string[];
@@ -143,20 +161,19 @@ export function encodeLexicon(content: LexiconContent): Buffer {
  * @throws Error where the bytes are not a lexicon of this version.
  */
 export function decodeLexicon(file: Buffer): LexiconTables {
-  const bytes = gunzipSync(file);
-  const { head, start } = headOf(bytes);
-  let at = start;
-  const parts = head.lengths.map((length) => {
-    const part = bytes.toString('utf8', at, at + length);
-    at += length;
-    return part === '' ? [] : part.split('\n');
-  });
-  const lines = parts[2] ?? [];
+  return lexiconTables(readLexicon(file));
+}
+
+/** The tables of a lexicon that was read, here or by another thread. */
+export function lexiconTables(data: LexiconData): LexiconTables {
+  const { concepts, conceptAt, tokens, tokenStart, types, flags, conceptIds, conceptStart } = data;
+  const bytes = Buffer.from(concepts.buffer, concepts.byteOffset, concepts.byteLength);
   const made = new Map<number, LexiconConcept>();
   const concept = (id: number): LexiconConcept => {
     let known = made.get(id);
     if (known === undefined) {
-      const [system, code, kind, display, parts] = lines[id]!.split('\t');
+      const line = bytes.toString('utf8', conceptAt[id]!, conceptAt[id + 1]! - 1);
+      const [system, code, kind, display, parts] = line.split('\t');
       known = {
         system: Number(system),
         code: code!,
@@ -168,12 +185,64 @@ export function decodeLexicon(file: Buffer): LexiconTables {
     }
     return known;
   };
-  const tokens = new Int32Array(head.tokenCount);
-  const tokenStart = new Int32Array(head.entries + 1);
-  const types = new Uint8Array(head.entries);
-  const flags = new Uint16Array(head.entries);
-  const conceptIds = new Int32Array(head.conceptCount);
-  const conceptStart = new Int32Array(head.entries + 1);
+  return {
+    words: linesOf(data.vocabulary),
+    ordinaryWords: linesOf(data.ordinary),
+    conceptCount: conceptAt.length - 1,
+    concept,
+    tokens,
+    tokenStart,
+    types,
+    flags,
+    conceptIds,
+    conceptStart,
+  };
+}
+
+function linesOf(text: string): string[] {
+  return text === '' ? [] : text.split('\n');
+}
+
+/** Reads what `encodeLexicon` wrote as data. @throws Error where the bytes are not a lexicon of this version. */
+export function readLexicon(file: Buffer): LexiconData {
+  const bytes = gunzipSync(file);
+  const { head, start } = headOf(bytes);
+  const [words = 0, ordinary = 0, length = 0] = head.lengths;
+  const from = start + words + ordinary;
+  const concepts = sharedArray(Uint8Array, length);
+  concepts.set(bytes.subarray(from, from + length));
+  const entries = readEntries(bytes, from + length, head);
+  return {
+    vocabulary: bytes.toString('utf8', start, start + words),
+    ordinary: bytes.toString('utf8', start + words, from),
+    concepts,
+    conceptAt: lineStarts(concepts),
+    ...entries,
+  };
+}
+
+/** Where each line begins; the last one ends before the place of another. */
+function lineStarts(bytes: Uint8Array): Int32Array {
+  if (bytes.length === 0) return new Int32Array(1);
+  let count = 1;
+  for (const byte of bytes) if (byte === 10) count++;
+  const starts = sharedArray(Int32Array, count + 1);
+  let line = 1;
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] === 10) starts[line++] = at + 1;
+  starts[line] = bytes.length + 1;
+  return starts;
+}
+
+type Entries = Pick<LexiconData, 'tokens' | 'tokenStart' | 'types' | 'flags' | 'conceptIds' | 'conceptStart'>;
+
+function readEntries(bytes: Buffer, from: number, head: Head): Entries {
+  const tokens = sharedArray(Int32Array, head.tokenCount);
+  const tokenStart = sharedArray(Int32Array, head.entries + 1);
+  const types = sharedArray(Uint8Array, head.entries);
+  const flags = sharedArray(Uint16Array, head.entries);
+  const conceptIds = sharedArray(Int32Array, head.conceptCount);
+  const conceptStart = sharedArray(Int32Array, head.entries + 1);
+  let at = from;
   const read = (): number => {
     let value = 0;
     let shift = 0;
@@ -199,18 +268,7 @@ export function decodeLexicon(file: Buffer): LexiconTables {
     for (let i = 0; i < count; i++) conceptIds[conceptAt++] = read();
     conceptStart[entry + 1] = conceptAt;
   }
-  return {
-    words: parts[0] ?? [],
-    ordinaryWords: parts[1] ?? [],
-    conceptCount: lines.length,
-    concept,
-    tokens,
-    tokenStart,
-    types,
-    flags,
-    conceptIds,
-    conceptStart,
-  };
+  return { tokens, tokenStart, types, flags, conceptIds, conceptStart };
 }
 
 interface Head {

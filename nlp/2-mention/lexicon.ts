@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import type { MentionType, Token } from '../model.js';
 import { nlpRoot } from '../rules/load.js';
 import {
-  decodeLexicon,
   ENTRY_TYPES,
   FLAG,
   type LexiconConcept,
+  type LexiconData,
   type LexiconTables,
+  lexiconTables,
+  readLexicon,
   SYSTEMS,
 } from './lexicon-file.js';
 import { isTransparent, stem } from './lexicon-words.js';
@@ -59,7 +61,7 @@ const NO_WORD = -1;
 const SKIP = -2;
 
 let shipped: Lexicon | undefined;
-
+let data: LexiconData | undefined;
 let lexiconFile: string | undefined;
 
 /**
@@ -69,12 +71,25 @@ let lexiconFile: string | undefined;
 export function setLexiconFile(path: string | undefined): void {
   if (path === lexiconFile) return;
   lexiconFile = path;
+  data = undefined;
+  shipped = undefined;
+}
+
+/** The data of the lexicon in use, read once. Threads that are sent it share its memory. */
+export function loadLexiconData(): LexiconData {
+  data ??= readLexicon(readFileSync(lexiconFile ?? join(nlpRoot(), 'rules', 'lexicon', 'lexicon.bin')));
+  return data;
+}
+
+/** Takes the data of the lexicon in use as another thread has read it. */
+export function takeLexiconData(given: LexiconData): void {
+  data = given;
   shipped = undefined;
 }
 
 /** The lexicon in use, read once: the one that the package ships, or the site's. */
 export function loadLexicon(): Lexicon {
-  shipped ??= openLexicon(readFileSync(lexiconFile ?? join(nlpRoot(), 'rules', 'lexicon', 'lexicon.bin')));
+  shipped ??= openTables(lexiconTables(loadLexiconData()));
   return shipped;
 }
 
@@ -85,7 +100,10 @@ export function matchLexicon(tokens: readonly Token[], first = 0, last = tokens.
 
 /** Opens the bytes of a lexicon file. @throws Error where they are not one. */
 export function openLexicon(file: Buffer): Lexicon {
-  const tables = decodeLexicon(file);
+  return openTables(lexiconTables(readLexicon(file)));
+}
+
+function openTables(tables: LexiconTables): Lexicon {
   const numberOf = new Map<string, number>();
   tables.words.forEach((word, index) => {
     numberOf.set(word, index);

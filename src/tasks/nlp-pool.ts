@@ -59,6 +59,8 @@ const BATCH_MAX_NOTES = 24;
 const BATCH_LOW = 12;
 const BATCH_MAX_LENGTH = 200_000;
 const WORKER_MAX_HEAP_MB = 1024;
+/** What is new in a thread is garbage after one note: more room for it would be memory for nothing. */
+const WORKER_MAX_YOUNG_MB = 24;
 /** Threads that may end before they were ready, before the pool gives up. */
 const STARTS_FAILED_MAX = 3;
 
@@ -108,7 +110,10 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
   function start(): void {
     const progress = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     const worker = new Worker(file, {
-      resourceLimits: { maxOldGenerationSizeMb: WORKER_MAX_HEAP_MB },
+      resourceLimits: {
+        maxOldGenerationSizeMb: WORKER_MAX_HEAP_MB,
+        maxYoungGenerationSizeMb: WORKER_MAX_YOUNG_MB,
+      },
       workerData: { lexicon: options.lexicon, weights, progress } satisfies WorkerSettings,
     });
     const thread: Thread = {

@@ -8,7 +8,7 @@ const port = parentPort;
 if (!port) throw new Error('nlp-worker runs as a worker thread only');
 const { lexicon, weights, progress } = workerData as WorkerSettings;
 const send = (message: FromWorker) => port.postMessage(message);
-if (!weights) send({ weights: sharedWeights() });
+if (!weights) send({ weights: sharedWeights(lexicon) });
 const pipeline = createClinicalPipeline({ lexicon, weights });
 
 /** Answers are kept together for this long, in ms: each message wakes the pool's thread. */

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { createClinicalPipeline } from '../../nlp/index.js';
+import { hardNotes } from '../fuzz/hard-notes.js';
+
+const pipeline = createClinicalPipeline();
+const SHORT = 4_000;
+const LONG = 20_000;
+
+/** CPU time of reading it, in ms; mentions and their attributes stand where they say. */
+function readMs(text: string): number {
+  const cpu = process.cpuUsage();
+  const { mentions } = pipeline.annotate(text, { id: 'hard', date: '2024-01-31' });
+  const used = process.cpuUsage(cpu);
+  for (const mention of mentions) {
+    if (mention.text !== text.slice(mention.start, mention.end)) expect(mention.text).toBe('in its place');
+    for (const { start, end } of mention.attributes)
+      if (start < 0 || end <= start || end > text.length) expect(mention.attributes).toBe('in the text');
+  }
+  return (used.user + used.system) / 1000;
+}
+
+/** 50 ms and 5 ms a kB. The better of two readings: the first may find code that is not compiled yet. */
+function isTooSlow(text: string): boolean {
+  const limit = 50 + (5 * text.length) / 1000;
+  return readMs(text) > limit && readMs(text) > limit;
+}
+
+describe('a reader given what nobody would write', () => {
+  const notes = hardNotes();
+
+  it('knows more than 400 such texts', () => {
+    expect(notes.length).toBeGreaterThan(400);
+    expect(new Set(notes.map(({ name }) => name)).size).toBe(notes.length);
+  });
+
+  it('reads each within 50 ms and 5 ms a kB, and throws at none', () => {
+    expect(notes.filter(({ textOf }) => isTooSlow(textOf(SHORT))).map(({ name }) => name)).toEqual([]);
+  });
+
+  it('reads five times as much of each within the same', () => {
+    const alone = notes.filter(({ name }) => name.endsWith(', alone'));
+    expect(alone.filter(({ textOf }) => isTooSlow(textOf(LONG))).map(({ name }) => name)).toEqual([]);
+  });
+
+  const columns = Array.from({ length: 1_000 }, (_, i) => `Na ${i}`).join('\t');
+  it.each([
+    ['a megabyte of one header', 'ASSESSMENT:\n'.repeat(83_334)],
+    ['100,000 bullets', '- '.repeat(100_000)],
+    ['10,000 times no', 'no '.repeat(10_000)],
+    ['5,000 medications', 'metoprolol succinate 50 mg po bid\n'.repeat(5_000)],
+    ['a table of 1,000 columns', `${columns}\n`.repeat(20)],
+    ['100,000 open brackets', '('.repeat(100_000)],
+    ['a word of a million letters', 'x'.repeat(1_000_000)],
+  ])('reads %s in time', (_, text) => {
+    expect(isTooSlow(text)).toBe(false);
+  });
+});
