@@ -158,8 +158,9 @@ export async function showReport(
   if (options.strict && report.resources.rejected > 0) process.exitCode = EXIT.foundWrong;
 }
 
-/** How many rejected lines the screen shows; the JSON report has them all. */
-const SHOWN_ERRORS = 20;
+/** Reasons of refusals the screen shows, and places of each; the JSON report has them all. */
+const SHOWN_KINDS = 20;
+const SHOWN_PLACES = 3;
 
 export function reportText(report: ImportReport): string {
   const { resources, derived } = report;
@@ -180,16 +181,32 @@ export function reportText(report: ImportReport): string {
       : []),
     `job       ${report.job}, ${report.files.length} files in ${report.seconds.toFixed(1)} s`,
   ];
-  if (report.errors.length > 0) {
-    lines.push('', 'rejected:');
-    for (const e of report.errors.slice(0, SHOWN_ERRORS)) {
-      const place = [e.file, e.line === undefined ? undefined : `line ${e.line}`, e.element]
-        .filter(Boolean)
-        .join(', ');
-      lines.push(`  ${place}: ${e.message}`);
-    }
-    const rest = report.resources.rejected - Math.min(report.errors.length, SHOWN_ERRORS);
-    if (rest > 0) lines.push(`  … and ${rest} more (--report FILE has them)`);
-  }
+  if (report.errors.length > 0) lines.push('', 'rejected:', ...refusals(report));
   return lines.join('\n');
+}
+
+/** What was refused, for each reason the first places: hundreds of one kind must not hide the others. */
+export function refusals({ errors, resources }: Pick<ImportReport, 'errors' | 'resources'>): string[] {
+  const kinds = new Map<string, string[]>();
+  for (const e of errors) {
+    const place = [e.file, e.line === undefined ? undefined : `line ${e.line}`, e.element]
+      .filter(Boolean)
+      .join(', ');
+    const places = kinds.get(e.message);
+    if (places) places.push(place);
+    else kinds.set(e.message, [place]);
+  }
+  const lines: string[] = [];
+  const most = [...kinds].sort(([, a], [, b]) => b.length - a.length);
+  for (const [message, places] of most.slice(0, SHOWN_KINDS)) {
+    const more = places.length - SHOWN_PLACES;
+    lines.push(`  ${places.length} × ${message}`, ...places.slice(0, SHOWN_PLACES).map((p) => `      ${p}`));
+    if (more > 0) lines.push(`      … and ${more} more`);
+  }
+  const untold = resources.rejected - errors.length;
+  const hidden = most.slice(SHOWN_KINDS).reduce((sum, [, places]) => sum + places.length, untold);
+  if (hidden > 0) lines.push(`  ${hidden} × something else`);
+  if (hidden > 0 || most.some(([, places]) => places.length > SHOWN_PLACES))
+    lines.push('  (--report FILE and --results FOLDER have all places)');
+  return lines;
 }

@@ -28,7 +28,12 @@ export function mapClinicalDocument(bytes: Buffer): Resource[] {
     throw new Fault('too-large', `the document is larger than ${MAX_CCDA_BYTES} bytes`);
   const document = clinicalDocument(bytes);
   const role = document.at('recordTarget', 'patientRole');
-  if (!role) throw invalid('the document does not say whom it is about', 'recordTarget');
+  if (!role)
+    throw invalid(
+      'The document does not say whom it is about.',
+      'recordTarget',
+      'Give it a recordTarget with a patientRole.',
+    );
   const written = document.at('effectiveTime')?.get('value');
   const context: Context = {
     sender: { facility: 'ccda', zone: zoneOf(written) },
@@ -37,7 +42,11 @@ export function mapClinicalDocument(bytes: Buffer): Resource[] {
   const out = new Collected();
   const person = patient(role, context);
   if (person.identifier === undefined && person.name === undefined) {
-    throw invalid('the patient has neither an identifier nor a name', 'recordTarget.patientRole');
+    throw invalid(
+      'The patient has neither an identifier nor a name.',
+      'recordTarget.patientRole',
+      'Give an id or a name.',
+    );
   }
   const patientId = person.id!;
   out.add(person);
