@@ -30,7 +30,7 @@ interface ExportCommandOptions extends SharedOptions {
   out?: string;
   format: TableFormat;
   buckets?: string;
-  formulaSafe?: true;
+  formulaSafe?: boolean;
   deidentify?: true;
   dates?: 'shift' | 'year';
   notes?: 'drop' | 'scrub';
@@ -59,7 +59,14 @@ export function register(program: Command): void {
       '--buckets <n>',
       'partition: this many folders bucket=0000…, each with all records of its patients',
     )
-    .option('--formula-safe', 'CSV: put \u2019 before text that a spreadsheet would run as a formula')
+    .option(
+      '--formula-safe',
+      'CSV: put \u2019 before text that a spreadsheet would run as a formula (the default)',
+    )
+    .option(
+      '--no-formula-safe',
+      'CSV: every text letter by letter, for programs; never open it in a spreadsheet',
+    )
     .option('--gold <file>', 'instead: the notes people reviewed, one JSON line each in the form of annotate')
     .option('--view <view...>', 'instead: tables by these ViewDefinitions: files, ids, or canonical URLs')
     .option('--cohort <name>', 'only the patients of this cohort: its name or the id of its Group')
@@ -122,7 +129,7 @@ export function register(program: Command): void {
           target: openPlace(place, configOf(options).s3, system.clock),
           format: options.format,
           ...(options.buckets === undefined ? {} : { buckets: Number(options.buckets) }),
-          ...(options.formulaSafe ? { csv: { formulaSafe: true } } : {}),
+          ...(options.formulaSafe === undefined ? {} : { csv: { formulaSafe: options.formulaSafe } }),
           ...(options.report || options.target
             ? { report: options.target ? { target: options.target } : {} }
             : {}),

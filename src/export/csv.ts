@@ -9,8 +9,11 @@ const CR = 13;
 const LF = 10;
 const QUOTE = 34;
 const NEEDS_QUOTES = /[",\r\n]/;
-/** Starts that a spreadsheet takes for a formula. */
-const FORMULA = /^[=+\-@\t\r]/;
+/**
+ * Starts that a spreadsheet takes for a formula, in their wide forms too. A sign before nothing but a number, a telephone
+ * number or a range calls nothing, and programs read it.
+ */
+const FORMULA = /^(?:[=@\t\r\n\uff1d\uff20]|[+\-\uff0b\uff0d](?![\d.,\s()/-]*$))/;
 
 /** Rows as RFC 4180: CRLF, quotes doubled, UTF-8 without a mark. The empty string is `""`, so that null stays apart. */
 export function csvEncoder(
@@ -18,7 +21,7 @@ export function csvEncoder(
   emit: Emit,
   options: CsvOptions = {},
 ): TableEncoder {
-  const { nullAs = '', formulaSafe = false } = options;
+  const { nullAs = '', formulaSafe = true } = options;
   let held = new Bytes(FIRST_BYTES);
   if (!options.noHeader) held.utf8(headerOf(columns));
   const free = columns.map(isFree);

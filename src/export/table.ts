@@ -52,8 +52,9 @@ export interface CsvOptions {
   /** Write an absent value as this (default: nothing), the empty string as `""`. */
   readonly nullAs?: string;
   /**
-   * Put `'` before text that a spreadsheet would run as a formula (`= + - @`, tab, carriage return). Off by default:
-   * it changes the values. Numbers and dates are never touched.
+   * Put `'` before text that a spreadsheet would run as a formula (`= @`, tab, line ends; `+` and `-` before more than a
+   * number). On by default: who opens a file by a click asks nothing, while programs that need such texts letter by letter can say so, or
+   * take NDJSON or Parquet. Numbers and dates are never touched.
    */
   readonly formulaSafe?: boolean;
   /** Leave out the line of column names. */

@@ -228,20 +228,31 @@ describe('a table as CSV', () => {
 
   const FORMULAS: [string, string][] = [
     ['=1+1', "'=1+1"],
-    ['+1', "'+1"],
-    ['-1', "'-1"],
     ['@SUM(A1)', "'@SUM(A1)"],
     ['\tx', "'\tx"],
+    ['＝1+1', "'＝1+1"],
+    ['＠x', "'＠x"],
+    ['+cmd|calc', "'+cmd|calc"],
+    ['-2+3', "'-2+3"],
+    ['-A1', "'-A1"],
+    ['－A1', "'－A1"],
+    ['- smokes', "'- smokes"],
+    // Numbers, telephone numbers, ranges: they call nothing, and programs read them.
+    ['+1', '+1'],
+    ['-1.5', '-1.5'],
+    ['+1 (555) 010-0199', '+1 (555) 010-0199'],
+    ['-', '-'],
     ['plain', 'plain'],
+    ['a=b', 'a=b'],
   ];
-  it.each(FORMULAS)('keeps a spreadsheet from running %j where asked to', async (value, written) => {
+  it.each(FORMULAS)('keeps a spreadsheet from running %j, unless told not to', async (value, written) => {
     const columns: TableColumn[] = [
       { name: 'text', type: 'string' },
       { name: 'n', type: 'decimal' },
     ];
-    const safe = await table('csv', columns, [[value, '-1']], { formulaSafe: true, noHeader: true });
+    const safe = await table('csv', columns, [[value, '-1']], { noHeader: true });
     expect(safe.toString()).toBe(`${written},-1\r\n`);
-    const plain = await table('csv', columns, [[value, '-1']], { noHeader: true });
+    const plain = await table('csv', columns, [[value, '-1']], { formulaSafe: false, noHeader: true });
     expect(plain.toString()).toBe(`${value},-1\r\n`);
   });
 });

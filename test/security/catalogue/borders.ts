@@ -1,13 +1,5 @@
-import { CANARY, type Lab, OTHER_TENANT, TENANT } from './lab.js';
-import type { Answer, Row } from './trial.js';
-
-/** Nothing of the hidden patient stands in the answer, but what the caller itself sent. */
-const silent = (answer: Answer, sent = '') =>
-  !answer.text.replaceAll(sent === '' ? '\0' : sent, '').includes(CANARY);
-const own = (lab: Lab, scope = 'patient/*.cruds') =>
-  lab.token(scope, { patient: 'mine', subject: 'Patient/mine' });
-const all = (lab: Lab) => lab.token('system/*.cruds');
-const total = ({ json }: Answer): number => json?.total ?? json?.entry?.length ?? 0;
+import { all, CANARY, OTHER_TENANT, own, silent, TENANT, total } from './lab.js';
+import type { Row } from './trial.js';
 
 export const BORDERS: readonly Row[] = [
   {

@@ -1,16 +1,6 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { type Lab, OTHER_TENANT } from './lab.js';
+import { all, create, type Lab, OTHER_TENANT } from './lab.js';
 import type { Answer, Row } from './trial.js';
-
-const all = (lab: Lab) => lab.token('system/*.cruds');
-async function create(
-  lab: Lab,
-  body: unknown,
-  type = 'Patient',
-  headers: Record<string, string> = {},
-): Promise<Answer> {
-  return lab.send({ method: 'POST', path: type, token: await all(lab), body, headers });
-}
 
 /** Answers a job of import with its lines of errors, once it has ended. */
 async function imported(

@@ -1,7 +1,5 @@
-import { type Lab, OTHER_TENANT, TENANT } from './lab.js';
+import { all, OTHER_TENANT, TENANT } from './lab.js';
 import type { Row } from './trial.js';
-
-const all = (lab: Lab) => lab.token('system/*.cruds');
 
 export const OPERATION: readonly Row[] = [
   {

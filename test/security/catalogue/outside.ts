@@ -1,7 +1,6 @@
-import { type Lab, OTHER_TENANT, TENANT } from './lab.js';
+import { all, type Lab, OTHER_TENANT, TENANT } from './lab.js';
 import type { Answer, Row } from './trial.js';
 
-const all = (lab: Lab) => lab.token('system/*.cruds');
 /** Addresses of what only this machine or its network should reach, in every spelling we know. */
 const INSIDE = [
   'http://127.0.0.1/x.ndjson',

@@ -1,20 +1,10 @@
-import type { Lab } from './lab.js';
-import type { Answer, Row } from './trial.js';
+import { all, create } from './lab.js';
+import type { Row } from './trial.js';
 
-const all = (lab: Lab) => lab.token('system/*.cruds');
 const patient = (over: object = {}) => ({ resourceType: 'Patient', ...over });
 const REFUSED = [400, 413, 422];
 /** Legal or not is the element's matter: stored or refused, but never broken. */
 const ANSWERED = [200, 201, 400, 413, 422];
-
-async function create(
-  lab: Lab,
-  body: unknown,
-  type = 'Patient',
-  headers: Record<string, string> = {},
-): Promise<Answer> {
-  return lab.send({ method: 'POST', path: type, token: await all(lab), body, headers });
-}
 
 export const PARSER: readonly Row[] = [
   {

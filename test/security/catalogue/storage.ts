@@ -1,8 +1,6 @@
 import { verifyAuditChain } from '../../../src/store/audit-verify.js';
-import { type Lab, OTHER_TENANT, TENANT } from './lab.js';
+import { all, OTHER_TENANT } from './lab.js';
 import type { Row } from './trial.js';
-
-const all = (lab: Lab, tenant = TENANT) => lab.token('system/*.cruds', { tenant });
 
 export const STORAGE: readonly Row[] = [
   {
