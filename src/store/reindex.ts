@@ -122,9 +122,7 @@ async function rewrite(
   rows.forEach((row, i) => {
     const member = members[i]!;
     const wanted = indexResource(resourceOf(member, member.content), context);
-    const texts = rowTexts(tenant, row, wanted);
-    const before = [...(stored.get(keyText(row)) ?? []), ...row.terms.map(String)].sort();
-    if (before.length === texts.length && before.every((text, k) => text === texts[k])) return;
+    if (!differs(tenant, row, wanted, stored.get(keyText(row)) ?? [])) return;
     changed.replaced.push(row.part, row.rtype, row.rid);
     addIndexRows(tenant.keys, row.part, row.rtype, row.rid, wanted, changed);
     terms.push({ key: row, terms: wanted.terms, sorted: wanted.sorted });
@@ -184,10 +182,24 @@ async function storedRows(db: Queryable, keys: readonly string[]): Promise<Map<s
   return found;
 }
 
-/** The same texts of the rows that should be there, with the terms, sorted. */
-function rowTexts(tenant: Tenant, { part, rtype, rid }: Key, wanted: IndexRows): string[] {
+/** Whether other rows and terms should be there than those that are. */
+function differs(
+  { keys }: Tenant,
+  { part, rtype, rid, terms }: CurrentRow,
+  wanted: IndexRows,
+  stored: readonly string[],
+): boolean {
+  if (wanted.terms.length !== terms.length) return true;
   const rows = new RowSet();
-  addIndexRows(tenant.keys, part, rtype, rid, wanted, rows);
+  addIndexRows(keys, part, rtype, rid, wanted, rows);
+  // While the index key is changed nearly all differ in number: no need to look closer.
+  if (COMPARED.reduce((n, table) => n + rows.count(table), 0) !== stored.length) return true;
+  const before = [...stored, ...terms.map(String)].sort();
+  return rowTexts(rows, wanted).some((text, k) => text !== before[k]);
+}
+
+/** Texts, as of those that are stored, of rows and terms, sorted. */
+function rowTexts(rows: RowSet, wanted: IndexRows): string[] {
   const texts = wanted.terms.map(String);
   for (const table of COMPARED) {
     const width = TABLES[table].columns.length;
