@@ -31,6 +31,8 @@ const CREDENTIAL = new RegExp(
   'gu',
 );
 /** States and countries are larger than what must be hidden. */
+/** Titles that the name may touch: `Dr.Abernathy`. */
+const JOINED = new Set(['Dr', 'Mr', 'Mrs', 'Ms', 'Prof']);
 const stateWords = wordSet(`${phiRules.stateNames}|${phiRules.countries}`);
 const MAX_NAME_WORDS = 5;
 
@@ -50,7 +52,7 @@ export function* nameFinds(text: string): Generator<Found> {
     if (
       (titles.has(word.text) || titles.has(dotted)) &&
       at + 1 < words.length &&
-      isGap(text, word.end, words[at + 1]!.start, /^\.?[ ]{1,2}$/)
+      isGap(text, word.end, words[at + 1]!.start, JOINED.has(word.text) ? /^\.?[ ]{0,2}$/ : /^\.?[ ]{1,2}$/)
     ) {
       const range = nameFrom(text, words, at + 1, false);
       if (
@@ -70,7 +72,7 @@ export function* nameFinds(text: string): Generator<Found> {
     if (
       relations.has(word.lower) &&
       at + 1 < words.length &&
-      isGap(text, word.end, words[at + 1]!.start, /^(?:,? |[ ]\()$/)
+      isGap(text, word.end, words[at + 1]!.start, /^(?:,? |[ ]\(|[ ]["“‘'])$/)
     ) {
       const next = words[at + 1]!;
       const given = GIVEN.has(next.lower) && next.text !== next.text.toUpperCase();
@@ -196,7 +198,7 @@ const ALONE_MIN_LENGTH = 4;
 const BEFORE_ALONE = /[a-z)][ ]$/;
 /** What a person does, right behind a name that opens its sentence. */
 const DOES =
-  /^(?:['’]s\b|[ ](?:is|was|has|had|came|comes|lives|lived|reports|reported|states|denies|says|said|presents|presented|attended|attends|called|wants|returns|returned|tells|told|continues|and (?:her|his)|[a-z]{3,12}(?:s|ed)\b|V\.|[A-Z]\.(?= [a-z])))/;
+  /^(?:['’]s\b|[ ](?:is|was|has|had|came|comes|lives|lived|reports|reported|states|denies|says|said|presents|presented|attended|attends|called|wants|returns|returned|tells|told|continues|slept|felt|went|ate|took|saw|got|made|gave|fell|brought|left|kept|woke|and (?:her|his)|[a-z]{3,12}(?:s|ed)\b|V\.|[A-Z]\.(?= [a-z])))/;
 
 /**
  * One word that no text of medicine has, written with a capital where no sentence begins, or at the beginning of one

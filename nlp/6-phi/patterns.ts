@@ -1,20 +1,12 @@
 import type { PhiKind } from '../model.js';
 import { alternation, type Found, phiRules, wordSet } from './rules.js';
+import { type Pattern, TOLD } from './told.js';
 import { isUnseenWord } from './unknown-names.js';
 
 /**
  * Personal data that shows by its own form or by the label before it. Every expression is bounded: no quantifier
  * without an upper limit stands behind another that can match the same characters, so the time is linear.
  */
-interface Pattern {
-  readonly kind: PhiKind;
-  readonly rule: string;
-  readonly expression: RegExp;
-  readonly score: number;
-  /** Said of the match (group 1 where there is one): false where it is something else after all. */
-  readonly holds?: (words: string, text: string, start: number, end: number) => boolean;
-}
-
 const MONTH =
   '(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?|JAN(?:UARY)?|FEB(?:RUARY)?|MAR(?:CH)?|APR(?:IL)?|MAY|JUNE?|JULY?|AUG(?:UST)?|SEPT?(?:EMBER)?|OCT(?:OBER)?|NOV(?:EMBER)?|DEC(?:EMBER)?)';
 const DAY = '(?:0?[1-9]|[12]\\d|3[01])';
@@ -219,7 +211,7 @@ const PATTERNS: readonly Pattern[] = [
     rule: 'street',
     score: 0.95,
     expression: new RegExp(
-      `(?<![\\w/.-])\\d{1,6}[A-Z]?[ ](?:[NSEW]\\.?[ ]|North[ ]|South[ ]|East[ ]|West[ ])?(?:(?:${CAPITAL_WORD}|\\d{1,3}(?:st|nd|rd|th))[ ]){1,4}(?:${STREET})\\b\\.?(?:,?[ ]?(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|#)\\.?[ ]?[A-Z0-9-]{1,6})?(?:,[ ]${TOWN}(?:,?[ ](?:${STATE})(?![A-Za-z])(?:[ ]{1,2}\\d{5}(?:-\\d{4})?)?|[ ]{1,2}[A-Z]{1,2}\\d[A-Z\\d]? \\d[A-Z]{2})?)?`,
+      `(?<![\\w/.-])\\d{1,6}[A-Z]?[ ](?:[NSEW]\\.?[ ]|North[ ]|South[ ]|East[ ]|West[ ])?(?:(?:${CAPITAL_WORD}|\\d{1,3}(?:st|nd|rd|th))[ ]){1,4}(?:${STREET})\\b\\.?(?:,?[ ]?(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|#)\\.?[ ]?[A-Z0-9-]{1,6})?(?:,[ ]${TOWN}(?:,?[ ](?:${STATE})(?![A-Za-z])(?:[ ]{1,2}\\d{5}(?:-\\d{4})?)?|[ ]{1,2}\\d{5}|[ ]{1,2}[A-Z]{1,2}\\d[A-Z\\d]? \\d[A-Z]{2})?)?`,
       'g',
     ),
   },
@@ -531,9 +523,11 @@ function* labelled(text: string): Generator<Found> {
 
 const FAX_BEFORE = /\bfax(?:[ ](?:number|no\.?|#))?[ ]?[:#]?[ ]{0,3}$/i;
 
+const ALL_PATTERNS: readonly Pattern[] = [...PATTERNS, ...TOLD];
+
 /** Every pattern's finds; they may overlap. */
 export function* patternFinds(text: string): Generator<Found> {
-  for (const { kind, rule, expression, score, holds } of PATTERNS) {
+  for (const { kind, rule, expression, score, holds } of ALL_PATTERNS) {
     expression.lastIndex = 0;
     for (let match = expression.exec(text); match; match = expression.exec(text)) {
       // Group 1 is the part itself where the expression holds a cue too; a separator is never it.

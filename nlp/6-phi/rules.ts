@@ -21,6 +21,8 @@ export interface PhiRules {
   readonly countries: string;
   /** Expression of the days that are called by a name. */
   readonly holidays: string;
+  /** Expression of chains of shops, insurers and crews that notes name. */
+  readonly companies: string;
 }
 
 export const phiRules = readRules<PhiRules>('phi.json');
