@@ -147,7 +147,7 @@ function hintedByNumbers(type: MentionType, hit: LexiconHit, context: ContextJud
       context.strengthFollows(hit.lastToken) ||
       (context.bareNumberFollows(hit.lastToken) && hit.rows.every((row) => row.type === 'medication'))
     );
-  if (type === 'social') return context.useFollows(hit.lastToken);
+  if (type === 'social') return context.useFollows(hit.lastToken) || context.isCounted(hit.firstToken);
   if (type === 'test' || type === 'vital-sign') {
     return (
       context.valueFollows(hit.lastToken) &&

@@ -76,6 +76,7 @@ const ALLERGY_CUE = /^(allerg(?:y|ic|ies)|intoleran(?:t|ce)|hypersensitiv(?:e|it
 const BEFORE_PERSON = /^(?:his|her|their|my|your|our|the|with|from|to|see|a|new|by|and)$/;
 const USE_UNIT =
   /^(?:beers?|drinks?|units?|glass(?:es)?|bottles?|pints?|shots?|cans?|cigarettes?|cigs?|packs?|ppd|pack-years?|py)$/;
+const USE_RHYTHM = /^(?:daily|weekly|nightly|occasionally|regularly|socially|recreationally)$/;
 const USE_REACH_TOKENS = 7;
 /** "Vaccines: flu", "all vaccines except flu". */
 const NAMES_VACCINES = new Set([':', 'except', 'excluding', 'including', 'incl', 'besides', 'against']);
@@ -183,14 +184,21 @@ export class ContextJudge {
 
   /** How much is used follows: "EtOH: 2 beers/night", "drinks 2 glasses of wine". */
   useFollows(last: number): boolean {
+    if (USE_RHYTHM.test(this.tokens[last]?.norm ?? '')) return true;
     let counted = false;
     for (let t = last; t < Math.min(last + USE_REACH_TOKENS, this.tokens.length); t++) {
       const { norm } = this.tokens[t]!;
-      if (counted && USE_UNIT.test(norm)) return true;
+      if (counted && (USE_UNIT.test(norm) || norm === 'x' || norm === 'times')) return true;
+      if (/^\d+x$/.test(norm)) return true;
       if (/^(?:[.,;]|and|or)$/.test(norm)) return false;
       if (/^(?:\d|(?:one|two|three|four|half)$)/.test(norm)) counted = true;
     }
     return false;
+  }
+
+  /** "4-5 drinks on weekends" */
+  isCounted(first: number): boolean {
+    return /^\d/.test(this.tokens[first - 1]?.norm ?? '');
   }
 
   /** "ASA 2", "ASA class III": how fit for an anesthetic, and no aspirin. */
@@ -233,6 +241,8 @@ export class ContextJudge {
     for (let t = first - 1; t >= Math.max(0, first - ALLERGY_REACH_TOKENS); t--) {
       const { norm } = this.tokens[t]!;
       if (norm === '.' || norm === ';') return false;
+      // "Allergic conjunctivitis: Pataday" is treated, not feared.
+      if (norm === 'allergic' && !/^(?:to|reactions?|:|-)$/.test(this.tokens[t + 1]?.norm ?? '')) continue;
       if (ALLERGY_CUE.test(norm)) return true;
     }
     return false;

@@ -60,7 +60,9 @@ function leadStart(text: string, from: number, start: number): number {
 }
 
 function isWordCharacter(code: number): boolean {
-  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 45;
+  return (
+    (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57) || code === 45
+  );
 }
 
 /** Words after a finding that place it: "of the left knee", "in both legs", ", right". */
@@ -69,7 +71,7 @@ const TRAIL =
 
 const SIDE_BEFORE = /(?<![\p{L}\d./+-])\(?([RL])\)?[ ](?:[a-z]+[ ]|[A-Z]{2,4}[ ])?$/u;
 const SIDE_AFTER =
-  /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d])|([RL])(?=[ ](?:w\/|with|for|on|under|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid)|[ ]*(?:[,.;:)\n]|$)))/u;
+  /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d])|([RL])(?=[ ](?:w\/|with|for|on|under|plantar|dorsal|medial|lateral|lower|upper|great|hallux|heel|thigh|calf|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid)|[ ]*(?:[,.;:)\n]|$)))/u;
 const SIDE_REACH = 24;
 const SIDE_OF_LETTER: Readonly<Record<string, string>> = {
   R: 'right',

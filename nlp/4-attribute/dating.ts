@@ -129,6 +129,8 @@ function ownersOf(
   while (after < dated.length && mentions[dated[after]!]!.start < found.end) after++;
   if (after >= dated.length) after = -1;
   const opensSentence = found.start - start <= LEAD && OPENING.test(text.slice(start, found.start));
+  // "(30 pack-years, quit 2012), transferred with STEMI": what is bracketed dates nothing behind the bracket.
+  const bracketed = closesBeforeNext(text, found.end, after < 0 ? undefined : mentions[dated[after]!]!.start);
   const gapBefore = before < 0 ? undefined : text.slice(mentions[dated[before]!]!.end, found.start);
   if (gapBefore !== undefined && !opensSentence && gapBefore.length <= FAR && !CLAUSE_END.test(gapBefore)) {
     const owners = [dated[before]!];
@@ -149,7 +151,7 @@ function ownersOf(
     }
     return owners;
   }
-  if (after < 0) return [];
+  if (after < 0 || (bracketed && !opensSentence)) return [];
   const gapAfter = text.slice(found.end, mentions[dated[after]!]!.start);
   if (gapAfter.length > FAR || /\.(?!\d)|[;\n]/.test(gapAfter)) return [];
   const owners = [dated[after]!];
@@ -158,4 +160,11 @@ function ownersOf(
     owners.push(dated[at]!);
   }
   return owners;
+}
+
+function closesBeforeNext(text: string, from: number, next: number | undefined): boolean {
+  if (next === undefined) return false;
+  const gap = text.slice(from, next);
+  const close = gap.indexOf(')');
+  return close >= 0 && (gap.indexOf('(') < 0 || gap.indexOf('(') > close);
 }

@@ -167,6 +167,10 @@ function stripFound(text: string, from: number, to: number, found: readonly Foun
   return at < to ? rest + text.slice(at, to) : rest;
 }
 
+/** "Metoprolol succ 50 mg", "vancomycin powder 1 g": a salt or form shortened between the name and its strength. */
+const STRENGTH_GAP =
+  /^[\s,(:*-]*(?:(?:succ|succinate|tart|tartrate|hcl|conc|concentrate|powder|sod|citrate|acetate|phosphate|besylate|mesylate|maleate|fumarate|monohydrate)[\s,(:*-]+)?$/i;
+
 /** A measured amount is the product's strength where it follows the name, and the dose elsewhere. */
 function typed(text: string, each: Found, drug: DrugPlace, found: readonly Found[]): Attribute {
   const { measured, ...attribute } = each;
@@ -185,7 +189,7 @@ function typed(text: string, each: Found, drug: DrugPlace, found: readonly Found
   const first = !found.some(
     (other) => other.measured && other !== each && other.start >= drug.end && other.start < each.start,
   );
-  return first && /^[\s,(:*-]*$/.test(gap) ? { ...attribute, type: 'strength' } : attribute;
+  return first && STRENGTH_GAP.test(gap) ? { ...attribute, type: 'strength' } : attribute;
 }
 
 function give(result: Map<number, Attribute[]>, index: number, attribute: Attribute): void {

@@ -38,7 +38,7 @@ const ARROW_STATUS: Readonly<Record<string, StatusRow['status']>> = {
   '⬇': 'decrease',
 };
 const MARK =
-  /(?:[([*]|\s[-–—|]|\t)\s*(new|start(?:ed)?|changed?|increased?|decreased?|reduced?|stop(?:ped)?|discontinued?|held|on hold|hold|continued?|unchanged|no change|resumed?)(?![a-z])(?=\s*(?:[()\]*:;,.\n|]|[-–—]|$|(?:medication|dose|drug|to|until)\b))/i;
+  /(?:[([*]|\s[-–—|]|\t|[ ]{3}|\d\s?(?:mg|mcg|g|units?)(?=\s(?:continue|stop|hold|withhold)\s*(?:[,.;\n]|$)))\s*(new|start(?:ed)?|changed?|increased?|decreased?|reduced?|stop(?:ped)?|discontinued?|held|on hold|hold|continued?|unchanged|no change|resumed?)(?![a-z])(?=\s*(?:[()\]*:;,.\n|]|[-–—]|$|(?:medication|dose|drug|to|until)\b))/i;
 const MARK_STATUS: readonly (readonly [RegExp, StatusRow['status']])[] = [
   [/^(?:new|start|resume)/, 'start'],
   [/^(?:stop|discontinue)/, 'stop'],

@@ -15,7 +15,7 @@ const USING = /\b(?:uses?|using|smokes?|vapes?|snorts?|injects?|chews?|drinks?|u
 const USE_BEFORE =
   /\b(?:occasional|daily|weekly|regular|current|recreational|nightly|uses|smokes|snorts|injects)\s$/i;
 const USE_AFTER =
-  /^\s(?:use\b(?!\s(?:disorder|screen))|(?:once |twice |several times |\d+ ?x ?)?(?:daily|weekly|nightly|occasionally|regularly|socially|recreationally|most days|every (?:day|night|weekend)|on weekends|at weekends|(?:a|per) (?:day|week|month))\b)/i;
+  /^\s(?:use\b(?!\s(?:disorder|screen))|(?:once |twice |several times |\d+ ?x ?\/? ?)?(?:daily|weekly|nightly|occasionally|regularly|socially|recreationally|most days|every (?:day|night|weekend)|on weekends|at weekends|(?:(?:a|per) )?(?:day|week|wk|month))\b)/i;
 
 /** "Occasional cannabis", "uses cocaine", "marijuana most days": somebody uses it. */
 export function statesUse(
