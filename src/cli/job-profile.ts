@@ -122,13 +122,15 @@ ${slow}
 const CELL = 8;
 const ROW = 16;
 const LEFT = 70;
+/** Room for both ends of the axis, however short the job. */
+const LEAST = 90;
 
 /** One row a phase, one cell a bucket; the darker, the more of the bucket it took. */
 function heatMap(
   { name, overTime, bucketMs }: JobProfile['workers'][number],
   phases: readonly Phase[],
 ): string {
-  const width = LEFT + Math.max(overTime.length, 1) * CELL;
+  const width = Math.max(LEFT + overTime.length * CELL, LEFT + LEAST);
   const height = phases.length * ROW + 20;
   const cells = phases
     .flatMap((phase, row) =>
@@ -143,5 +145,5 @@ function heatMap(
   const labels = phases.map((phase, row) => `<text x="0" y="${row * ROW + 11}">${phase}</text>`).join('');
   const end = ((overTime.length * bucketMs) / 1000).toFixed(1);
   return `<h3>${escaped(name)}</h3>
-<svg viewBox="0 0 ${width} ${height}" style="max-width:${width}px" role="img" aria-label="Time of ${escaped(name)} by phase">${labels}${cells}<text x="${LEFT}" y="${height - 4}">0 s</text><text x="${width}" y="${height - 4}" text-anchor="end">${end} s</text></svg>`;
+<svg viewBox="0 0 ${width} ${height}" style="max-width:${width}px" role="img" aria-label="Time of ${escaped(name)} by phase">${labels}${cells}<text x="${LEFT}" y="${height - 4}">0 s</text><text x="${width}" y="${height - 4}" text-anchor="end">to ${end} s</text></svg>`;
 }
