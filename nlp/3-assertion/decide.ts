@@ -72,7 +72,9 @@ export function decide(mention: Mention, target: Target, around: Surroundings): 
     polarity = 'possible';
     why(`cue:${possible.text}`);
   }
-  const title = around.section ? exactTitle(around.section.title)?.default : undefined;
+  const title = around.section
+    ? (exactTitle(around.section.title)?.default ?? defaultByWords(around.section.title))
+    : undefined;
   if (polarity === 'affirmed' && title === 'possible' && FINDINGS.has(target.type)) {
     polarity = 'possible';
     why(`section:${kind}`);
@@ -171,6 +173,15 @@ export function decide(mention: Mention, target: Target, around: Surroundings): 
     assertion: { polarity, temporality, experiencer },
     because: { ...mention.because, assertion: reason === '' ? 'default' : reason },
   };
+}
+
+/** `Meds on file but not taking:` is no known title; what it says of its list holds all the same. */
+function defaultByWords(title: string): 'stopped' | undefined {
+  return /\b(?:not (?:currently )?(?:taking|using|taken)|no longer (?:taking|taken|on)|never (?:taken|filled|started))\b/i.test(
+    title,
+  )
+    ? 'stopped'
+    : undefined;
 }
 
 /** A title may name another person: `PMH (mother): …`; a family history has rules of its own. */
