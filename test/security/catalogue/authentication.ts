@@ -268,6 +268,16 @@ export const AUTHENTICATION: readonly Row[] = [
         ['application/fhir+json; fhirVersion=1.0', '{}', [415]],
         ['application/json-patch+json', '[]', [415]],
         ['application/fhir+json', xxe, [400]],
+        ['application/fhir+xml', `<Patient>${'<a>'.repeat(300_000)}`, [415]],
+        ['application/fhir+json, application/fhir+xml', xxe, [415]],
+        ['application/fhir+json; charset="utf-16le"', '{}', [415]],
+        ['application/fhir+json; charset=ebcdic-cp-us', '{}', [415]],
+        ['application/json; charset=UTF-8; charset=utf-7', '+AHs-', [400, 415]],
+        ['image/svg+xml', xxe, [415]],
+        ['application/xhtml+xml', laughs, [415]],
+        ['application/soap+xml', xxe, [415]],
+        ['text/plain', '{"resourceType":"Patient"}', [415]],
+        ['application/x-www-form-urlencoded', 'resourceType=Patient', [415]],
         ['', '{"resourceType":"Patient"}', [201, 415]],
       ];
       for (const [type, body, right] of types)
@@ -280,12 +290,26 @@ export const AUTHENTICATION: readonly Row[] = [
         'application/fhir+xml',
         'text/turtle',
         'application/fhir+json;fhirVersion=1.0',
+        'application/fhir+xml;q=1, application/fhir+json;q=0',
+        'application/*+xml',
+        'image/*',
         ','.repeat(3000),
       ])
         t.answer(
           `Accept ${accept.slice(0, 40)}`,
           await lab.send({ path: 'Patient/mine', token, headers: { Accept: accept } }),
           [406],
+        );
+      for (const accept of [
+        '*/*',
+        'application/*',
+        'text/html, */*;q=0.1',
+        'application/fhir+xml, */*;q=0.1',
+      ])
+        t.answer(
+          `Accept ${accept} is JSON`,
+          await lab.send({ path: 'Patient/mine', token, headers: { Accept: accept } }),
+          (a) => a.status === 200 && /json/.test(String(a.headers['content-type'])),
         );
       for (const format of ['xml', 'ttl', 'html', '..%2F..%2Fetc'])
         t.answer(
