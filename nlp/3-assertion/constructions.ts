@@ -102,15 +102,20 @@ function startsCondition(tokens: readonly Token[], at: number, first: number): b
 const THEN_REACH = 5;
 
 const DEEDS_IF = new Set(['procedure', 'device']);
+const BEGUN_IF = /^(?:start|begin|add|initiate|trial|resume|restart|consider|give|escalate|up-?titrate)$/;
 
-/** `ablation if it recurs`, `repeat colonoscopy if bleeding`. */
-function doneIf({ tokens, last }: Clauses, targets: readonly Target[]): void {
+/** `ablation if it recurs`, `repeat colonoscopy if bleeding`, `start levothyroxine 25 mcg if > 10`. */
+function doneIf({ tokens, first, last }: Clauses, targets: readonly Target[]): void {
   for (const target of targets) {
-    if (!DEEDS_IF.has(target.type)) continue;
-    for (let i = target.last; i < Math.min(last, target.last + IF_REACH); i++) {
+    const begun =
+      target.type === 'medication' &&
+      (BEGUN_IF.test(tokens[target.first - 1]?.norm ?? '') || isFirstOf(tokens, first, target.first));
+    if (!begun && !DEEDS_IF.has(target.type)) continue;
+    const reach = begun ? DIRECTIONS_REACH : IF_REACH;
+    for (let i = target.last; i < Math.min(last, target.last + reach); i++) {
       const { norm } = tokens[i]!;
       if (norm === ',' || norm === ';' || norm === '(') break;
-      if (norm !== 'if') continue;
+      if (norm !== 'if' || AS_NEEDED.test(tokens[i + 1]?.norm ?? '')) continue;
       target.hits.push({ row: IF_THEN, text: 'if', distance: i - target.last });
       break;
     }
@@ -118,6 +123,15 @@ function doneIf({ tokens, last }: Clauses, targets: readonly Target[]): void {
 }
 
 const IF_REACH = 3;
+/** Directions stand between a drug and its condition. */
+const DIRECTIONS_REACH = 10;
+/** `if needed` is what the directions of a drug say, not a condition for beginning it. */
+const AS_NEEDED = /^(?:needed|required|necessary|tolerated|desired|possible)$/;
+
+/** Whether the verb that begins it opens the clause: `start oral levothyroxine`. */
+function isFirstOf(tokens: readonly Token[], first: number, at: number): boolean {
+  return at - first <= 2 && BEGUN_IF.test(tokens[first]!.norm);
+}
 
 const CHANGED_FROM: CueRow = {
   effect: 'past',

@@ -50,6 +50,16 @@ export const WHICH = /^(?:which|that)\b/;
 /** Cues that begin something, which a condition or a thought before them makes undone. */
 export const BEGINNINGS = /^(?:start|begin|initiat|add|tak|us|giv|treat|receiv|switch|chang|on\b)/;
 
+const DONE =
+  /^(?:placed|done|performed|completed|created|removed|inserted|repaired|given|received|negative|normal)$/;
+const DAY = /^(?:(?:on|in|at) )?(?:\d{1,2} ?[/-] ?(?:\d{1,2} ?[/-] ?)?\d{2,4}\b|(?:19|20)\d\d\b)/;
+
+function daysAfter(tokens: readonly Token[], from: number): string {
+  let words = '';
+  for (let i = from; i < Math.min(from + 6, tokens.length); i++) words += `${words && ' '}${tokens[i]!.norm}`;
+  return words;
+}
+
 /** In a plan, what is merely named is planned; a drug with a dose beside it is being taken. */
 export function plannedBySection(
   kind: string,
@@ -58,6 +68,9 @@ export function plannedBySection(
   tokens: readonly Token[],
 ): boolean {
   if (title === 'planned') return true;
+  // `AVF placed 11/2022`: what is told of as done, with its day.
+  if (DONE.test(tokens[target.last]?.norm ?? '') && DAY.test(daysAfter(tokens, target.last + 1)))
+    return false;
   if (kind !== 'plan' && kind !== 'assessment-and-plan' && kind !== 'follow-up') return false;
   if (target.type !== 'medication' && target.type !== 'vaccine') return true;
   for (let i = target.last; i < target.last + 3; i++) {

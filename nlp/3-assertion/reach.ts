@@ -61,6 +61,8 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
         if (row.types && !speaksOf(row, target)) continue;
         if (target.last <= cue.last && row.scope === 'after') continue;
         if (row.scope === 'before' && target.last > cue.first) continue;
+        // `no synovitis, BP 128/76`: what has a number is no item of the list that is denied.
+        if (row.effect === 'negated' && row.scope === 'after' && isMeasured(clauses.tokens, target)) continue;
         // `Codeine (itching), shellfish - denies`: of a list of drugs the last.
         if (row.via && target.type === 'medication' && isListed(clauses.tokens, target, cue)) continue;
         // `no seizures for months on lamotrigine`
@@ -99,6 +101,14 @@ const MEANWHILE = new Set(['on', 'with', 'despite', 'under', 'taking']);
 function isListed(tokens: readonly Token[], { last }: Target, cue: Cue): boolean {
   for (let i = last; i < cue.first; i++) if (tokens[i]!.norm === ',') return true;
   return false;
+}
+
+const MEASURED = new Set(['vital-sign', 'test']);
+
+function isMeasured(tokens: readonly Token[], { type, last }: Target): boolean {
+  if (!MEASURED.has(type)) return false;
+  const at = /^(?:[:=]|is|was|of)$/.test(tokens[last]?.norm ?? '') ? last + 1 : last;
+  return /^\d/.test(tokens[at]?.norm ?? '');
 }
 
 function isDoubled({ tokens, first }: Clauses, cue: Cue): boolean {
