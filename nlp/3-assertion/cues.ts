@@ -169,9 +169,11 @@ function nodeOf(words: readonly string[]): Node | undefined {
 function phraseWords(phrase: string): string[] {
   const norms = tokenize(phrase).map((token) => token.norm);
   return norms.length > 2 && !norms.includes('(') && !norms.includes('[')
-    ? norms.filter((norm) => norm !== '-')
+    ? norms.filter((norm, i) => norm !== '-' || i === 0)
     : norms;
 }
+
+const DENIALS = new Set(['not', 'never', 'no']);
 
 /** All cues among `tokens[first..last)`, the longest at each place, not overlapping, in order. */
 export function findCues(tokens: readonly Token[], first: number, last: number): Cue[] {
@@ -190,6 +192,14 @@ export function findCues(tokens: readonly Token[], first: number, last: number):
     if (!found) {
       at++;
       continue;
+    }
+    // `but not` ends where `not taking` goes on.
+    for (let k = at + 1; k < found.end; k++) {
+      if (!DENIALS.has(tokens[k]!.norm)) continue;
+      const inner = longestAt(tokens, k, last);
+      if (!inner || inner.end <= found.end) continue;
+      at = k;
+      found = inner;
     }
     const text = tokens
       .slice(at, found.end)
