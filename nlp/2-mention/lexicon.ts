@@ -59,6 +59,8 @@ const MAX_PHRASE_TOKENS = 40;
 const SIDES = new Set(['left', 'right', 'bilateral', 'lt', 'rt']);
 const NO_WORD = -1;
 const SKIP = -2;
+/** Of a token whose word was not looked up yet. */
+const UNSEEN = -3;
 
 let shipped: Lexicon | undefined;
 let data: LexiconData | undefined;
@@ -156,6 +158,20 @@ function openTables(tables: LexiconTables): Lexicon {
     return start < a;
   };
 
+  /** Word numbers of the tokens that are being matched: phrases overlap, and each word is looked up once. */
+  let numbers = new Int32Array(512);
+  const forgetNumbers = (first: number, last: number): void => {
+    if (last > numbers.length) numbers = new Int32Array(2 * last);
+    numbers.fill(UNSEEN, first, last);
+  };
+  const numberAt = (tokens: readonly Token[], at: number): number => {
+    const known = numbers[at]!;
+    if (known !== UNSEEN) return known;
+    const number = wordNumber(tokens[at]!.norm);
+    numbers[at] = number;
+    return number;
+  };
+
   let best: LexiconRow[] = [];
   let bestEnd = 0;
   /** Follows the longest phrase from `from` on, leaving the result in `best` and `bestEnd`. */
@@ -182,14 +198,14 @@ function openTables(tables: LexiconTables): Lexicon {
       }
       let next = NO_WORD;
       while (end < limit) {
-        next = wordNumber(tokens[end]!.norm);
+        next = numberAt(tokens, end);
         if (next !== SKIP) break;
         end++;
       }
       if (end >= limit) return;
       if (SIDES.has(tokens[end]!.norm)) {
         // "Fracture of the left femur" is the phrase "fracture of femur" where no phrase names the side.
-        const after = end + 1 < limit ? wordNumber(tokens[end + 1]!.norm) : NO_WORD;
+        const after = end + 1 < limit ? numberAt(tokens, end + 1) : NO_WORD;
         if (after >= 0 && narrow(low, high, depth, after)) {
           walk(tokens, from, range.low, range.high, depth + 1, end + 2, limit);
         }
@@ -203,28 +219,23 @@ function openTables(tables: LexiconTables): Lexicon {
   };
 
   const longestAt = (tokens: readonly Token[], at: number, last = tokens.length): LexiconHit | undefined => {
-    const word = at < last ? wordNumber(tokens[at]!.norm) : NO_WORD;
+    const limit = Math.min(last, at + MAX_PHRASE_TOKENS);
+    forgetNumbers(at, limit);
+    const word = at < last ? numberAt(tokens, at) : NO_WORD;
     if (word < 0) return undefined;
     best = [];
     bestEnd = at;
-    walk(
-      tokens,
-      at,
-      firstEntry[word]!,
-      firstEntry[word + 1]!,
-      1,
-      at + 1,
-      Math.min(last, at + MAX_PHRASE_TOKENS),
-    );
+    walk(tokens, at, firstEntry[word]!, firstEntry[word + 1]!, 1, at + 1, limit);
     if (best.length === 0) return undefined;
     return { firstToken: at, lastToken: bestEnd, type: best[0]!.type, rows: best, flags: best[0]!.flags };
   };
 
   const match = (tokens: readonly Token[], first = 0, last = tokens.length): LexiconHit[] => {
     const hits: LexiconHit[] = [];
+    forgetNumbers(first, last);
     let at = first;
     while (at < last) {
-      const word = wordNumber(tokens[at]!.norm);
+      const word = numberAt(tokens, at);
       if (word < 0) {
         if (word === NO_WORD) {
           speller ??= createSpeller(tables);
