@@ -45,6 +45,12 @@ function knowledge(examples: readonly Example[], cells: number): Known[] {
     .sort((a, b) => b.share - a.share);
 }
 
+export interface Guess {
+  readonly value: string | undefined;
+  /** How likely it is by what is known beforehand, 0 to 1: what the attacker may rely on. */
+  readonly sure: number;
+}
+
 /**
  * A guess for each row, by each way there is; the caller counts the best, as an attacker does who can check a few guesses.
  * `together` names what must be in one cluster (values that share their first letters).
@@ -53,10 +59,10 @@ export function guesses(
   rows: readonly Row[],
   examples: readonly Example[],
   together: (value: string) => string = (value) => value,
-): (string | undefined)[][] {
+): Guess[][] {
   const cells = 1 + Math.max(...rows.map((r) => r.cell), ...examples.map((e) => e.cell));
   const known = knowledge(examples, cells);
-  const ways: (string | undefined)[][] = [rows.map((r) => likeliest(known, r.cell))];
+  const ways: Guess[][] = [rows.map((r) => likeliest(known, r.cell))];
   const clusters = new Map<string, number[]>();
   for (const { cluster, cell } of rows) {
     if (cluster === undefined) continue;
@@ -66,7 +72,7 @@ export function guesses(
   }
   if (clusters.size === 0) return ways;
   const matched = byRank(clusters, known, rows.length);
-  ways.push(rows.map((r) => (r.cluster === undefined ? undefined : matched.get(r.cluster))));
+  ways.push(rows.map((r) => (r.cluster === undefined ? undefined : matched.get(r.cluster)) ?? NONE));
   if (clusters.size <= MAX_SHARED) {
     const members = byMembership(clusters, known, rows.length, together);
     ways.push(
@@ -76,10 +82,17 @@ export function guesses(
   return ways;
 }
 
-function likeliest(known: readonly Known[], cell: number): string | undefined {
+const NONE: Guess = { value: undefined, sure: 0 };
+
+function likeliest(known: readonly Known[], cell: number): Guess {
   let best: Known | undefined;
-  for (const k of known) if (!best || k.share * k.cells[cell]! > best.share * best.cells[cell]!) best = k;
-  return best?.value;
+  let sum = 0;
+  const weight = (k: Known) => k.share * k.cells[cell]!;
+  for (const k of known) {
+    sum += weight(k);
+    if (!best || weight(k) > weight(best)) best = k;
+  }
+  return best ? { value: best.value, sure: weight(best) / sum } : NONE;
 }
 
 /** Most values tried for one cluster: what is rarer is told apart by nothing. */
@@ -90,8 +103,8 @@ function byRank(
   clusters: ReadonlyMap<string, readonly number[]>,
   known: readonly Known[],
   total: number,
-): Map<string, string> {
-  const pairs: { cluster: string; value: string; cost: number }[] = [];
+): Map<string, Guess> {
+  const pairs: { cluster: string; value: string; cost: number; sure: number }[] = [];
   for (const [cluster, counts] of clusters) {
     const n = counts.reduce((a, b) => a + b, 0);
     for (const k of known.slice(0, CANDIDATES)) {
@@ -101,15 +114,17 @@ function byRank(
         cluster,
         value: k.value,
         cost: frequency + beside * Math.sqrt(n) - Math.log(n * k.share * total),
+        // A value cannot be all of a cluster that has more rows than it.
+        sure: Math.min(1, (k.share * total) / n),
       });
     }
   }
   pairs.sort((a, b) => a.cost - b.cost);
-  const found = new Map<string, string>();
+  const found = new Map<string, Guess>();
   const taken = new Set<string>();
-  for (const { cluster, value } of pairs) {
+  for (const { cluster, value, sure } of pairs) {
     if (found.has(cluster) || taken.has(value)) continue;
-    found.set(cluster, value);
+    found.set(cluster, { value, sure });
     taken.add(value);
   }
   return found;

@@ -6,7 +6,7 @@ const REFUSED = [400, 413, 422];
 /** Legal or not is the element's matter: stored or refused, but never broken. */
 const ANSWERED = [200, 201, 400, 413, 422];
 
-/** Texts as long as told, each each the worst for some pattern. */
+/** Texts as long as told, each the worst for some pattern. */
 function pumped(size: number): [string, object][] {
   const pump = (text: string, end = '!') => text.repeat(Math.ceil(size / text.length)) + end;
   const observation = (over: object) => ({
