@@ -89,6 +89,7 @@ interface LossyNumber {
 /** Elements of one list, where values are limited: no list of a resource or a bundle may have more anyway. */
 const MAX_ELEMENTS = 250_000;
 
+const SPACE = 32;
 const QUOTE = 34;
 const BACKSLASH = 92;
 const OPEN_BRACE = 123;
@@ -111,7 +112,7 @@ const DOT = 46;
  * would keep everybody else waiting.
  */
 export function parseJson(text: string, maxValues = Number.POSITIVE_INFINITY): unknown {
-  const lossy = scan(text, maxValues);
+  const { lossy } = scan(text, maxValues);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -120,6 +121,22 @@ export function parseJson(text: string, maxValues = Number.POSITIVE_INFINITY): u
   }
   for (const n of lossy) value = patched(value, n);
   return value;
+}
+
+/**
+ * As `parseJson`, telling whether the text is exactly what `stringifyJson` would write of the value: nothing between its
+ * tokens, no escapes, no member whose name JavaScript would put before others.
+ */
+export function parseJsonLine(text: string): { readonly value: unknown; readonly canonical: boolean } {
+  const { lossy, compact } = scan(text, Number.POSITIVE_INFINITY);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw fault(text, locateJsonError(text), 'The text is not valid JSON');
+  }
+  for (const n of lossy) value = patched(value, n);
+  return { value, canonical: compact && !text.includes('\\') };
 }
 
 /** Puts a Decimal in its place; `value` is fresh from the parser, so nobody else sees the change. */
@@ -141,6 +158,12 @@ interface Level {
   readonly names: NameList;
 }
 
+interface Scanned {
+  readonly lossy: LossyNumber[];
+  /** No white space between tokens, and no member whose name begins like a number. */
+  readonly compact: boolean;
+}
+
 /** Made once: a scan runs to its end before another begins, and a line of NDJSON is too short to make them anew. */
 const levels: Level[] = [];
 
@@ -148,8 +171,9 @@ const levels: Level[] = [];
  * One pass over the structure: strings are skipped at the speed of `indexOf`, everything else is read. It presumes
  * well-formed JSON and only promises not to be wrong about that; `JSON.parse` then decides what is well-formed.
  */
-function scan(text: string, maxValues: number): LossyNumber[] {
+function scan(text: string, maxValues: number): Scanned {
   let values = 1;
+  let compact = true;
   const maxElements = Number.isFinite(maxValues) ? MAX_ELEMENTS : Number.POSITIVE_INFINITY;
   const lossy: LossyNumber[] = [];
   const end = text.length;
@@ -165,16 +189,17 @@ function scan(text: string, maxValues: number): LossyNumber[] {
     if (c === QUOTE) {
       const start = i + 1;
       let close = text.indexOf('"', start);
-      if (close < 0) return lossy; // unterminated: the parser will say so
+      if (close < 0) return { lossy, compact }; // unterminated: the parser will say so
       if (nextEscape < start) nextEscape = indexOrEnd(text, '\\', start);
       const escaped = nextEscape < close;
       if (escaped) close = endOfEscaped(text, nextEscape);
-      if (close < 0) return lossy;
+      if (close < 0) return { lossy, compact };
       if (nameNext) {
         if (close - start > MAX_KEY_UNITS) throw fault(text, start, 'A member name is too long');
         if (!level.names.add(text, start, close, escaped)) {
           throw fault(text, start, 'A member stands twice in one object, or is named __proto__');
         }
+        if (isDigit(text.charCodeAt(start))) compact = false;
         level.keyStart = start;
         level.keyEnd = close;
         nameNext = false;
@@ -186,7 +211,7 @@ function scan(text: string, maxValues: number): LossyNumber[] {
       const after = endOfNumber(text, i);
       if (isLossy(text, i, after)) {
         const path = pathTo(text, depth);
-        if (!path) return lossy; // its name is no string: the parser will say so
+        if (!path) return { lossy, compact }; // its name is no string: the parser will say so
         lossy.push({ path, raw: text.slice(i, after) });
       }
       i = after;
@@ -220,15 +245,19 @@ function scan(text: string, maxValues: number): LossyNumber[] {
       depth++;
     } else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) {
       depth--;
-      if (depth < 0) return lossy;
+      if (depth < 0) return { lossy, compact };
       if (depth > 0) level = levels[depth - 1]!;
       nameNext = false;
     } else if (c === COLON) {
       nameNext = false;
-    }
+    } else if (c <= SPACE) compact = false;
     i++;
   }
-  return lossy;
+  return { lossy, compact };
+}
+
+function isDigit(c: number): boolean {
+  return c >= ZERO && c <= NINE;
 }
 
 function levelAt(depth: number): Level {

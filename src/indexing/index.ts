@@ -185,15 +185,16 @@ function indexUnder(resource: Resource, context: IndexContext): IndexRows {
 }
 
 function addExactRows(resource: Resource, rows: Rows, context: IndexContext): void {
-  const values: unknown[] = [];
+  let values: unknown[] = [];
   for (const { parameter, type, path, always, unwraps } of planOf(
     resource.resourceType,
     context.registry ?? standardRegistry,
   )) {
-    values.length = 0;
     path.into(resource, values);
     if (values.length === 0 && !always) continue;
     type.extract(parameter, unwraps ? unwrapped(values) : values, resource, rows, context);
+    // Emptying one costs more than another, and most parameters find nothing.
+    values = [];
   }
 }
 

@@ -30,6 +30,17 @@ export class BulkRows {
     this.streams = FIRST_BYTES.map((bytes) => new CopyBytes(bytes * resources));
   }
 
+  /** Forgets the rows and keeps the buffers. What was given out of them is overwritten. */
+  reset(): void {
+    for (const stream of this.streams) stream.reset();
+    this.ends.length = 0;
+  }
+
+  /** Bytes that it holds on to. */
+  get capacity(): number {
+    return this.streams.reduce((sum, { capacity }) => sum + capacity, 0);
+  }
+
   /** @returns the number by which the rows are taken out again */
   add(
     keys: TenantKeys,

@@ -22,6 +22,16 @@ export class CopyBytes {
     this.view = new DataView(this.buffer.buffer);
   }
 
+  /** Forgets what was written and keeps the buffer. What was given out of it is overwritten. */
+  reset(): void {
+    this.length = 0;
+  }
+
+  /** Bytes that it holds on to. */
+  get capacity(): number {
+    return this.buffer.length;
+  }
+
   /** Makes room for so many bytes more. Called before a row is begun. */
   room(bytes: number): void {
     if (this.length + bytes <= this.buffer.length) return;
@@ -125,6 +135,11 @@ export class CopyBytes {
   put(bytes: Uint8Array): void {
     this.buffer.set(bytes, this.length);
     this.length += bytes.length;
+  }
+
+  /** Writes one byte over another. */
+  replace(at: number, byte: number): void {
+    this.buffer[at] = byte;
   }
 
   /** A view; good until more is written. */

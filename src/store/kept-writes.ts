@@ -24,6 +24,19 @@ import {
 /** Bytes of content that are expected of a resource; there is more room where it is too little. */
 const CONTENT_BYTES = 1_024;
 
+/** Buffers of batches that are done, for the next ones: as garbage they would ask for collections of all there is. */
+const free: { readonly contents: CopyBytes; readonly rows: BulkRows }[] = [];
+const MAX_FREE = 4;
+/** Buffers that have grown beyond this are let go. */
+const MAX_FREE_BYTES = 24 * 1024 * 1024;
+
+/** A JSON text as UTF-8. */
+export interface Canonical {
+  readonly bytes: Buffer;
+  /** Its length in UTF-16 units. */
+  readonly units: number;
+}
+
 /**
  * Updates of many resources, prepared one by one so that each resource is garbage before the next is parsed: what is kept
  * of it are bytes in buffers, which cost the garbage collector nothing. Used in a thread that does nothing else.
@@ -47,8 +60,12 @@ export class KeptWrites implements KeptContents {
     most: number,
     holdFormer: boolean,
   ) {
-    this.contents = new CopyBytes(CONTENT_BYTES * most);
-    this.rows = new BulkRows(most);
+    const { contents, rows } = free.pop() ?? {
+      contents: new CopyBytes(CONTENT_BYTES * most),
+      rows: new BulkRows(most),
+    };
+    this.contents = contents;
+    this.rows = rows;
     this.ends = new Float64Array(most);
     this.lengths = new Int32Array(most);
     this.all = {
@@ -65,20 +82,32 @@ export class KeptWrites implements KeptContents {
     };
   }
 
-  /** @throws Fault `invalid` */
-  add(keys: TenantKeys, resource: Resource, id: string): void {
+  /**
+   * @param text what the resource was read from, where `stringifyJson` would write the same of it
+   * @throws Fault `invalid`
+   */
+  add(keys: TenantKeys, resource: Resource, id: string, text?: Canonical): void {
     const n = this.count;
     const { resourceType: type } = resource;
     const { rtype, rid, chk } = headOf(keys, type, id, `writes[${n}]`);
     const whole = resource.id === id ? resource : { ...resource, id };
     const { rows, at, part, pkey, derived, state } = bodyOf(keys, this.context, whole, rid);
-    const content = contentOf(whole);
     const from = this.contents.length;
-    this.contents.utf8(content);
+    const head = text && resource.meta === undefined ? headBytes(text.bytes, type, id) : 0;
+    if (text && head > 0) {
+      // The head goes, and what follows begins the object instead of going on with it.
+      this.contents.room(text.bytes.length - head);
+      this.contents.put(text.bytes.subarray(head));
+      this.contents.replace(from, OPEN_BRACE);
+      this.lengths[n] = text.units - head;
+    } else {
+      const content = contentOf(whole);
+      this.contents.utf8(content);
+      this.lengths[n] = content.length;
+    }
     const end = this.contents.length;
     this.rows.add(keys, part, rtype, rid, rows);
     this.ends[n] = end;
-    this.lengths[n] = content.length;
     this.lines.push(sortLine(whole));
     this.ids.push(id);
     const c = this.all;
@@ -113,6 +142,15 @@ export class KeptWrites implements KeptContents {
     };
   }
 
+  /** Gives the buffers to another; nothing may be asked of this one any more. */
+  release(): void {
+    const { contents, rows } = this;
+    if (free.length >= MAX_FREE || contents.capacity + rows.capacity > MAX_FREE_BYTES) return;
+    contents.reset();
+    rows.reset();
+    free.push({ contents, rows });
+  }
+
   get length(): number {
     return this.count;
   }
@@ -141,4 +179,14 @@ export class KeptWrites implements KeptContents {
     const decisions = decisionsOf(request, writesOf(this.all, this));
     return copyRows(assemble(keys, decisions, request.actor, request.now, own));
   }
+}
+
+const OPEN_BRACE = 0x7b;
+const COMMA = 0x2c;
+
+/** Bytes of `{"resourceType":"…","id":"…"` where a resource begins with them and goes on; else 0. */
+function headBytes(text: Buffer, type: string, id: string): number {
+  const head = `{"resourceType":"${type}","id":"${id}"`;
+  if (text[head.length] !== COMMA) return 0;
+  return text.toString('latin1', 0, head.length) === head ? head.length : 0;
 }

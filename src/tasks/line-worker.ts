@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Fault, invalid, isFault } from '../core/fault.js';
 import { type FaultMessage, faultMessage } from '../core/fault-message.js';
-import { parseJson } from '../core/json.js';
+import { parseJsonLine } from '../core/json.js';
 import type { Resource } from '../core/resource.js';
 import type { IndexContext } from '../indexing/parameter-type.js';
 import { linesOf, MAX_LINE_BYTES } from '../ingest/lines.js';
@@ -44,6 +44,7 @@ let turn = Promise.resolve();
 
 port.on('message', ({ id, message }: ToLineWorker) => {
   if (message.kind === 'release') {
+    blocks.get(message.block)?.release();
     blocks.delete(message.block);
     return;
   }
@@ -161,8 +162,9 @@ async function prepare(
     const from = performance.now();
     const json = text.toString('utf8');
     let value: unknown;
+    let canonical: boolean;
     try {
-      value = parseJson(json);
+      ({ value, canonical } = parseJsonLine(json));
       if (typeof value !== 'object' || value === null || Array.isArray(value))
         throw invalid('The line is no JSON object.');
     } catch (error) {
@@ -183,7 +185,9 @@ async function prepare(
       if (seen.has(key) || ((json.includes('?') || json.includes(ESCAPED)) && asksSearch(resource)))
         return { kind: 'other' };
       seen.add(key);
-      writes.add(keys, resource, id);
+      // A mark in place of bytes that are no UTF-8 is not what was read.
+      const same = canonical && resource === value && !json.includes('\ufffd');
+      writes.add(keys, resource, id, same ? { bytes: text, units: json.length } : undefined);
       numbers[writes.length - 1] = line;
       if (resource.resourceType === 'DocumentReference')
         documents.push({

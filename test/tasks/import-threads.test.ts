@@ -74,6 +74,11 @@ const FIRST: Files = {
     '{"resourceType":"Nothing","id":"a"}',
     '{"resourceType":"Patient","id":"not an id"}',
     '{"resourceType":"Patient","id":"exact","multipleBirthInteger":2,"extension":[{"url":"https://example.org/x","valueDecimal":1.10}]}',
+    '{"resourceType":"Patient","id":"spaced", "active":true}',
+    '{"id":"in-another-order","resourceType":"Patient","active":true}',
+    '{"resourceType":"Patient","id":"with-meta","meta":{"versionId":"7","profile":["https://example.org/p"]},"active":true}',
+    '{"resourceType":"Patient","id":"escaped","name":[{"family":"\\u0041lder"}]}',
+    '{"resourceType":"Patient","id":"bare"}',
     patient('letters', { name: [{ family: 'Ærøskøbing 😀 \u2028' }] }),
   ],
   Observation: ofType('Observation'),
@@ -148,6 +153,12 @@ describe('lines that other threads prepare', () => {
       [8, undefined],
     ]);
     expect(new Set(errors.map(({ line }) => line)).size).toBe(resources.rejected);
+  });
+
+  it('stores what this thread would: it finds it unchanged', async () => {
+    const folder = written('refused', { Patient: FIRST.Patient! });
+    const { created, updated } = (await imported('threads', folder, Number.POSITIVE_INFINITY)).resources;
+    expect({ created, updated }).toEqual({ created: 0, updated: 0 });
   });
 
   it('leaves nothing that cenote verify finds fault with', async () => {
