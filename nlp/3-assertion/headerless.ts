@@ -20,18 +20,24 @@ export interface HeaderlessModel {
   readonly scale: number;
 }
 
-/** Features of words without a header, by hash: what they say, what is mentioned and what is said of it. */
-export function headerlessFeatures(
-  text: string,
-  tokens: readonly Token[],
-  mentions: readonly Mention[],
-): Map<number, number> {
+type Add = (name: string, value: number) => void;
+
+function counter(): { found: Map<number, number>; add: Add } {
   const found = new Map<number, number>();
   const add = (name: string, value: number) => {
     const hash = hashString(name) >>> 0;
     found.set(hash, (found.get(hash) ?? 0) + value);
   };
-  const words = tokens.slice(0, MAX_TOKENS).map(({ norm }) => (/^\d/.test(norm) ? '#' : norm));
+  return { found, add };
+}
+
+/** The words as features see them: numbers alike, no more than are needed. */
+function plainWords(tokens: readonly Token[]): string[] {
+  return tokens.slice(0, MAX_TOKENS).map(({ norm }) => (/^\d/.test(norm) ? '#' : norm));
+}
+
+/** Words, pairs of them, beginnings and endings; each once, the more of them the less it weighs. */
+function addWords(words: readonly string[], add: Add): void {
   const once = new Set<string>();
   words.forEach((word, i) => {
     once.add(`u:${word}`);
@@ -40,9 +46,30 @@ export function headerlessFeatures(
     for (const size of [3, 4, 5]) if (word.length > size) once.add(`s:${word.slice(-size)}`);
     once.add(`p:${word.slice(0, 4)}`);
   });
-  const different = new Set(words).size;
-  const share = 1 / Math.sqrt(Math.max(1, different));
+  const share = 1 / Math.sqrt(Math.max(1, new Set(words).size));
   for (const name of once) add(name, share * (name[0] === 'u' ? 1 : name[0] === 'b' ? 0.7 : 0.5));
+}
+
+/**
+ * Features, by hash, of a talk in which the words of a section came up: training learns from it which lay words go
+ * with which section. It has a bias of its own, so that how long talks are says nothing of sections.
+ */
+export function talkFeatures(tokens: readonly Token[]): Map<number, number> {
+  const { found, add } = counter();
+  addWords(plainWords(tokens), add);
+  add('talk', 1);
+  return found;
+}
+
+/** Features of words without a header, by hash: what they say, what is mentioned and what is said of it. */
+export function headerlessFeatures(
+  text: string,
+  tokens: readonly Token[],
+  mentions: readonly Mention[],
+): Map<number, number> {
+  const { found, add } = counter();
+  const words = plainWords(tokens);
+  addWords(words, add);
   const level = (name: string, part: number, steps: number) =>
     add(`${name}:${Math.min(steps, Math.ceil(part * steps))}`, 0.7);
   for (let k = 1; k <= 3; k++) add(`first:${words.slice(0, k).join(' ')}`, 0.7);
