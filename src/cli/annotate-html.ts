@@ -1,5 +1,6 @@
 import type { Annotation, Mention } from '../../nlp/model.js';
 import { contextOf, shortSystem } from './annotate-text.js';
+import { whyOf } from './annotate-why.js';
 
 /** One page, complete in itself, with the notes coloured and what was refused struck through with its reason. */
 export function htmlOf(notes: readonly { text: string; annotation: Annotation }[]): string {
@@ -62,9 +63,11 @@ function markedText(text: string, annotation: Annotation): string {
 
 function mark(text: string, mention: Mention): string {
   const words = escapeHtml(text.slice(mention.start, mention.end));
-  const refused = mention.accepted ? '' : `<sup>${escapeHtml(mention.reason ?? '')}</sup>`;
+  // A relative's illness and a stopped drug must not look like the patient's own of today.
+  const said = mention.accepted ? contextOf(mention) : (mention.reason ?? '');
+  const above = said === '' ? '' : `<sup>${escapeHtml(said)}</sup>`;
   const inner = mention.accepted ? words : `<s>${words}</s>`;
-  return `<mark class="${mention.type}${mention.accepted ? '' : ' refused'}" title="${escapeHtml(tooltip(mention))}">${inner}${refused}</mark>`;
+  return `<mark class="${mention.type}${mention.accepted ? '' : ' refused'}" title="${escapeHtml(tooltip(mention))}">${inner}${above}</mark>`;
 }
 
 function tooltip(mention: Mention): string {
@@ -75,7 +78,7 @@ function tooltip(mention: Mention): string {
     lines.push(`${type}: ${text}${normalized ? ` = ${normalized}` : ''}`);
   for (const { system, code, display } of mention.concepts)
     lines.push(`${shortSystem(system)} ${code} ${display}`);
-  for (const [stage, why] of Object.entries(mention.because ?? {})) lines.push(`${stage}: ${why}`);
+  lines.push(...whyOf(mention));
   return lines.join('\n');
 }
 

@@ -1,4 +1,5 @@
 import type { Annotation, Mention } from '../../nlp/model.js';
+import { whyOf } from './annotate-why.js';
 
 const RESET = '\u001b[0m';
 const BOLD = '\u001b[1m';
@@ -55,15 +56,8 @@ function lineOf(text: string, mention: Mention, paint: (code: string, words: str
   const context = contextOf(mention);
   if (context) parts.push(context);
   if (!mention.accepted) parts.push(paint(DIM, `refused: ${mention.reason ?? 'unknown'}`));
-  const because =
-    mention.because &&
-    paint(
-      DIM,
-      Object.entries(mention.because)
-        .map(([stage, why]) => `${stage} ${why}`)
-        .join('; '),
-    );
-  return parts.join('  ') + (because ? `\n      ${because}` : '');
+  const why = whyOf(mention);
+  return parts.join('  ') + (why.length > 0 ? `\n      ${paint(DIM, why.join('; '))}` : '');
 }
 
 /** What is said of it, where that is not simply that it is so now. */
