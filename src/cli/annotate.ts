@@ -9,7 +9,9 @@ import type { Annotation, DocumentContext } from '../../nlp/model.js';
 import { readConfig } from '../config.js';
 import { Fault } from '../core/fault.js';
 import { decodeText } from '../ingest/extractor.js';
+import type { NlpPool } from '../tasks/nlp-pool.js';
 import { siteLexicon } from '../tasks/site-lexicon.js';
+import { withoutReasons } from '../tasks/without-reasons.js';
 import { htmlOf } from './annotate-html.js';
 import { textOf } from './annotate-text.js';
 import { EXIT } from './report.js';
@@ -140,13 +142,18 @@ async function annotate(files: readonly string[], options: AnnotateOptions): Pro
           continue;
         }
         const context = { id: note.id ?? `${at}`, date: note.date ?? options.date, type: note.type };
-        const reading = read(note.text, context).catch((error: unknown) => {
+        // As JSON from end to end where nothing is added to it.
+        const plain = format === 'jsonl' && !options.phi ? reader.annotateJson : undefined;
+        const reading = (
+          plain?.(note.text, context, options.explain === true) ?? read(note.text, context)
+        ).catch((error: unknown) => {
           if (error instanceof Fault) return error;
           throw error;
         });
         await answers.add(async () => {
           const shown = await reading;
           if (shown instanceof Fault) await bad(at, shown.message);
+          else if (typeof shown === 'string') await write(`${shown}\n`);
           else if (format === 'jsonl') await write(`${JSON.stringify(shown.annotation)}\n`);
           else if (format === 'text') await write(`${textOf(shown.text, shown.annotation, paint())}\n`);
           else all.push(shown);
@@ -164,6 +171,8 @@ async function annotate(files: readonly string[], options: AnnotateOptions): Pro
 interface Reader {
   readonly threads: number;
   annotate(text: string, context: DocumentContext): Annotation | Promise<Annotation>;
+  /** Where it is made in another thread anyway. */
+  readonly annotateJson?: NlpPool['annotateJson'];
   close(): Promise<void>;
 }
 
@@ -256,13 +265,6 @@ const paint = (): boolean => process.stdout.isTTY === true && process.stdout.has
 function write(text: string): Promise<void> {
   if (process.stdout.write(text)) return Promise.resolve();
   return new Promise((resume) => process.stdout.once('drain', resume));
-}
-
-function withoutReasons(annotation: Annotation): Annotation {
-  return {
-    ...annotation,
-    mentions: annotation.mentions.map(({ because: _, section: __, ...mention }) => mention),
-  };
 }
 
 function parseNote(line: string): { id?: string; text: string; date?: string; type?: string } | undefined {

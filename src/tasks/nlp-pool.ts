@@ -28,6 +28,8 @@ export interface NlpPool {
    * @throws Fault `too-large`, `too-many` (the queue is full), `timeout`, `internal`, `unavailable` (closed).
    */
   annotate(text: string, context: DocumentContext): Promise<Annotation>;
+  /** The same as JSON, for who only passes it on; without the reasons of mentions where not asked for. */
+  annotateJson(text: string, context: DocumentContext, reasons: boolean): Promise<string>;
   /** Ends the threads; notes still waiting fail with `unavailable`. */
   close(): Promise<void>;
 }
@@ -42,7 +44,12 @@ export interface WorkerSettings {
 }
 
 /** Messages between the pool and `nlp-worker`. */
-export type ToWorker = readonly { readonly text: string; readonly context: DocumentContext }[];
+export interface Handed {
+  readonly text: string;
+  readonly context: DocumentContext;
+  readonly reasons: boolean;
+}
+export type ToWorker = readonly Handed[];
 export type Answer = { readonly json: string } | { readonly failed: string };
 export type FromWorker =
   | { readonly answers: readonly Answer[] }
@@ -64,10 +71,8 @@ const WORKER_MAX_YOUNG_MB = 24;
 /** Threads that may end before they were ready, before the pool gives up. */
 const STARTS_FAILED_MAX = 3;
 
-interface Note {
-  readonly text: string;
-  readonly context: DocumentContext;
-  resolve(annotation: Annotation): void;
+interface Note extends Handed {
+  resolve(json: string): void;
   reject(error: Fault): void;
 }
 
@@ -146,7 +151,7 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
       thread.answered += message.answers.length;
       for (const answer of message.answers) {
         const note = thread.running.shift();
-        if ('json' in answer) note?.resolve(JSON.parse(answer.json) as Annotation);
+        if ('json' in answer) note?.resolve(answer.json);
         else note?.reject(new Fault('internal', 'The note could not be read.', { log: answer.failed }));
       }
     }
@@ -174,7 +179,9 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
     }
     thread.running.push(...batch);
     thread.worker.ref();
-    thread.worker.postMessage(batch.map(({ text, context }) => ({ text, context })) satisfies ToWorker);
+    thread.worker.postMessage(
+      batch.map(({ text, context, reasons }) => ({ text, context, reasons })) satisfies ToWorker,
+    );
     watch(thread);
     return true;
   }
@@ -231,31 +238,34 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
   start();
   const version = await firstReady;
 
+  const read = (text: string, context: DocumentContext, reasons: boolean): Promise<string> => {
+    if (closed) return Promise.reject(new Fault('unavailable', 'The reader of notes is closed.'));
+    if (text.length > maxTextLength) {
+      return Promise.reject(
+        new Fault('too-large', `The note is longer than ${maxTextLength} characters.`, {
+          remedy: 'Split the document into smaller ones.',
+        }),
+      );
+    }
+    if (waiting() >= maxQueued) {
+      return Promise.reject(
+        new Fault('too-many', 'Too many notes are waiting to be read.', {
+          remedy: 'Try again in a moment.',
+        }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      queue.push({ text, context, reasons, resolve, reject });
+      for (const thread of threads) {
+        if (thread.ready && thread.running.length === 0) return feed(thread);
+      }
+    });
+  };
+
   return {
     version,
-    annotate(text, context) {
-      if (closed) return Promise.reject(new Fault('unavailable', 'The reader of notes is closed.'));
-      if (text.length > maxTextLength) {
-        return Promise.reject(
-          new Fault('too-large', `The note is longer than ${maxTextLength} characters.`, {
-            remedy: 'Split the document into smaller ones.',
-          }),
-        );
-      }
-      if (waiting() >= maxQueued) {
-        return Promise.reject(
-          new Fault('too-many', 'Too many notes are waiting to be read.', {
-            remedy: 'Try again in a moment.',
-          }),
-        );
-      }
-      return new Promise((resolve, reject) => {
-        queue.push({ text, context, resolve, reject });
-        for (const thread of threads) {
-          if (thread.ready && thread.running.length === 0) return feed(thread);
-        }
-      });
-    },
+    annotate: async (text, context) => JSON.parse(await read(text, context, true)) as Annotation,
+    annotateJson: read,
     async close() {
       closed = true;
       const fault = new Fault('unavailable', 'The reader of notes was closed.');

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { createClinicalPipeline, sharedWeights } from '../../nlp/index.js';
-import type { Answer, FromWorker, ToWorker, WorkerSettings } from './nlp-pool.js';
+import type { Answer, FromWorker, Handed, ToWorker, WorkerSettings } from './nlp-pool.js';
+import { withoutReasons } from './without-reasons.js';
 
 // The thread in which notes are read. It answers in order, so that the pool can tell which one is taking too long.
 // Results travel as JSON: cheaper to clone than thousands of small objects.
@@ -17,8 +18,8 @@ const ANSWERS_WAIT_MS = 20;
 port.on('message', (batch: ToWorker) => {
   let answers: Answer[] = [];
   let since = performance.now();
-  for (const { text, context } of batch) {
-    answers.push(answerTo(text, context));
+  for (const note of batch) {
+    answers.push(answerTo(note));
     Atomics.add(progress, 0, 1);
     if (performance.now() - since < ANSWERS_WAIT_MS) continue;
     send({ answers });
@@ -28,9 +29,10 @@ port.on('message', (batch: ToWorker) => {
   if (answers.length > 0) send({ answers });
 });
 
-function answerTo(text: string, context: ToWorker[number]['context']): Answer {
+function answerTo({ text, context, reasons }: Handed): Answer {
   try {
-    return { json: JSON.stringify(pipeline.annotate(text, context)) };
+    const annotation = pipeline.annotate(text, context);
+    return { json: JSON.stringify(reasons ? annotation : withoutReasons(annotation)) };
   } catch (error) {
     // Only where in our code it happened: a message might quote the note.
     const stack = error instanceof Error ? (error.stack ?? '') : '';
