@@ -72,6 +72,8 @@ const TRAIL =
 const SIDE_BEFORE = /(?<![\p{L}\d./+-])\(?([RL])\)?[ ](?:[a-z]+[ ]|[A-Z]{2,4}[ ])?$/u;
 const SIDE_AFTER =
   /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d])|([RL])(?=[ ](?:w\/|with|for|on|under|plantar|dorsal|medial|lateral|lower|upper|great|hallux|heel|thigh|calf|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid)|[ ]*(?:[,.;:)\n]|$)))/u;
+const LONE_BEFORE = /[RL]\)? (?:[A-Za-z]+ )?$/;
+const LONE_AFTER = /^[ ,]{1,2}[(RLO]/;
 const SIDE_REACH = 24;
 const SIDE_OF_LETTER: Readonly<Record<string, string>> = {
   R: 'right',
@@ -84,10 +86,12 @@ const SIDE_OF_LETTER: Readonly<Record<string, string>> = {
 /** `R ear pain`, `L pneumothorax`, `TKR (L)`: a side by its letter, in capitals. */
 function sideLetter(text: string, mention: Mention, from: number, to: number): Attribute | undefined {
   const lead = text.slice(Math.max(from, mention.start - SIDE_REACH), mention.start);
-  const before = SIDE_BEFORE.exec(lead);
-  const after = before
-    ? undefined
-    : SIDE_AFTER.exec(text.slice(mention.end, Math.min(to, mention.end + SIDE_REACH)));
+  // Most mentions have no lone letter beside them: a look before the expressions.
+  const before = LONE_BEFORE.test(lead) ? SIDE_BEFORE.exec(lead) : null;
+  const after =
+    before || !LONE_AFTER.test(text.slice(mention.end, mention.end + 4))
+      ? null
+      : SIDE_AFTER.exec(text.slice(mention.end, Math.min(to, mention.end + SIDE_REACH)));
   const letter = before?.[1] ?? after?.[1] ?? after?.[2] ?? after?.[3];
   if (letter === undefined) return undefined;
   const start = before

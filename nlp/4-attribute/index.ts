@@ -32,6 +32,8 @@ function endOfUse(text: string, mention: Mention, end: number): number {
 
 const REASON_TYPES = new Set(['diagnosis', 'symptom']);
 const REASON_REACH = 40;
+const FOR_REACH = 24;
+const FOR_NEAR = /\bfor\s/i;
 const FOR =
   /^[\s,(]*(?:(?:taken|used|given|started|prescribed|indicated|which (?:she|he|the patient) takes)\s)?for\s(?:(?:the|a|an|his|her|their|my|management of|treatment of|presumed|known|control of|acute|chronic|severe|mild|moderate|recurrent|possible|prevention of)\s)*$/i;
 
@@ -43,6 +45,7 @@ function treatedWith(
   mentions: readonly Mention[],
   result: ReadonlyMap<number, readonly Attribute[]>,
 ): number | undefined {
+  if (!FOR_NEAR.test(text.slice(Math.max(0, finding.start - FOR_REACH), finding.start))) return undefined;
   const index = before.findLast((at) => mentions[at]!.type === 'medication');
   if (index === undefined) return undefined;
   const known = result.get(index) ?? [];

@@ -17,7 +17,7 @@ const BINDING =
 const PHRASE =
   /^(?!.*\b(?:for|who|which|that|was|were|is|are|had|has|developed|because|after|during|in)\b)[^.;:,()\n]{0,30}\b(?:of|with|administered|containing)\s[^.;:,()\n]{0,45}$/i;
 /** What may stand between two drugs given alike: "aspirin and clopidogrel daily". */
-const COORDINATED = /^\s*(?:,|and|or|\/|\+|plus|with|,\s*and|&|-)\s*$/i;
+const COORDINATED = /^\s*(?:,|and|or|\/|\+|plus|with|,\s*and|&|-|\()\s*$/i;
 const SHARED = new Set(['route', 'frequency', 'duration', 'prn']);
 const LEFT_LIMIT = 90;
 const DOSE_LEFT_LIMIT = 40;

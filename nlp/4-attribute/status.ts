@@ -48,10 +48,12 @@ const MARK_STATUS: readonly (readonly [RegExp, StatusRow['status']])[] = [
   [/^(?:decrease|reduce)/, 'decrease'],
   [/^change/, 'change'],
 ];
-const MARK_REACH = 160;
+const MARK_REACH = 120;
+const MARK_SIGN = /[([*|\t–—]|\s-|\d\s?(?:m?c?g|units?)\s(?:cont|stop|hold|with)/;
 
 function markAfter(text: string, end: number, to: number): Attribute | undefined {
-  const mark = MARK.exec(text.slice(end, Math.min(to, end + MARK_REACH)).split('\n', 1)[0]!);
+  const row = text.slice(end, Math.min(to, end + MARK_REACH)).split('\n', 1)[0]!;
+  const mark = MARK_SIGN.test(row) ? MARK.exec(row) : null;
   if (!mark) return undefined;
   const start = end + mark.index + mark[0].length - mark[1]!.length;
   return make(
