@@ -13,7 +13,7 @@ export interface Opening {
   readonly listed: boolean;
 }
 
-const BULLETS = '-–—•·‣▪▫●○◦■➢➤►▶→>+*';
+const BULLETS = '-–—•·‣▪▫●○◦■➢➤►▶→>+*“"';
 
 /** Reads over what a header may begin with; undefined where no letter follows. */
 export function readOpening(text: string, line: Span): Opening | undefined {
@@ -66,7 +66,11 @@ function skipNumber(text: string, from: number, to: number): number {
   const first = at;
   while (at < to && at < first + 4 && (classOf(text.charCodeAt(at)) === DIGIT || 'IVX'.includes(text[at]!)))
     at++;
-  if (at === first && /[A-HJ-Z]/.test(text[at] ?? '')) at++;
+  if (
+    at === first &&
+    (/[A-HJ-Z]/.test(text[at] ?? '') || (/[a-h]/.test(text[at] ?? '') && text[at + 1] === ')'))
+  )
+    at++;
   if (at === first || at >= to) return from;
   const mark = text[at];
   if (mark !== ')' && (mark !== '.' || open)) return from;
@@ -89,7 +93,7 @@ function decorationLength(text: string, from: number, to: number): number {
 /** End of a title without the marks that close what it is wrapped in. */
 export function stripEnd(text: string, from: number, to: number): number {
   let end = to;
-  while (end > from && ('*_=~>]#-|'.includes(text[end - 1]!) || isSpace(text.charCodeAt(end - 1)))) end--;
+  while (end > from && ('*_=~>]#-|”"'.includes(text[end - 1]!) || isSpace(text.charCodeAt(end - 1)))) end--;
   return end;
 }
 
@@ -106,7 +110,7 @@ const COLUMN =
 
 /**
  * Parts a title from its words at a mark that does duty for the colon: `HPI— `, `Allergies - `, `Meds = `, `PMH -> `,
- * `PLAN; `, `Allergies ..... `, and the first of two cells, by tab or bar.
+ * `PLAN; `, `Allergies ..... `, `Allergies. `, and the first of two cells, by tab or bar.
  */
 export function partedTitle(text: string, at: number, line: Span): Parted | undefined {
   const limit = Math.min(line.end, at + TITLE_REACH);
@@ -128,6 +132,7 @@ export function partedTitle(text: string, at: number, line: Span): Parted | unde
     } else if (code === 46) {
       let end = i;
       while (text[end] === '.') end++;
+      if (end - i === 1) return isSpace(text.charCodeAt(end)) ? parted(1) : undefined;
       return end - i >= 3 ? parted(end - i) : undefined;
     } else if (code === 9 || code === 124) {
       const cell = parted(1);

@@ -162,6 +162,8 @@ function belongsTo(text: string, header: Header, open: Header): boolean {
     isBlank(text, open.bodyStart, header.start)
   )
     return true;
+  // `Drugs: none` among habits are no medicines.
+  if (open.kind === 'social-history' && /^drugs?$/i.test(header.title)) return true;
   const smaller = header.form > open.form || (header.form === open.form && header.depth > open.depth);
   if (header.form === Form.Bullet && smaller) {
     if (header.kind === open.kind) return true;
@@ -203,6 +205,8 @@ function headerOfLine(
     const title = stripEnd(text, at, colon);
     let body = colon + 1;
     while (body < line.end && '*_'.includes(text[body]!)) body++;
+    // `<b>Plan:</b>`
+    if (text[body] === '<' && text[body + 1] === '/') body = Math.max(body, text.indexOf('>', body) + 1);
     const header = judged(text, line, at, title, body, form, depth, body >= line.end, before, after, open);
     return header ?? markedHeader(text, line, at);
   }
@@ -225,12 +229,18 @@ function headerOfLine(
 /** `- Meds: aspirin`, `B. Allergies: none`: behind a bullet only a known title with a colon. */
 function listedHeader(text: string, line: Line, { at }: Opening, colon: number): Header | undefined {
   const parted =
-    colon > 0 ? { titleEnd: stripEnd(text, at, colon), bodyStart: colon + 1 } : partedTitle(text, at, line);
+    colon > 0
+      ? { titleEnd: stripEnd(text, at, colon), bodyStart: colon + 1 }
+      : isCapitals(text.slice(at, line.end))
+        ? { titleEnd: line.end, bodyStart: line.end }
+        : partedTitle(text, at, line);
   if (!parted) return undefined;
   const title = text.slice(at, parted.titleEnd);
   if (!startsUpper(title) || title.length < 2) return undefined;
   const row = exactTitle(title);
   if (!row || row.sub || row.kind === 'other') return undefined;
+  // `- CT HEAD` in a list is what is listed.
+  if (colon < 0 && parted.bodyStart === line.end && !MAIN.has(row.kind)) return undefined;
   const numbered = classOf(text.charCodeAt(line.start)) === DIGIT || isLetter(text.charCodeAt(line.start));
   return {
     start: line.start,
@@ -243,14 +253,40 @@ function listedHeader(text: string, line: Line, { at }: Opening, colon: number):
   };
 }
 
+/** What stands as a title alone behind a bullet. */
+const MAIN = new Set<SectionKind>([
+  'chief-complaint',
+  'history-of-present-illness',
+  'past-medical-history',
+  'past-surgical-history',
+  'family-history',
+  'social-history',
+  'medications',
+  'discharge-medications',
+  'allergies',
+  'review-of-systems',
+  'physical-exam',
+  'assessment',
+  'plan',
+  'assessment-and-plan',
+]);
+
+/** Shorter words before a full stop (`Meds.`, `Plan.`) may be an abbreviation or a reply. */
+const STOPPED_MIN = 9;
+
 /** A known title parted from its words by another mark than a colon. */
 function markedHeader(text: string, line: Line, at: number): Header | undefined {
   if (!startsTitle(text, at, line.end)) return undefined;
   const parted = partedTitle(text, at, line);
   if (!parted) return undefined;
+  // `1. Tobacco use - counselled` is a problem.
+  if (at > line.start && classOf(text.charCodeAt(line.start)) === DIGIT) return undefined;
+  // A full stop parts only what stands for nothing else.
+  const stopped = text[parted.titleEnd] === '.' && text[parted.titleEnd + 1] !== '.';
   const title = text.slice(at, parted.titleEnd);
   const row = title.length > 1 ? exactTitle(title) : undefined;
   if (!row || row.sub || row.kind === 'other') return undefined;
+  if (stopped && (!MAIN.has(row.kind) || title.length < STOPPED_MIN)) return undefined;
   return {
     start: line.start,
     bodyStart: parted.bodyStart,

@@ -30,6 +30,7 @@ const GOES_ON = new Set(
 export function spokenTitles(text: string, lines: readonly Line[]): SpokenTitle[] {
   const found = [...soapLetters(text, lines), ...lineTitles(text, lines)];
   if (found.length === 0) found.push(...runsOfCapitals(text));
+  if (found.length === 0) found.push(...saidColons(text));
   found.sort((a, b) => a.start - b.start);
   return new Set(found.map(({ row }) => row.kind)).size >= KINDS_MIN ? found : [];
 }
@@ -116,6 +117,32 @@ function runsOfCapitals(text: string): SpokenTitle[] {
     1
     ? found
     : [];
+}
+
+/** `Chief complaint colon cough`: the mark as the dictation has it. */
+function saidColons(text: string): SpokenTitle[] {
+  const found: SpokenTitle[] = [];
+  const said = ' colon ';
+  for (let at = text.indexOf(said); at >= 0; at = text.indexOf(said, at + said.length)) {
+    let start = at;
+    let title: { start: number; row: Title } | undefined;
+    for (let words = 0; words < TITLE_WORDS && start > 0; words++) {
+      start--;
+      while (start > 0 && !isSpace(text.charCodeAt(start - 1))) start--;
+      const row = exactTitle(text.slice(start, at));
+      if (row && !row.sub && row.kind !== 'other') title = { start, row };
+      while (start > 0 && isSpace(text.charCodeAt(start - 1))) start--;
+    }
+    if (!title) continue;
+    found.push({
+      start: title.start,
+      titleStart: title.start,
+      titleEnd: at,
+      bodyStart: at + said.length,
+      row: title.row,
+    });
+  }
+  return found;
 }
 
 function wordEnd(text: string, from: number, to: number): number {
