@@ -32,6 +32,8 @@ function endOfUse(text: string, mention: Mention, end: number): number {
 
 const REASON_TYPES = new Set(['diagnosis', 'symptom']);
 const REASON_REACH = 40;
+/** How many mentions back the drug may stand: endless lists stay linear. */
+const REASON_NEIGHBOURS = 8;
 const FOR_REACH = 24;
 const FOR_NEAR = /\bfor\s/i;
 const FOR =
@@ -41,12 +43,15 @@ const FOR =
 function treatedWith(
   text: string,
   finding: Mention,
-  before: readonly number[],
+  inside: readonly number[],
+  place: number,
   mentions: readonly Mention[],
   result: ReadonlyMap<number, readonly Attribute[]>,
 ): number | undefined {
   if (!FOR_NEAR.test(text.slice(Math.max(0, finding.start - FOR_REACH), finding.start))) return undefined;
-  const index = before.findLast((at) => mentions[at]!.type === 'medication');
+  let index: number | undefined;
+  for (let at = place - 1; at >= Math.max(0, place - REASON_NEIGHBOURS) && index === undefined; at--)
+    if (mentions[inside[at]!]!.type === 'medication') index = inside[at];
   if (index === undefined) return undefined;
   const known = result.get(index) ?? [];
   if (known.some(({ type }) => type === 'reason')) return undefined;
@@ -106,7 +111,7 @@ export function withAttributes(input: AnnotatedText): Mention[] {
           give(index, each);
       }
       if (REASON_TYPES.has(mention.type)) {
-        const drug = treatedWith(text, mention, inside.slice(0, place), mentions, result);
+        const drug = treatedWith(text, mention, inside, place, mentions, result);
         if (drug !== undefined) give(drug, reasonOf(mention));
       }
       if (mention.assertion.experiencer === 'family') {
