@@ -1,4 +1,4 @@
-import { exactTitle } from '../1-segment/titles.js';
+import { exactTitle, type SectionDefault } from '../1-segment/titles.js';
 import type { Assertion, Attribute, Mention, Section, Token } from '../model.js';
 import {
   isDosed,
@@ -72,9 +72,7 @@ export function decide(mention: Mention, target: Target, around: Surroundings): 
     polarity = 'possible';
     why(`cue:${possible.text}`);
   }
-  const title = around.section
-    ? (exactTitle(around.section.title)?.default ?? defaultByWords(around.section.title))
-    : undefined;
+  const { title, owner } = titleOf(around.section);
   if (polarity === 'affirmed' && title === 'possible' && FINDINGS.has(target.type)) {
     polarity = 'possible';
     why(`section:${kind}`);
@@ -82,7 +80,7 @@ export function decide(mention: Mention, target: Target, around: Surroundings): 
 
   let experiencer: Assertion['experiencer'] = 'patient';
   const family = of('family') ?? of('family+negated');
-  const person = around.person ?? ownerOf(around.section, target, around.tokens);
+  const person = around.person ?? (owner && !namesPatient(target, around.tokens) ? owner : undefined);
   if (person) {
     experiencer = person.who;
     why(`person:${person.word}`);
@@ -184,15 +182,27 @@ function defaultByWords(title: string): 'stopped' | undefined {
     : undefined;
 }
 
-/** A title may name another person: `PMH (mother): …`; a family history has rules of its own. */
-function ownerOf(
-  section: Section | undefined,
-  target: Target,
-  tokens: readonly Token[],
-): PersonRow | undefined {
-  if (!section || section.kind === 'family-history' || section.title === '') return undefined;
-  const person = personOfTitle(section.title);
-  return person && !namesPatient(target, tokens) ? person : undefined;
+interface TitleSays {
+  readonly title?: SectionDefault;
+  /** A title may name another person: `PMH (mother): …`; a family history has rules of its own. */
+  readonly owner?: PersonRow;
+}
+
+const NOTHING: TitleSays = {};
+const told = new WeakMap<Section, TitleSays>();
+
+/** What the title of a section says of all that stands under it; looked up once for each section. */
+function titleOf(section: Section | undefined): TitleSays {
+  if (!section || section.title === '') return NOTHING;
+  let says = told.get(section);
+  if (!says) {
+    says = {
+      title: exactTitle(section.title)?.default ?? defaultByWords(section.title),
+      owner: section.kind === 'family-history' ? undefined : personOfTitle(section.title),
+    };
+    told.set(section, says);
+  }
+  return says;
 }
 
 /** `Father: MI. Pt: asthma` within a family history. */
