@@ -188,6 +188,7 @@ function headerOfLine(
   const opening = readOpening(text, line);
   if (!opening) return undefined;
   const { at, depth } = opening;
+  if (opening.listed && !startsTitle(text, at, line.end)) return undefined;
   const colon = colonOf(text, at, line.end);
   if (opening.listed) {
     const lettered =
@@ -301,7 +302,7 @@ function markedHeader(text: string, line: Line, at: number): Header | undefined 
 function startsTitle(text: string, at: number, to: number): boolean {
   if (!startsUpper(text[at]!)) return false;
   let end = at;
-  while (end < to && !isSpace(text.charCodeAt(end)) && !'|;—–=.:'.includes(text[end]!)) end++;
+  while (end < to && !isSpace(text.charCodeAt(end)) && !'|;—–=.:”"'.includes(text[end]!)) end++;
   return beginsTitle(text.slice(at, end).toLowerCase()) || text.slice(at, end).includes('/');
 }
 
