@@ -4,7 +4,7 @@ import type { Answer, Row } from './trial.js';
 /** One thing that is asked of an id, of which nothing may be told but that nothing is there. */
 interface Question {
   readonly name: string;
-  /** What is there, and hidden. */
+  /** Of what is there and hidden: the beginning of ids that end in a number. */
   readonly hidden: string;
   readonly scope: string;
   ask(id: string): Request;
@@ -25,24 +25,24 @@ const PATCH = {
 };
 
 const QUESTIONS: readonly Question[] = [
-  get('read', 'hidden', 'Patient/ID'),
-  get('read by a scope with a query', 'hidden-1', 'Observation/ID', BY_QUERY),
-  get('read of a long one', 'long', 'Observation/ID'),
-  get('read of a deleted one', 'gone', 'Observation/ID'),
-  get('read of a Binary', 'hidden-file', 'Binary/ID'),
-  get('vread of the current version', 'hidden-1', 'Observation/ID/_history/1'),
-  get('vread of an older version', 'rewritten', 'Observation/ID/_history/2'),
-  get('vread of a version that never was', 'rewritten', 'Observation/ID/_history/99'),
-  get('history', 'hidden-1', 'Observation/ID/_history'),
-  get('$everything', 'hidden', 'Patient/ID/$everything'),
-  get('$timeline', 'hidden', 'Patient/ID/$timeline'),
-  get('$meta', 'hidden-1', 'Observation/ID/$meta'),
-  get('_id', 'hidden-1', 'Observation?_id=ID'),
-  get('a compartment', 'hidden', 'Patient/ID/Observation'),
-  get('a reference', 'hidden', 'Observation?subject=Patient/ID'),
+  get('read', 'far', 'Patient/ID'),
+  get('read by a scope with a query', 'far-reading', 'Observation/ID', BY_QUERY),
+  get('read of a long one', 'far-long', 'Observation/ID'),
+  get('read of a deleted one', 'far-gone', 'Observation/ID'),
+  get('read of a Binary', 'far-file', 'Binary/ID'),
+  get('vread of the current version', 'far-reading', 'Observation/ID/_history/1'),
+  get('vread of an older version', 'far-rewritten', 'Observation/ID/_history/2'),
+  get('vread of a version that never was', 'far-rewritten', 'Observation/ID/_history/99'),
+  get('history', 'far-reading', 'Observation/ID/_history'),
+  get('$everything', 'far', 'Patient/ID/$everything'),
+  get('$timeline', 'far', 'Patient/ID/$timeline'),
+  get('$meta', 'far-reading', 'Observation/ID/$meta'),
+  get('_id', 'far-reading', 'Observation?_id=ID'),
+  get('a compartment', 'far', 'Patient/ID/Observation'),
+  get('a reference', 'far', 'Observation?subject=Patient/ID'),
   {
     name: 'read in a batch',
-    hidden: 'hidden-1',
+    hidden: 'far-reading',
     scope: 'patient/*.rs',
     ask: (id) => ({
       method: 'POST',
@@ -56,37 +56,37 @@ const QUESTIONS: readonly Question[] = [
   },
   {
     name: 'delete',
-    hidden: 'hidden-1',
+    hidden: 'far-reading',
     scope: WRITES,
     ask: (id) => ({ method: 'DELETE', path: `Observation/${id}` }),
   },
   {
     name: 'delete of a version',
-    hidden: 'hidden-1',
+    hidden: 'far-reading',
     scope: WRITES,
     ask: (id) => ({ method: 'DELETE', path: `Observation/${id}`, headers: { 'If-Match': 'W/"1"' } }),
   },
   {
     name: 'conditional delete',
-    hidden: 'hidden-1',
+    hidden: 'far-reading',
     scope: WRITES,
     ask: (id) => ({ method: 'DELETE', path: `Observation?_id=${id}` }),
   },
   {
     name: 'patch',
-    hidden: 'hidden-1',
+    hidden: 'far-reading',
     scope: WRITES,
     ask: (id) => ({ method: 'PATCH', path: `Observation/${id}`, ...PATCH }),
   },
   {
     name: 'conditional patch',
-    hidden: 'hidden-1',
+    hidden: 'far-reading',
     scope: WRITES,
     ask: (id) => ({ method: 'PATCH', path: `Observation?_id=${id}`, ...PATCH }),
   },
   {
     name: 'conditional update',
-    hidden: 'hidden-1',
+    hidden: 'far-reading',
     scope: WRITES,
     // Of another patient, so that nothing is written where nothing matches.
     ask: (id) => ({
@@ -102,8 +102,13 @@ const QUESTIONS: readonly Question[] = [
   },
 ];
 
-/** Ids that never were: each absent one is asked for as often as chance has it. */
-const ABSENT = Array.from({ length: 40 }, (_, i) => `never-was-${i}`);
+/**
+ * As many hidden ones as absent ones, each asked for as often as chance has it: one row that is asked for time and again
+ * is in every cache, and quicker for that alone.
+ */
+const EACH = 40;
+const ABSENT = Array.from({ length: EACH }, (_, i) => `never-was-${i}`);
+const hiddenIds = (kind: string) => Array.from({ length: EACH }, (_, i) => `${kind}-${i}`);
 /** Rounds of three requests: the first question was the leak that was found, and is looked at longest. */
 const ROUNDS = 500;
 const FIRST_ROUNDS = 1_500;
@@ -123,7 +128,7 @@ export const TIMING: readonly Row[] = [
       const send = async ({ ask, scope }: Question, id: string) =>
         lab.send({ ...ask(id), token: tokens.get(scope)! });
       for (const question of QUESTIONS) {
-        const [hidden, absent] = [question.hidden, ABSENT[0]!];
+        const [hidden, absent] = [hiddenIds(question.hidden)[0]!, ABSENT[0]!];
         const [one, other] = [await send(question, hidden), await send(question, absent)];
         const same = alike(one, hidden) === alike(other, absent);
         t.check(
@@ -135,7 +140,7 @@ export const TIMING: readonly Row[] = [
       if (lab.quick) return;
       for (const [i, question] of QUESTIONS.entries()) {
         const rounds = i === 0 ? FIRST_ROUNDS : ROUNDS;
-        const { told, equals } = await timed(rounds, question.hidden, (id) => send(question, id));
+        const { told, equals } = await timed(rounds, hiddenIds(question.hidden), (id) => send(question, id));
         const allowed = MAX_TOLD + 4 * Math.sqrt(1 / (6 * rounds));
         t.check(
           `${question.name}: the time of one answer does not tell hidden from absent`,
@@ -147,24 +152,37 @@ export const TIMING: readonly Row[] = [
   },
 ];
 
-/** More of the other patient: a file, a long text, one that was rewritten, one that is gone. */
+/** Other patients, of each a reading, a file, a long text, a text that was rewritten and one that is gone. */
 async function fill(lab: Lab): Promise<void> {
   const token = await lab.token('system/*.cruds');
-  const put = (type: string, id: string, body: object) =>
-    lab.send({ method: 'PUT', path: `${type}/${id}`, token, body: { resourceType: type, id, ...body } });
-  const subject = { reference: 'Patient/hidden' };
-  const observation = { status: 'final', code: { text: CANARY }, subject };
-  await put('Binary', 'hidden-file', {
-    contentType: 'text/plain',
-    data: Buffer.from(CANARY).toString('base64'),
-    securityContext: subject,
+  const words = Array.from({ length: 5_000 }, (_, i) => ((i * 7919) % 9973).toString(36)).join(' ');
+  const put = (resourceType: string, id: string, body: object) => ({
+    request: { method: 'PUT', url: `${resourceType}/${id}` },
+    resource: { resourceType, id, ...body },
   });
-  const words = Array.from({ length: 20_000 }, (_, i) => ((i * 7919) % 9973).toString(36));
-  await put('Observation', 'long', { ...observation, note: [{ text: words.join(' ') }] });
-  for (let i = 0; i < 4; i++)
-    await put('Observation', 'rewritten', { ...observation, code: { text: `${i}` } });
-  await put('Observation', 'gone', observation);
-  await lab.send({ method: 'DELETE', path: 'Observation/gone', token });
+  const batch = async (entry: readonly object[]) =>
+    lab.send({ method: 'POST', path: '', token, body: { resourceType: 'Bundle', type: 'batch', entry } });
+  for (let i = 0; i < EACH; i++) {
+    const subject = { reference: `Patient/far-${i}` };
+    const observation = { status: 'final', code: { text: CANARY }, subject };
+    const file = {
+      contentType: 'text/plain',
+      data: Buffer.from(CANARY).toString('base64'),
+      securityContext: subject,
+    };
+    await batch([
+      put('Patient', `far-${i}`, { name: [{ family: CANARY }] }),
+      put('Binary', `far-file-${i}`, file),
+      put('Observation', `far-reading-${i}`, observation),
+      put('Observation', `far-long-${i}`, { ...observation, note: [{ text: words }] }),
+      put('Observation', `far-gone-${i}`, observation),
+    ]);
+    for (let version = 0; version < 4; version++)
+      await batch([
+        put('Observation', `far-rewritten-${i}`, { ...observation, code: { text: `${version}` } }),
+      ]);
+    await batch([{ request: { method: 'DELETE', url: `Observation/far-gone-${i}` } }]);
+  }
 }
 
 /** What an answer says, without the id that was asked for and what differs from answer to answer. */
@@ -179,14 +197,14 @@ function alike({ status, headers, text }: Answer, id: string): string {
 /** In an order of chance, so that what else the machine does falls on all alike; two absent ids tell how far apart equals are. */
 async function timed(
   rounds: number,
-  hidden: string,
+  hidden: readonly string[],
   send: (id: string) => Promise<Answer>,
 ): Promise<{ told: number; equals: number }> {
   const times: Record<'hidden' | 'one' | 'other', number[]> = { hidden: [], one: [], other: [] };
-  const absent = () => ABSENT[Math.floor(Math.random() * ABSENT.length)]!;
+  const any = (ids: readonly string[]) => ids[Math.floor(Math.random() * ids.length)]!;
   for (let i = 0; i < rounds; i++)
     for (const which of (['hidden', 'one', 'other'] as const).toSorted(() => Math.random() - 0.5))
-      times[which].push((await send(which === 'hidden' ? hidden : absent())).ms);
+      times[which].push((await send(any(which === 'hidden' ? hidden : ABSENT))).ms);
   return { told: slower(times.hidden, times.one), equals: slower(times.other, times.one) };
 }
 
