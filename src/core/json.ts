@@ -112,15 +112,7 @@ const DOT = 46;
  * would keep everybody else waiting.
  */
 export function parseJson(text: string, maxValues = Number.POSITIVE_INFINITY): unknown {
-  const { lossy } = scan(text, maxValues);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw fault(text, locateJsonError(text), 'The text is not valid JSON');
-  }
-  for (const n of lossy) value = patched(value, n);
-  return value;
+  return parsed(text, scan(text, maxValues).lossy);
 }
 
 /**
@@ -129,6 +121,11 @@ export function parseJson(text: string, maxValues = Number.POSITIVE_INFINITY): u
  */
 export function parseJsonLine(text: string): { readonly value: unknown; readonly canonical: boolean } {
   const { lossy, compact } = scan(text, Number.POSITIVE_INFINITY);
+  return { value: parsed(text, lossy), canonical: compact && !text.includes('\\') };
+}
+
+/** The value of a text that was scanned, numbers that JavaScript cannot hold in their own form. */
+function parsed(text: string, lossy: ReturnType<typeof scan>['lossy']): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -136,7 +133,7 @@ export function parseJsonLine(text: string): { readonly value: unknown; readonly
     throw fault(text, locateJsonError(text), 'The text is not valid JSON');
   }
   for (const n of lossy) value = patched(value, n);
-  return { value, canonical: compact && !text.includes('\\') };
+  return value;
 }
 
 /** Puts a Decimal in its place; `value` is fresh from the parser, so nobody else sees the change. */
