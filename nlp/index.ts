@@ -7,6 +7,7 @@ import { loadLexiconData, setLexiconFile, takeLexiconData } from './2-mention/le
 import type { LexiconData } from './2-mention/lexicon-file.js';
 import { loadWeights, takeWeights } from './2-mention/tagger.js';
 import type { TaggerFile } from './2-mention/tagger-file.js';
+import { type CuePhrases, loadCuePhrases, takeCuePhrases } from './3-assertion/cues.js';
 import { headerless } from './3-assertion/headerless.js';
 import { assertion } from './3-assertion/index.js';
 import { attributeStage } from './4-attribute/index.js';
@@ -31,13 +32,19 @@ export interface ClinicalPipelineOptions {
 export interface SharedWeights {
   readonly tagger: TaggerFile;
   readonly lexicon: LexiconData;
+  readonly cues: CuePhrases;
   readonly version: string;
 }
 
 /** The weights that the package ships and the lexicon of this file, for the pipelines of other threads. */
 export function sharedWeights(lexicon?: string): SharedWeights {
   setLexiconFile(lexicon);
-  return { tagger: loadWeights(), lexicon: loadLexiconData(), version: pipelineVersion() };
+  return {
+    tagger: loadWeights(),
+    lexicon: loadLexiconData(),
+    cues: loadCuePhrases(),
+    version: pipelineVersion(),
+  };
 }
 
 /** Stages in the order in which they run. */
@@ -60,6 +67,7 @@ export function createClinicalPipeline(options: ClinicalPipelineOptions = {}): P
   if (options.weights) {
     takeWeights(options.weights.tagger);
     takeLexiconData(options.weights.lexicon);
+    takeCuePhrases(options.weights.cues);
     version = options.weights.version;
   }
   const replace = new Map(options.replace?.map((stage) => [stage.name, stage]));

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { segmentText } from '../../nlp/1-segment/index.js';
+import { tokenize } from '../../nlp/1-segment/tokens.js';
 import type { AllergenRow } from '../../nlp/3-assertion/allergens.js';
-import { type CueRow, spelledOut } from '../../nlp/3-assertion/cues.js';
+import { spelledOut, wordsSpelledOut } from '../../nlp/3-assertion/cue-phrases.js';
+import type { CueRow } from '../../nlp/3-assertion/cues.js';
 import { assertMentions } from '../../nlp/3-assertion/index.js';
 import type { PersonRow } from '../../nlp/3-assertion/people.js';
 import { type GateRow, gate } from '../../nlp/5-code/gate.js';
@@ -59,6 +61,23 @@ describe('each cue in the example of its row', () => {
     }
     expect(failed).toEqual([]);
   });
+});
+
+it('splits a cue with choices into the words that each of its phrases has when written out', () => {
+  const norms = (phrase: string): string[] => {
+    const all = tokenize(phrase).map(({ norm }) => norm);
+    return all.length > 2 && !all.includes('(') && !all.includes('[')
+      ? all.filter((norm, i) => norm !== '-' || i === 0)
+      : all;
+  };
+  const wrong = readRules<CueRow[]>('cues.json')
+    .flatMap(({ cues }) => cues)
+    .filter((cue) => cue.includes('{') || cue.includes('-'))
+    .filter((cue) => {
+      const words = wordsSpelledOut(cue);
+      return spelledOut(cue).some((phrase, i) => norms(phrase).join(' ') !== words[i]?.join(' '));
+    });
+  expect(wrong).toEqual([]);
 });
 
 describe('each person', () => {
