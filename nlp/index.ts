@@ -11,6 +11,7 @@ import { type CuePhrases, loadCuePhrases, takeCuePhrases } from './3-assertion/c
 import { headerless } from './3-assertion/headerless.js';
 import { assertion } from './3-assertion/index.js';
 import { attributeStage } from './4-attribute/index.js';
+import { core } from './5-code/core.js';
 import { gate } from './5-code/gate.js';
 import { codeStage } from './5-code/index.js';
 import { createPipeline, type NlpStage, type Pipeline } from './pipeline.js';
@@ -55,6 +56,7 @@ const STAGES: readonly NlpStage[] = [
   attributeStage,
   codeStage,
   gate,
+  core,
   headerless,
 ];
 

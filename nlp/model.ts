@@ -166,6 +166,10 @@ export interface Concept {
 
 export interface Mention extends Span {
   readonly text: string;
+  /** Between stages: what will be marked, where that is not what the stages read. */
+  readonly core?: Span;
+  /** The whole name, where what is marked is only the core of it: "abdominal pain" of "pain". */
+  readonly name?: string;
   readonly type: MentionType;
   /** Of a mention of type `phi` only. */
   readonly kind?: PhiKind;

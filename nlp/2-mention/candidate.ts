@@ -7,5 +7,7 @@ export interface Candidate {
   readonly type: MentionType;
   readonly score: number;
   readonly because: string;
+  /** What is marked of it in the text, where that is not all of it or more. */
+  readonly core?: { readonly first: number; readonly last: number };
   readonly source: 'lexicon' | 'tagger' | 'both';
 }

@@ -5,6 +5,7 @@ import type {
   MentionType,
   SectionKind,
   Sentence,
+  Span,
   Token,
 } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
@@ -18,6 +19,7 @@ import type { LexiconHit } from './lexicon.js';
 import { matchLexicon } from './lexicon.js';
 import { TITLE_ENDS } from './mention-words.js';
 import { mergeCandidates } from './merge.js';
+import { isNarrative, mergeNarrative } from './narrative.js';
 import { bySense } from './senses.js';
 import { loadTagger, SENTENCE_MAX_TOKENS, sectionHash, type Tagger, type TaggerSentence } from './tagger.js';
 
@@ -59,6 +61,7 @@ export function findMentions(
     tagger,
     read.map(({ view }) => view),
   );
+  const merge = isNarrative(input) ? mergeNarrative : mergeCandidates;
   let vaccines = false;
   let listed = false;
   for (const [i, { sentence, view, hits }] of read.entries()) {
@@ -80,7 +83,7 @@ export function findMentions(
     );
     vaccines = context.aboutVaccines;
     listed = introduced && sentence.listItem;
-    for (const candidate of candidatesOf(hits, tagged[i]!.spans, context)) {
+    for (const candidate of candidatesOf(hits, tagged[i]!.spans, context, merge)) {
       const start = tokens[candidate.first]!.start;
       const end = tokens[candidate.last - 1]!.end;
       // The words of a header name the section; only a test or procedure in it ("CXR:") is also a mention.
@@ -89,6 +92,7 @@ export function findMentions(
         start,
         end,
         text: input.text.slice(start, end),
+        ...(candidate.core ? { core: spanOf(tokens, candidate.core) } : {}),
         type: candidate.type,
         assertion: PLAIN,
         attributes: [],
@@ -101,6 +105,10 @@ export function findMentions(
     }
   }
   return mentions;
+}
+
+function spanOf(tokens: readonly Token[], { first, last }: { first: number; last: number }): Span {
+  return { start: tokens[first]!.start, end: tokens[last - 1]!.end };
 }
 
 function endsWithColon(tokens: readonly Token[] | undefined): boolean {
@@ -129,6 +137,7 @@ function candidatesOf(
   hits: readonly LexiconHit[],
   spans: readonly TaggedSpan[],
   context: ContextJudge,
+  merge: typeof mergeCandidates,
 ): Candidate[] {
   const fromLexicon: Candidate[] = [];
   for (const hit of hits) {
@@ -143,7 +152,7 @@ function candidatesOf(
     because: 'model:clinical',
     source: 'tagger',
   }));
-  return bySense(mergeCandidates(fromLexicon, fromTagger, context), context);
+  return bySense(merge(fromLexicon, fromTagger, context), context);
 }
 
 export type { LexiconHit, MentionType };

@@ -19,7 +19,8 @@ export interface MentionWordRow {
     | 'household'
     | 'sentence-word'
     | 'own-predicate'
-    | 'drug-form';
+    | 'drug-form'
+    | 'function-word';
   /** Norms, separated by spaces. */
   readonly words: string;
   readonly example: string;
@@ -67,3 +68,5 @@ export const RELEASE_FORMS = wordsOf('release-form');
 export const DRUG_FORMS = wordsOf('drug-form');
 /** Who lives with whom, and blood groups, are no social facts. */
 export const HOUSEHOLD = wordsOf('household');
+/** What sentences are held together by and shorthand leaves out. */
+export const FUNCTION_WORDS = wordsOf('function-word');

@@ -10,7 +10,7 @@ const DISPLACING_SCORE = 0.6;
 const MAX_MERGED_TOKENS = 10;
 
 /** Types between which the lexicon and the tagger do not contradict each other. */
-function compatible(a: MentionType, b: MentionType): boolean {
+export function compatible(a: MentionType, b: MentionType): boolean {
   if (a === b) return true;
   const group = (type: MentionType): number =>
     type === 'diagnosis' || type === 'symptom'
@@ -72,12 +72,12 @@ export function mergeCandidates(
 }
 
 /** A span of which no fact is made. */
-function seen(span: Candidate): Candidate {
+export function seen(span: Candidate): Candidate {
   return { ...span, score: Math.min(span.score, SEEN_SCORE), because: asSeen(span.because) };
 }
 
 /** One candidate of a phrase and the span that agrees with it. Drug names keep the lexicon's boundaries. */
-function joined(hit: Candidate, span: Candidate, context: ContextJudge): Candidate {
+export function joined(hit: Candidate, span: Candidate, context: ContextJudge): Candidate {
   const wide = hit.type !== 'medication' && hit.type !== 'allergen';
   const first =
     wide || isPrefix(span.first, hit.first, context) ? Math.min(hit.first, span.first) : hit.first;
@@ -119,13 +119,21 @@ function isTestNotDrug(hit: Candidate, span: Candidate, context: ContextJudge): 
   );
 }
 
-function withoutOverlaps(candidates: readonly Candidate[]): Candidate[] {
+function startOf({ first, core }: Candidate): number {
+  return Math.min(first, core?.first ?? first);
+}
+
+function endOf({ last, core }: Candidate): number {
+  return Math.max(last, core?.last ?? last);
+}
+
+export function withoutOverlaps(candidates: readonly Candidate[]): Candidate[] {
   const ranked = [...candidates].sort(
     (a, b) => b.score - a.score || b.last - b.first - (a.last - a.first) || a.first - b.first,
   );
   const chosen: Candidate[] = [];
   for (const candidate of ranked) {
-    if (!chosen.some((other) => other.first < candidate.last && candidate.first < other.last))
+    if (!chosen.some((other) => startOf(other) < endOf(candidate) && startOf(candidate) < endOf(other)))
       chosen.push(candidate);
   }
   return chosen.sort((a, b) => a.first - b.first);

@@ -3,6 +3,7 @@ import { tagDocument } from '../2-mention/agreement.js';
 import { findMentions } from '../2-mention/index.js';
 import { openTagger, type Tagger } from '../2-mention/tagger.js';
 import { decodeTagger, encodeTagger } from '../2-mention/tagger-file.js';
+import { markCores } from '../5-code/core.js';
 import type { CrfWeights } from '../train/crf-trainer.js';
 import type { PreparedDocument } from '../train/prepare.js';
 import {
@@ -128,7 +129,8 @@ export function foldRows(corpora: Corpora, taggerOf: (fold: number) => Tagger): 
       if (i % FOLDS !== fold) return;
       const predicted = taggedSpans(tagger, FINAL_PLAN.name, FINAL_PLAN, document);
       for (const tally of alone) tally.add(predicted, document.gold);
-      const mentions = findMentions({ text: document.text, ...segmentText(document.text) }, tagger);
+      const found = findMentions({ text: document.text, ...segmentText(document.text) }, tagger);
+      const mentions = markCores(found, document.text);
       for (const tally of joined) tally.add(mentions, document.gold);
     });
   }

@@ -2,7 +2,7 @@ import { termText } from '../core/blind.js';
 import { uuidV5 } from '../core/ids.js';
 import type { CodeableConcept, Resource } from '../core/resource.js';
 import { type DocumentEnvelope, extensionUrl, ORIGIN_DERIVED } from './document.js';
-import { type Fact, type FactKind, normalizedWords } from './fact.js';
+import { type Fact, type FactKind, nameOf, normalizedWords } from './fact.js';
 
 /** Namespace of derived ids (our own random UUID; changing it would re-create every fact). */
 const DERIVED_NAMESPACE = '6f0d0f5e-5f0b-4c1c-9a5d-0d7c6b1f8f3a';
@@ -91,7 +91,7 @@ export function codeableConcept(fact: Fact, systems?: readonly string[]): Codeab
     if (coding.some((x) => x.system === c.system)) continue;
     coding.push({ system: c.system, code: c.code, display: c.display });
   }
-  const text = fact.mentions[0]!.text.replace(/\s+/g, ' ').trim();
+  const text = nameOf(fact.mentions[0]!).replace(/\s+/g, ' ').trim();
   return coding.length > 0 ? { coding, text } : { text };
 }
 

@@ -70,6 +70,11 @@ export function factKind(mention: Mention): FactKind | undefined {
   }
 }
 
+/** The words of a mention as they were read: its whole name, of which the note's mark may be the core. */
+export function nameOf(mention: Mention): string {
+  return mention.name ?? mention.text;
+}
+
 /** Lower case, single spaces, no surrounding punctuation: what words are compared by. */
 export function normalizedWords(text: string): string {
   return text
@@ -93,12 +98,12 @@ function valuesOf(attributes: readonly Attribute[], type: AttributeType): string
 
 function keyOf(mention: Mention): string {
   const best = mention.concepts[0];
-  return best ? `${best.system}|${best.code}` : normalizedWords(mention.text);
+  return best ? `${best.system}|${best.code}` : normalizedWords(nameOf(mention));
 }
 
 /** Whether `a` names the same thing as `b`: the same best code, one's best among the other's candidates, or the same words. */
 function sameThing(a: Mention, b: Mention): boolean {
-  if (normalizedWords(a.text) === normalizedWords(b.text)) return true;
+  if (normalizedWords(nameOf(a)) === normalizedWords(nameOf(b))) return true;
   const bestA = a.concepts[0];
   const bestB = b.concepts[0];
   if (!bestA || !bestB) return false;

@@ -4,6 +4,6 @@ import type { Annotation } from '../../nlp/model.js';
 export function withoutReasons(annotation: Annotation): Annotation {
   return {
     ...annotation,
-    mentions: annotation.mentions.map(({ because: _, section: __, ...mention }) => mention),
+    mentions: annotation.mentions.map(({ because: _, section: __, name: ___, ...mention }) => mention),
   };
 }

@@ -26,6 +26,7 @@ describe('the clinical pipeline', () => {
       'attribute',
       'code',
       'gate',
+      'core',
       'headerless',
     ]);
   });
