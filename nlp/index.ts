@@ -27,6 +27,8 @@ export interface ClinicalPipelineOptions {
   readonly lexicon?: string | undefined;
   /** Of another thread (`sharedWeights` of the same lexicon), so that memory holds them once; read from the package where not given. */
   readonly weights?: SharedWeights | undefined;
+  /** Number of this thread, by which what it takes of the weights' memory is freed once it has ended (`freeAreas`). */
+  readonly thread?: number;
 }
 
 /** What may be sent to threads, which then share its memory and need not read it themselves. */
@@ -67,7 +69,7 @@ const STAGES: readonly NlpStage[] = [
 export function createClinicalPipeline(options: ClinicalPipelineOptions = {}): Pipeline {
   setLexiconFile(options.lexicon);
   if (options.weights) {
-    takeWeights(options.weights.tagger);
+    takeWeights(options.weights.tagger, options.thread ?? 1);
     takeLexiconData(options.weights.lexicon);
     takeCuePhrases(options.weights.cues);
     version = options.weights.version;

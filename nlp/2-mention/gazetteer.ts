@@ -46,11 +46,15 @@ export function slotsFor(count: number): number {
   return slots;
 }
 
-/** Builds the table from distinct phrase hashes. */
-export function buildGazetteer(hashes: ArrayLike<number>, kinds: ArrayLike<number>): Gazetteer {
+/** Builds the table from distinct phrase hashes, in arrays of zeros that `make` makes. */
+export function buildGazetteer(
+  hashes: ArrayLike<number>,
+  kinds: ArrayLike<number>,
+  make: typeof sharedArray = sharedArray,
+): Gazetteer {
   const slots = slotsFor(hashes.length);
-  const keys = sharedArray(Int32Array, slots);
-  const values = sharedArray(Uint16Array, slots);
+  const keys = make(Int32Array, slots);
+  const values = make(Uint16Array, slots);
   for (let i = 0; i < hashes.length; i++) {
     let slot = finish(hashes[i]!) & (slots - 1);
     while (keys[slot] !== 0 && keys[slot] !== hashes[i]) slot = (slot + 1) & (slots - 1);

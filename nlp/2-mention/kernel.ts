@@ -6,6 +6,7 @@ import { IMPOSSIBLE, mayFollow } from './crf.js';
 import type { DrugMarks } from './drug-marks.js';
 import { AFTER_ALL, BEFORE_ALL, sentenceFeatures } from './features.js';
 import { mix } from './hash.js';
+import { takeArea, wasm } from './kernel-memory.js';
 import { ownCopy } from './own-copy.js';
 import { type PackedModel, ROW_COLUMNS, type TaggerFile } from './tagger-file.js';
 import { describeWord, FAR_LEFT, FAR_RIGHT, OFFSETS, type Word, type WordTable } from './words.js';
@@ -23,8 +24,6 @@ export interface TaggerSentence {
 export const SENTENCE_MAX_TOKENS = 400;
 /** Words kept with their sums of weights. At the limit all are dropped; results do not depend on it. */
 const WORD_CACHE_MAX = 30_000;
-/** Words that there is room for at first. */
-const WORD_CACHE_START = 2_048;
 /** Sums kept for kinds of sentences and drug marks, beside the hints. At the limit these are dropped. */
 const ENTRIES_MAX = 2_048;
 /** One for its kind, three for each of the marks that `drugMarks` can make. */
@@ -40,26 +39,10 @@ const MODEL_ROW = 12;
 /** Templates of a hint for the token itself, the one before it and the one after it. */
 const HINT_TEMPLATES = [140, 141, 142] as const;
 const MARGIN = Math.max(FAR_LEFT, FAR_RIGHT) + 1;
-const PAGE_BYTES = 65_536;
 const ENTRY_BYTES = 2 * ROW_COLUMNS;
 /** Places of words that stand for what is before and after every sentence. */
 const PLACE_BEFORE = 0;
 const PLACE_AFTER = 1;
-
-/** What is used of WebAssembly: the types of Node do not name it, and those of browsers bring everything else too. */
-interface WasmMemory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): number;
-}
-interface Wasm {
-  readonly Memory: new (descriptor: { initial: number }) => WasmMemory;
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (
-    module: object,
-    imports: { env: { memory: WasmMemory } },
-  ) => { readonly exports: unknown };
-}
-const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly: Wasm };
 
 /** What `nlp/kernel/kernel.ts` exports. Addresses and sizes are bytes. */
 interface Exports {
@@ -114,16 +97,14 @@ function kernelModule(): object {
 }
 
 /**
- * One copy of the weights in a WebAssembly memory, with the words that were read so far. What a word brings to each
- * place around it depends on the word alone, so it is summed once and kept.
+ * Reads sentences by the weights of a file, in whose memory it has an area for what it works with and for the words that
+ * were read so far. What a word brings to each place around it depends on the word alone, so it is summed once and kept.
  */
 export class Kernel {
-  private readonly memory: WasmMemory;
   private readonly run: Exports;
-  private integers: Int32Array;
-  private floats: Float32Array;
-  private bytes: Uint8Array;
-  private readonly wordsAt: number;
+  private readonly integers: Int32Array;
+  private readonly floats: Float32Array;
+  private readonly bytes: Uint8Array;
   /** Place of each known word in the memory. */
   private readonly places = new Map<string, number>();
   private known = 0;
@@ -133,49 +114,53 @@ export class Kernel {
   private readonly firstEntry: number;
   private nextEntry: number;
 
-  constructor(private readonly file: TaggerFile) {
-    const { slots, rows, filter, gazetteer, models } = file;
-    this.memory = new wasm.Memory({ initial: 1 });
-    const instance = new wasm.Instance(kernelModule(), { env: { memory: this.memory } });
+  /** @param thread that it works in, by whose number its area is freed. */
+  constructor(
+    private readonly file: TaggerFile,
+    thread: number,
+  ) {
+    const { slots, rows, filter, gazetteer, models, memory } = file;
+    const instance = new wasm.Instance(kernelModule(), { env: { memory } });
     this.run = instance.exports as Exports;
-    this.integers = new Int32Array(this.memory.buffer);
-    this.floats = new Float32Array(this.memory.buffer);
-    this.bytes = new Uint8Array(this.memory.buffer);
-    let next = 64;
-    const take = (size: number): number => {
-      const at = next;
-      next = Math.ceil((at + size) / 16) * 16;
-      this.reserve(next);
-      return at;
-    };
-    const put = (array: Int32Array | Int8Array | Uint16Array): number => {
-      const at = take(array.byteLength);
-      this.bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), at);
-      return at;
-    };
-    const modelsAt = take(models.length * this.run.modelBytes());
+    const hints = hintsOf(models);
+    this.firstEntry = hints.length * HINT_TEMPLATES.length;
+    this.nextEntry = this.firstEntry;
+    const sizes = [
+      models.length * this.run.modelBytes(),
+      (this.firstEntry + ENTRIES_MAX) * ENTRY_BYTES,
+      this.run.markBytes(),
+      this.run.scratchBytes(SENTENCE_MAX_TOKENS, FEATURES_MAX),
+      // What is not used of it is never touched, and takes no room but in the address space.
+      WORD_CACHE_MAX * this.run.wordBytes(),
+    ].map((size) => Math.ceil(size / 16) * 16);
+    const area = takeArea(
+      memory,
+      file.end,
+      sizes.reduce((sum, size) => sum + size, 0),
+      thread,
+    );
+    let next = area;
+    const [modelsAt, entries, marks, scratch, words] = sizes.map((size) => {
+      next += size;
+      return next - size;
+    }) as [number, number, number, number, number];
+    this.integers = new Int32Array(memory.buffer);
+    this.floats = new Float32Array(memory.buffer);
+    this.bytes = new Uint8Array(memory.buffer);
     this.run.setTables(
-      put(slots),
+      slots.byteOffset,
       slots.length / 2 - 1,
-      put(rows),
-      put(filter),
+      rows.byteOffset,
+      filter.byteOffset,
       filter.length - 1,
-      put(gazetteer.keys),
-      put(gazetteer.kinds),
+      gazetteer.keys.byteOffset,
+      gazetteer.kinds.byteOffset,
       gazetteer.keys.length - 1,
       modelsAt,
       models.length - 1,
     );
     for (const [m, model] of models.entries()) this.writeModel(model, modelsAt + m * this.run.modelBytes());
-    const hints = hintsOf(models);
-    this.firstEntry = hints.length * HINT_TEMPLATES.length;
-    this.nextEntry = this.firstEntry;
-    const entries = take((this.firstEntry + ENTRIES_MAX) * ENTRY_BYTES);
-    const marks = take(this.run.markBytes());
-    const scratch = take(this.run.scratchBytes(SENTENCE_MAX_TOKENS, FEATURES_MAX));
-    this.wordsAt = next;
-    this.run.setScratch(entries, 0, marks, scratch, this.wordsAt, SENTENCE_MAX_TOKENS);
-    this.reserve(this.wordsAt + WORD_CACHE_START * this.run.wordBytes());
+    this.run.setScratch(entries, 0, marks, scratch, words, SENTENCE_MAX_TOKENS);
     hints.forEach((hint, i) => {
       this.sumHint(hint, i * HINT_TEMPLATES.length);
     });
@@ -196,7 +181,6 @@ export class Kernel {
       this.kinds.clear();
       this.nextEntry = this.firstEntry;
     }
-    // Learning a word may move the memory: the places are written after it.
     const at = this.run.placesAt() / 4;
     for (let i = 0; i < MARGIN; i++) {
       this.integers[at + i] = PLACE_BEFORE;
@@ -222,16 +206,6 @@ export class Kernel {
     return found === 0 ? undefined : this.bytes.subarray(labels, labels + length);
   }
 
-  /** Makes the memory at least this large. */
-  private reserve(size: number): void {
-    const missing = size - this.memory.buffer.byteLength;
-    if (missing <= 0) return;
-    this.memory.grow(Math.ceil(missing / PAGE_BYTES));
-    this.integers = new Int32Array(this.memory.buffer);
-    this.floats = new Float32Array(this.memory.buffer);
-    this.bytes = new Uint8Array(this.memory.buffer);
-  }
-
   /** Drops all words but those that stand for none. */
   private forget(): void {
     this.places.clear();
@@ -248,8 +222,6 @@ export class Kernel {
 
   private write(word: Word): number {
     const place = this.known++;
-    if (this.wordsAt + this.known * this.run.wordBytes() > this.memory.buffer.byteLength)
-      this.reserve(this.wordsAt + this.known * 2 * this.run.wordBytes());
     let at = this.run.featuresAt() / 4;
     const counts: number[] = [];
     for (let o = 0; o < OFFSETS; o++) {

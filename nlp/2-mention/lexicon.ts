@@ -54,7 +54,7 @@ export interface Lexicon {
   match(tokens: readonly Token[], first?: number, last?: number): LexiconHit[];
 }
 
-const WORD_CACHE_MAX = 200_000;
+const WORD_CACHE_MAX = 50_000;
 const MAX_PHRASE_TOKENS = 40;
 const SIDES = new Set(['left', 'right', 'bilateral', 'lt', 'rt']);
 const NO_WORD = -1;

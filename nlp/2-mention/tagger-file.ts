@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { buildGazetteer, type Gazetteer } from './gazetteer.js';
-import { sharedArray } from './shared-array.js';
+import { TableMemory, type WasmMemory } from './kernel-memory.js';
 import { buildWordTable, type WordTable } from './words.js';
 
 /** One linear-chain model of the file: its columns in the shared rows, and what turns integers into scores. */
@@ -33,8 +33,12 @@ export interface TaggerFile {
    * core; most features of a text are answered here, without a look into `slots`.
    */
   readonly filter: Int32Array;
-  readonly words: WordTable;
   readonly gazetteer: Gazetteer;
+  readonly words: WordTable;
+  /** Holds all of the above but `words`: the address of an array is its `byteOffset`. */
+  readonly memory: WasmMemory;
+  /** Where its tables end and the areas of kernels begin. */
+  readonly end: number;
   /** How the file came to be; shown by `--explain` and the model card. */
   readonly about: Readonly<Record<string, unknown>>;
 }
@@ -117,15 +121,18 @@ export function decodeTagger(file: Buffer): TaggerFile {
   const features = take('features');
   const rows = take('rows');
   const words = buildWordTable(take('wordHashes'), take('wordValues'), header.wordWidth);
-  const gazetteer = buildGazetteer(take('phraseHashes'), take('phraseKinds'));
+  const tables = new TableMemory();
+  const gazetteer = buildGazetteer(take('phraseHashes'), take('phraseKinds'), (Kind, length) =>
+    tables.array(Kind, length),
+  );
   const models = laidOut(header.models);
   let size = 1024;
   while (size < features.length * 1.4) size *= 2;
-  const slots = sharedArray(Int32Array, size * 2);
-  const wide = sharedArray(Int8Array, features.length * ROW_COLUMNS);
+  const slots = tables.array(Int32Array, size * 2);
+  const wide = tables.array(Int8Array, features.length * ROW_COLUMNS);
   let filterSize = 32;
   while (filterSize * 32 < features.length * FILTER_BITS) filterSize *= 2;
-  const filter = sharedArray(Int32Array, filterSize);
+  const filter = tables.array(Int32Array, filterSize);
   for (let i = 0; i < features.length; i++) {
     const feature = features[i]! | 0;
     let slot = feature & (size - 1);
@@ -140,7 +147,8 @@ export function decodeTagger(file: Buffer): TaggerFile {
       wide.set(rows.subarray(from, from + labelsOf(models[m]!)), i * ROW_COLUMNS + models[m]!.column);
     }
   }
-  return { models, rows: wide, slots, filter, words, gazetteer, about: header.about };
+  const { memory, end } = tables;
+  return { models, rows: wide, slots, filter, words, gazetteer, memory, end, about: header.about };
 }
 
 function labelsOf(model: PackedModel): number {

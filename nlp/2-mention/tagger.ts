@@ -33,6 +33,8 @@ const FREQUENCY_FROM_END = 1;
 
 let weights: TaggerFile | undefined;
 let shipped: Tagger | undefined;
+/** The thread that this is, among those that share weights. */
+let thread = 1;
 
 /** The weights that the package ships, read once. Threads that are sent them share their memory. */
 export function loadWeights(): TaggerFile {
@@ -40,9 +42,10 @@ export function loadWeights(): TaggerFile {
   return weights;
 }
 
-/** Takes the shipped weights as another thread has read them. */
-export function takeWeights(file: TaggerFile): void {
+/** Takes the shipped weights as another thread has read them. @param number of this thread, 1 or more. */
+export function takeWeights(file: TaggerFile, number: number): void {
   weights = file;
+  thread = number;
   shipped = undefined;
 }
 
@@ -89,7 +92,7 @@ const HINT_SILENCE = 0.95;
 export function openTagger(file: TaggerFile): Tagger {
   const { models } = file;
   const last = models.length - 1;
-  const kernel = new Kernel(file);
+  const kernel = new Kernel(file, thread);
 
   const tagged = (m: number, sentence: TaggerSentence): Tagged => {
     const { length } = sentence.tokens;

@@ -9,6 +9,7 @@ const [file = fileURLToPath(new URL('kernel.wasm', import.meta.url))] = process.
 const { error, stderr } = await asc.main([
   fileURLToPath(new URL('kernel.ts', import.meta.url)),
   ...['--outFile', file, '--runtime', 'stub', '--importMemory', '--initialMemory', '1', '--enable', 'simd'],
+  ...['--enable', 'threads', '--sharedMemory', '--maximumMemory', '16384'],
   ...['-O3', '--converge', '--noAssert', '--use', 'abort='],
 ]);
 if (error) {

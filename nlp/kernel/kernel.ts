@@ -142,6 +142,9 @@ export function setScratch(
   hintEntries = hintsAt;
   markSlots = marksAt;
   markSums = marksAt + <usize>MARK_SLOTS * 8;
+  // Another kernel may have had this place before.
+  memory.fill(markSlots, 0, (<usize>MARK_SLOTS) << 3);
+  markCount = 0;
   words = wordsAt;
   const n = <usize>tokens;
   placeAt = scratch;

@@ -101,14 +101,20 @@ async function annotate(files: readonly string[], options: AnnotateOptions): Pro
       remedy: 'Leave --format away; with --jsonl the answer is {"id","text"} lines.',
     });
   }
-  const { findPhi, redact } = await import('../../nlp/6-phi/index.js');
-  if (options.redact) return redactAll(files, options.jsonl === true, (text) => redact(text, findPhi(text)));
+  // Its rules are read only where they are asked for.
+  const phi = options.phi ? await import('../../nlp/6-phi/index.js') : undefined;
+  if (options.redact && phi) {
+    const { findPhi, redact } = phi;
+    return redactAll(files, options.jsonl === true, (text) => redact(text, findPhi(text)));
+  }
   const reader = await openReader(options);
   const finish = (text: string, found: Annotation): Shown => {
-    const annotation = options.phi
+    const annotation = phi
       ? {
           ...found,
-          mentions: [...found.mentions, ...findPhi(text)].sort((a, b) => a.start - b.start || b.end - a.end),
+          mentions: [...found.mentions, ...phi.findPhi(text)].sort(
+            (a, b) => a.start - b.start || b.end - a.end,
+          ),
         }
       : found;
     return { text, annotation: options.explain ? annotation : withoutReasons(annotation) };

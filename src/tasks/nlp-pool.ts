@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { freeAreas } from '../../nlp/2-mention/kernel-memory.js';
 import type { SharedWeights } from '../../nlp/index.js';
 import type { Annotation, DocumentContext } from '../../nlp/model.js';
 import { Fault } from '../core/fault.js';
@@ -39,6 +40,8 @@ export interface WorkerSettings {
   readonly lexicon: string | undefined;
   /** As another thread has read them; the first thread reads them itself and sends them. */
   readonly weights: SharedWeights | undefined;
+  /** No other thread of the pool has this number, nor had it. */
+  readonly number: number;
   /** One number: notes that the thread has read so far. Answers come in groups, so a thread that hangs is ahead of them. */
   readonly progress: Int32Array;
 }
@@ -77,6 +80,7 @@ interface Note extends Handed {
 }
 
 interface Thread {
+  readonly number: number;
   readonly worker: Worker;
   ready: boolean;
   /** Handed over and not answered yet, in order. */
@@ -103,6 +107,7 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
   let head = 0;
   let closed = false;
   let startsFailed = 0;
+  let startedThreads = 0;
   let started: (version: string) => void;
   let failedToStart: (error: Fault) => void;
   const firstReady = new Promise<string>((resolve, reject) => {
@@ -113,15 +118,17 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
   const waiting = () => queue.length - head;
 
   function start(): void {
+    const number = ++startedThreads;
     const progress = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     const worker = new Worker(file, {
       resourceLimits: {
         maxOldGenerationSizeMb: WORKER_MAX_HEAP_MB,
         maxYoungGenerationSizeMb: WORKER_MAX_YOUNG_MB,
       },
-      workerData: { lexicon: options.lexicon, weights, progress } satisfies WorkerSettings,
+      workerData: { lexicon: options.lexicon, weights, number, progress } satisfies WorkerSettings,
     });
     const thread: Thread = {
+      number,
       worker,
       ready: false,
       running: [],
@@ -210,7 +217,10 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
     current?.reject(fault);
     queue.splice(0, head, ...others);
     head = 0;
-    void thread.worker.terminate();
+    // Only what has ended touches its part of the memory no more.
+    void thread.worker.terminate().then(() => {
+      if (weights) freeAreas(weights.tagger.memory, thread.number);
+    });
     if (!closed) start();
   }
 

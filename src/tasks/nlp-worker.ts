@@ -7,10 +7,11 @@ import { withoutReasons } from './without-reasons.js';
 // Results travel as JSON: cheaper to clone than thousands of small objects.
 const port = parentPort;
 if (!port) throw new Error('nlp-worker runs as a worker thread only');
-const { lexicon, weights, progress } = workerData as WorkerSettings;
+const { lexicon, weights: given, number, progress } = workerData as WorkerSettings;
 const send = (message: FromWorker) => port.postMessage(message);
-if (!weights) send({ weights: sharedWeights(lexicon) });
-const pipeline = createClinicalPipeline({ lexicon, weights });
+const weights = given ?? sharedWeights(lexicon);
+if (!given) send({ weights });
+const pipeline = createClinicalPipeline({ lexicon, weights, thread: number });
 
 /** Answers are kept together for this long, in ms: each message wakes the pool's thread. */
 const ANSWERS_WAIT_MS = 20;
