@@ -20,7 +20,8 @@ export interface MentionWordRow {
     | 'sentence-word'
     | 'own-predicate'
     | 'drug-form'
-    | 'function-word';
+    | 'function-word'
+    | 'letter-word';
   /** Norms, separated by spaces. */
   readonly words: string;
   readonly example: string;
@@ -70,3 +71,5 @@ export const DRUG_FORMS = wordsOf('drug-form');
 export const HOUSEHOLD = wordsOf('household');
 /** What sentences are held together by and shorthand leaves out. */
 export const FUNCTION_WORDS = wordsOf('function-word');
+/** Words between a writer and a reader. */
+export const LETTER_WORDS = wordsOf('letter-word');

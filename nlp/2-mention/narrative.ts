@@ -2,7 +2,7 @@ import type { AnnotatedText, MentionType } from '../model.js';
 import type { Candidate } from './candidate.js';
 import type { ContextJudge } from './context.js';
 import { partsOf } from './edges.js';
-import { FUNCTION_WORDS } from './mention-words.js';
+import { FUNCTION_WORDS, LETTER_WORDS } from './mention-words.js';
 import { compatible, joined, seen, withoutOverlaps } from './merge.js';
 import { trustOf } from './trust.js';
 
@@ -16,11 +16,13 @@ const MIN_PROSE_SHARE = 0.85;
 const MIN_WHOLE_SENTENCE_TOKENS = 8;
 /** Share of function words: .15 to .34 in case reports, below .1 in most notes. */
 const MIN_FUNCTION_WORD_SHARE = 0.12;
+/** Share of words between a writer and a reader: letters have whole names, as notes do. */
+const MAX_LETTER_WORD_SHARE = 0.01;
 /** A title is no outline. */
 const MAX_TITLES = 1;
 
 /**
- * Whether a text is told from beginning to end in long sentences, as case reports and some letters are. The tagger
+ * Whether a text is told from beginning to end in long sentences of a patient, as case reports are. The tagger
  * learned from such texts, so that there its own word is the better one; in notes the lexicon's is.
  */
 export function isNarrative(text: Pick<AnnotatedText, 'sections' | 'sentences' | 'tokens'>): boolean {
@@ -29,33 +31,39 @@ export function isNarrative(text: Pick<AnnotatedText, 'sections' | 'sentences' |
   let all = 0;
   let prose = 0;
   let held = 0;
+  let addressed = 0;
   for (const { firstToken, lastToken, listItem } of sentences) {
     const length = lastToken - firstToken;
     all += length;
     if (listItem || length < MIN_WHOLE_SENTENCE_TOKENS || tokens[lastToken - 1]!.text !== '.') continue;
     prose += length;
-    for (let t = firstToken; t < lastToken; t++) if (FUNCTION_WORDS.has(tokens[t]!.norm)) held++;
+    for (let t = firstToken; t < lastToken; t++) {
+      const { norm } = tokens[t]!;
+      if (FUNCTION_WORDS.has(norm)) held++;
+      if (LETTER_WORDS.has(norm)) addressed++;
+    }
   }
   return (
     all >= MIN_TOKENS &&
     all >= MIN_SENTENCE_TOKENS * sentences.length &&
     prose >= MIN_PROSE_SHARE * all &&
-    held >= MIN_FUNCTION_WORD_SHARE * all
+    held >= MIN_FUNCTION_WORD_SHARE * all &&
+    addressed <= MAX_LETTER_WORD_SHARE * all
   );
 }
 
 /** A tagged span displaces phrases of the lexicon of another type from this likelihood on. */
 const DISPLACING_SCORE = 0.4;
 /**
- * A phrase of the lexicon where nothing was tagged stands if the tagger gave its words this much, by what held-out
- * folds say of such phrases: names of drugs are right where it is silent, most others are not.
+ * A phrase of the lexicon where nothing was tagged stands if the tagger gave its words this much. By held-out folds
+ * three of four single words below that are nothing; names of drugs are right where it is silent.
  */
 const MIN_SUPPORT: Readonly<Partial<Record<MentionType, number>>> = {
-  diagnosis: 0.1,
-  symptom: 0.1,
-  procedure: 0.1,
-  test: 0.1,
-  'vital-sign': 0.1,
+  diagnosis: 0.02,
+  symptom: 0.02,
+  procedure: 0.05,
+  test: 0.05,
+  'vital-sign': 0.05,
 };
 
 /**
@@ -97,10 +105,15 @@ export function mergeNarrative(
   }
   for (const hit of lexicon) {
     if (gone.has(hit)) continue;
-    const least = MIN_SUPPORT[hit.type];
+    const least = isLongProcedure(hit) ? undefined : MIN_SUPPORT[hit.type];
     if (least === undefined || context.support(hit.first, hit.last, hit.type) >= least) kept.push(hit);
   }
   return withoutOverlaps(kept).filter(
     (one) => !context.inBrackets(one.first, one.last) || one.type !== 'medication',
   );
+}
+
+/** Several words for what is done are right more often than not, whatever the tagger thinks. */
+function isLongProcedure({ type, first, last }: Candidate): boolean {
+  return last - first > 1 && (type === 'procedure' || type === 'test');
 }

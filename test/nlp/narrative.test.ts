@@ -22,6 +22,11 @@ describe('a text told in long sentences', () => {
   it.each([
     ['a case report', REPORT, true],
     ['a note', NOTE, false],
+    [
+      'a letter',
+      `Dear Dr. Hall, thank you for asking me to see your patient. ${REPORT} I remain yours sincerely.`,
+      false,
+    ],
     ['the beginning of a report', REPORT.slice(0, 262), false],
     [
       'a report under several titles',
