@@ -52,6 +52,13 @@ export function readClauses(tokens: readonly Token[], first: number, last: numbe
       starts[i + 1 - first] = 1;
     else if (i > first && SUBJECTS.has(text) && startsSubject(tokens, i, first, last)) starts[i - first] = 1;
     else if (i > first && tokens[i - 1]!.norm === ',' && isStatement(tokens, i, last)) starts[i - first] = 1;
+    else if (
+      i > first + 1 &&
+      tokens[i - 1]!.norm === 'and' &&
+      tokens[i - 2]!.norm === ',' &&
+      isLongStatement(tokens, i, last)
+    )
+      starts[i - first] = 1;
   }
   return { tokens, first, last, cues, cueAt, starts };
 }
@@ -95,6 +102,18 @@ function isStatement(tokens: readonly Token[], i: number, last: number): boolean
     const { norm } = tokens[k]!;
     if (k > i && TELLING.has(norm)) return true;
     if (norm.charCodeAt(0) < SMALL_A || LINKING.has(norm)) return false;
+  }
+  return false;
+}
+
+const LONG_SUBJECT_MAX_TOKENS = 9;
+
+/** `…, and coronary angiography in March showed no disease`: a subject with what belongs to it, and its verb. */
+function isLongStatement(tokens: readonly Token[], i: number, last: number): boolean {
+  for (let k = i; k < Math.min(last, i + LONG_SUBJECT_MAX_TOKENS); k++) {
+    const { norm } = tokens[k]!;
+    if (k > i && TELLING.has(norm)) return true;
+    if (/^[,;:]$/.test(norm) || (LINKING.has(norm) && !/^(?:of|in|for)$/.test(norm))) return false;
   }
   return false;
 }
@@ -168,6 +187,7 @@ export function forwardEnd(clauses: Clauses, cue: Cue, row: CueRow): number {
       )
         return at;
     }
+    if (row.effect === 'negated' && at > opened + 1 && isGraded(clauses, cue, at)) return at;
     const other = cueAt[at - first]!;
     if (other < 0) continue;
     const next = cues[other]!;
@@ -190,6 +210,28 @@ export function forwardEnd(clauses: Clauses, cue: Cue, row: CueRow): number {
     at = next.last - 1;
   }
   return limit;
+}
+
+const GRADES = new Set(
+  'mild mildly moderate moderately severe marked mod small large trace minimal stable unchanged chronic known extensive diffuse bilateral scattered multiple'.split(
+    ' ',
+  ),
+);
+
+/** `no suspicious nodules, mild emphysema`: what has a grade is there, unless the list of what is not goes on. */
+function isGraded({ tokens, last }: Clauses, cue: Cue, at: number): boolean {
+  if (
+    tokens[at - 1]!.norm !== ',' ||
+    !GRADES.has(tokens[at]!.norm) ||
+    !/^(?:no|without|w\/o)\b/.test(cue.text)
+  )
+    return false;
+  for (let i = cue.last; i < last; i++) {
+    const { norm } = tokens[i]!;
+    if (norm === 'or' || norm === 'nor' || norm === '/') return false;
+    if (norm === ';' || norm === '.') break;
+  }
+  return true;
 }
 
 /** Whether the cue stands in brackets that were opened in its sentence. */
@@ -265,6 +307,14 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
       at = i + 1;
       break;
     }
+    // `New neutropenia 0.8, fever excluded`: an item with its value is no part of the list.
+    if (
+      row.effect === 'negated' &&
+      tokens[i]!.norm === ',' &&
+      i > floor &&
+      /^\d[\d.]*$/.test(tokens[i - 1]!.norm)
+    )
+      break;
     at = i;
     if (starts[i - first]) break;
   }

@@ -1,5 +1,6 @@
 import type { Token } from '../model.js';
 import type { Clauses } from './clauses.js';
+import { doneIf, pastReaction } from './conditions.js';
 import type { CueRow } from './cues.js';
 import { BEGINNINGS } from './deeds.js';
 import { ACTS, FINDINGS, type Target } from './target.js';
@@ -10,7 +11,8 @@ export function applyConstructions(clauses: Clauses, targets: readonly Target[])
   invertedIf(clauses, targets);
   comeBackFor(clauses, targets);
   ifThen(clauses, targets);
-  doneIf(clauses, targets);
+  doneIf(clauses, targets, IF_THEN);
+  pastReaction(clauses, targets);
   switches(clauses, targets);
   consented(clauses, targets);
 }
@@ -84,7 +86,8 @@ function ifThen({ cues, tokens, first }: Clauses, targets: readonly Target[]): v
     for (let i = target.first - 1; i >= Math.max(first, target.first - THEN_REACH, cue.last); i--) {
       const { norm } = tokens[i]!;
       if (norm === ';') break;
-      if (norm === ',' ? !startsCondition(tokens, cue.first, first) : norm !== 'then') continue;
+      if (norm === ',' || DASH.test(norm) ? !startsCondition(tokens, cue.first, first) : norm !== 'then')
+        continue;
       if (UNTIL.has(tokens[i - 1]!.norm)) break;
       target.hits.push({ row: IF_THEN, text: 'if then', distance: target.first - cue.last, cue });
       break;
@@ -92,6 +95,7 @@ function ifThen({ cues, tokens, first }: Clauses, targets: readonly Target[]): v
   }
 }
 
+const DASH = /^(?:[-–—>→]|->|=>)$/;
 const UNTIL = new Set(['until', 'since', 'by', 'till', 'before']);
 
 /** Whether `if` opens its sentence or clause: what comes before it is not made of it. */
@@ -100,38 +104,6 @@ function startsCondition(tokens: readonly Token[], at: number, first: number): b
 }
 
 const THEN_REACH = 5;
-
-const DEEDS_IF = new Set(['procedure', 'device']);
-const BEGUN_IF = /^(?:start|begin|add|initiate|trial|resume|restart|consider|give|escalate|up-?titrate)$/;
-
-/** `ablation if it recurs`, `repeat colonoscopy if bleeding`, `start levothyroxine 25 mcg if > 10`. */
-function doneIf({ tokens, first, last }: Clauses, targets: readonly Target[]): void {
-  for (const target of targets) {
-    const begun =
-      target.type === 'medication' &&
-      (BEGUN_IF.test(tokens[target.first - 1]?.norm ?? '') || isFirstOf(tokens, first, target.first));
-    if (!begun && !DEEDS_IF.has(target.type)) continue;
-    const reach = begun ? DIRECTIONS_REACH : IF_REACH;
-    for (let i = target.last; i < Math.min(last, target.last + reach); i++) {
-      const { norm } = tokens[i]!;
-      if (norm === ',' || norm === ';' || norm === '(') break;
-      if (norm !== 'if' || AS_NEEDED.test(tokens[i + 1]?.norm ?? '')) continue;
-      target.hits.push({ row: IF_THEN, text: 'if', distance: i - target.last });
-      break;
-    }
-  }
-}
-
-const IF_REACH = 3;
-/** Directions stand between a drug and its condition. */
-const DIRECTIONS_REACH = 10;
-/** `if needed` is what the directions of a drug say, not a condition for beginning it. */
-const AS_NEEDED = /^(?:needed|required|necessary|tolerated|desired|possible)$/;
-
-/** Whether the verb that begins it opens the clause: `start oral levothyroxine`. */
-function isFirstOf(tokens: readonly Token[], first: number, at: number): boolean {
-  return at - first <= 2 && BEGUN_IF.test(tokens[first]!.norm);
-}
 
 const CHANGED_FROM: CueRow = {
   effect: 'past',
@@ -195,8 +167,12 @@ function consented({ tokens, first, last }: Clauses, targets: readonly Target[])
   let consent = false;
   for (let i = first; i < last; i++) {
     const { norm } = tokens[i]!;
-    if (norm === 'consent' || norm === 'consented') consent = true;
-    else if (consent && TELLING.has(norm)) {
+    if (/^(?:consent|counsel)/.test(norm)) consent = true;
+    // `Counseled re biopsy: bleeding, sepsis`
+    else if (consent && norm === ':') {
+      told = i;
+      break;
+    } else if (consent && TELLING.has(norm)) {
       told = i;
       break;
     }

@@ -1,6 +1,7 @@
 import { tokenize } from '../1-segment/tokens.js';
 import { NOWHERE, type PhraseAutomaton, PhraseTree } from './cue-automaton.js';
 import type { CueRow } from './cues.js';
+import { inflected } from './inflect.js';
 
 /** The cues as phrases, and which rows each of them stands for. */
 export interface CuePhrases {
@@ -14,11 +15,14 @@ export const AUXILIARIES: ReadonlySet<string> = new Set(AUXILIARY_WORDS);
 const COPULAS = ['is', 'was', 'are', 'were'];
 const PREPOSITIONS = ['for', 'to', 'on', 'with', 'by'];
 
+const HOLDS_VERB = /<[a-z]/;
+
 /** More than there are sets of rows, for keys of two of them. */
 const SETS_MAX = 1_000_000;
 
 /** Every phrase that a phrase with choices stands for: `{has|} {gone|healed}` stands for four. */
 export function spelledOut(phrase: string): string[] {
+  if (HOLDS_VERB.test(phrase)) return spelledOut(inflected(phrase));
   const choice = /\{([^{}]*)\}/.exec(phrase);
   if (!choice) return [phrase.trim().replace(/ {2,}/g, ' ')];
   const [before, after] = [phrase.slice(0, choice.index), phrase.slice(choice.index + choice[0].length)];
@@ -34,7 +38,8 @@ export function wordsSpelledOut(phrase: string): string[][] {
 }
 
 /** The same with each word as something else, asked for once for each part. */
-function spelledOutAs<T>(phrase: string, as: (word: string) => T): T[][] {
+function spelledOutAs<T>(given: string, as: (word: string) => T): T[][] {
+  const phrase = HOLDS_VERB.test(given) ? inflected(given) : given;
   let found: T[][] = [[]];
   for (const part of phrase.split(/(\{[^{}]*\})/)) {
     const choices = part.startsWith('{') ? part.slice(1, -1).split('|') : [part];

@@ -22,7 +22,8 @@ export type Effect =
 
 /**
  * One row of `rules/cues.json`: phrases of one effect, tried in the example at `%`; its mention stands in braces.
- * A phrase may hold choices, of which the empty one is allowed: `{has|had|} resolved` (see `spelledOut` in `cue-phrases`).
+ * A phrase may hold choices, of which the empty one is allowed: `{has|had|} resolved` (see `spelledOut` in `cue-phrases`), and
+ * verbs that stand for all their forms: `<opt> against` (see `inflected`).
  */
 export interface CueRow {
   readonly effect: Effect;
@@ -82,7 +83,7 @@ const noAsides = new Set(asides.endingButNot);
  * Words that may stand within a cue and change nothing: `has since resolved`, `was clinically excluded`. Right after
  * `not` an adverb does: `not formally excluded`, `has not been fully treated`.
  */
-function isAside(norm: string, before: string): boolean {
+export function isAside(norm: string, before: string): boolean {
   if (norm === '-' || asideWords.has(norm)) return true;
   if (norm.length <= 4 || !norm.endsWith('ly') || noAsides.has(norm)) return false;
   return before !== 'not' && before !== "n't" && before !== 'been';

@@ -1,4 +1,4 @@
-import { exactTitle, type SectionDefault } from '../1-segment/titles.js';
+import { defaultOfTitle, type SectionDefault } from '../1-segment/titles.js';
 import type { Assertion, Attribute, Mention, Section, Token } from '../model.js';
 import {
   isDosed,
@@ -158,7 +158,7 @@ export function decide(mention: Mention, target: Target, around: Surroundings): 
     const dosed = kind !== 'allergies' && isDosed(target, around.tokens);
     const isAllergen =
       (around.allergen && !dosed) || (!taken && !dosed && (kind === 'allergies' || type === 'allergen'));
-    if (isAllergen && type === 'medication') why('allergen');
+    if (isAllergen && (type === 'medication' || around.allergen)) why('allergen');
     // `Allergies: penicillin. He is not prescribed Advil.`
     type = isAllergen || NO_ALLERGIES.test(mention.text) ? 'allergen' : 'medication';
     // Nobody plans an allergy: `Plan: ... NKDA`.
@@ -197,7 +197,7 @@ function titleOf(section: Section | undefined): TitleSays {
   let says = told.get(section);
   if (!says) {
     says = {
-      title: exactTitle(section.title)?.default ?? defaultByWords(section.title),
+      title: defaultOfTitle(section.title) ?? defaultByWords(section.title),
       owner: section.kind === 'family-history' ? undefined : personOfTitle(section.title),
     };
     told.set(section, says);

@@ -160,7 +160,10 @@ export function readSigns(
       continue;
     }
     const spaceBefore = i === firstToken || previous!.end < tokens[i]!.start;
-    if (spaceBefore && i + 1 < lastToken && next!.start === tokens[i]!.end && /^\p{L}/u.test(next!.norm))
+    // `Resp: - cough, + wheeze`: a sign apart from its word, where an item begins.
+    const opensItem = i === firstToken || /^[:,;]$/.test(previous!.norm);
+    if (spaceBefore && opensItem && i + 1 < lastToken && /^\p{L}/u.test(next!.norm)) before.set(i + 1, sign);
+    else if (spaceBefore && i + 1 < lastToken && next!.start === tokens[i]!.end && /^\p{L}/u.test(next!.norm))
       before.set(i + 1, sign);
     else if (i > firstToken && (i + 1 >= lastToken || /^[,;.]$/.test(next!.norm))) after.set(i, sign);
   }

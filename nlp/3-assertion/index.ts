@@ -13,7 +13,8 @@ import {
   readSigns,
   replyAfter,
 } from './forms.js';
-import { findPeople, NEWBORN, type PersonRow, subjectOf } from './people.js';
+import { genderOfPatient } from './gender.js';
+import { findPeople, lastNamed, NEWBORN, ofPronoun, type PersonRow, subjectOf } from './people.js';
 import { applyCues, carriedBy } from './reach.js';
 import type { Carried, Target } from './target.js';
 
@@ -38,6 +39,8 @@ export function assertMentions(input: AnnotatedText): Mention[] {
   let taughtIn = -1;
   const braces = input.text.includes('{');
   const ofNewborn = NEWBORN.test(input.text);
+  const gender = genderOfPatient(input.text);
+  let named: { row: PersonRow; sentence: number } | undefined;
   sentences.forEach((sentence, s) => {
     const section = sections[sentence.section];
     const targets: Target[] = [];
@@ -65,11 +68,17 @@ export function assertMentions(input: AnnotatedText): Mention[] {
               clauses.starts,
               targets,
               ofNewborn,
+              gender,
             ).filter(
               // `victim of intimate partner abuse`: a person in a name is not the one of whom the rest is said.
               ({ word }) => !targets.some(({ named, first, last }) => named && word >= first && word < last),
             )
           : [];
+      const hers =
+        named && gender && s - named.sentence <= NAMED_REACH
+          ? ofPronoun(tokens, sentence.firstToken, sentence.lastToken, named.row, gender)
+          : undefined;
+      if (hers) people.push(hers);
       const pronoun = about !== undefined && startsWithPronounOf(tokens, sentence, about) ? about : undefined;
       // `Uses CPAP? No.`: what is answered was asked.
       const reply =
@@ -81,7 +90,8 @@ export function assertMentions(input: AnnotatedText): Mention[] {
       const signs = targets.length > 0 ? readSigns(tokens, sentence, targets[0]!.first) : undefined;
       for (const target of targets) {
         const person =
-          people.find((scope) => target.first >= scope.from && target.last <= scope.to)?.row ?? pronoun;
+          people.find((scope) => target.first >= scope.from && target.last <= scope.to)?.row ??
+          (OF_PATIENT_ONLY.has(target.type) && pronoun?.gender !== undefined ? undefined : pronoun);
         const mention = mentions[target.index]!;
         result[target.index] = decide(mention, target, {
           section,
@@ -101,6 +111,10 @@ export function assertMentions(input: AnnotatedText): Mention[] {
       }
       if (colon) carried = carriedBy(clauses);
     }
+    if (gender) {
+      const row = lastNamed(tokens, sentence.firstToken, sentence.lastToken);
+      if (row) named = { row, sentence: s };
+    }
     about =
       subjectOf(tokens, sentence.firstToken, sentence.lastToken) ??
       (about && startsWithPronounOf(tokens, sentence, about) ? about : undefined);
@@ -109,6 +123,11 @@ export function assertMentions(input: AnnotatedText): Mention[] {
   return result;
 }
 
+/** How many sentences after a person was named a pronoun may still mean them. */
+const NAMED_REACH = 2;
+/** `Her sister has lupus. She had the flu jab`: what a note records of patients alone. */
+const OF_PATIENT_ONLY = new Set(['vaccine', 'test', 'vital-sign']);
+
 /** `If a rash on lamotrigine develops`: nobody is allergic yet. */
 function isSupposed(cues: readonly Cue[], before: number): boolean {
   return cues.some(
@@ -116,7 +135,8 @@ function isSupposed(cues: readonly Cue[], before: number): boolean {
   );
 }
 
-const STOPS = /^cue:(?:stop|discontinu|d\/c|dc|ceas)/;
+const STOPS =
+  /^cue:(?:stop|discontinu|d\/c|dc|ceas|de - escalated|deescalated|weaned off|now off|is off|quit)/;
 
 /** `Meds: Bactrim. … Stop Bactrim.`: what the end of a note stops is not going on where its start merely names it. */
 function stopEarlier(mentions: Mention[], order: readonly number[]): void {
@@ -131,7 +151,7 @@ function stopEarlier(mentions: Mention[], order: readonly number[]): void {
     );
     if (!said.has(name)) said.set(name, stop && STOPS.test(why) ? stop : undefined);
     const later = said.get(name);
-    if (!later || later === stop || why !== 'default') continue;
+    if (!later || later === stop || (why !== 'default' && why !== 'cue:on')) continue;
     mentions[order[k]!] = {
       ...mention,
       attributes: [...mention.attributes, later],

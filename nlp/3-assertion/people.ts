@@ -1,5 +1,6 @@
 import type { Token } from '../model.js';
 import { readRules } from '../rules/load.js';
+import { type Gender, genderOfPronoun } from './gender.js';
 
 export interface PersonRow {
   readonly word: string;
@@ -7,6 +8,8 @@ export interface PersonRow {
   readonly gender?: 'male' | 'female';
   /** Words after which it is no person (`donor site`). */
   readonly notBefore?: readonly string[];
+  /** Words before which it is no person (`syringe driver`). */
+  readonly notAfter?: readonly string[];
   /** Words of which one must follow: a `source` is a person only as `source patient`. */
   readonly onlyBefore?: readonly string[];
   /** A short form that is a person only where it opens its sentence before a colon (`Mo: migraine`). */
@@ -114,6 +117,7 @@ function maternal(tokens: readonly Token[], i: number, last: number): PersonScop
 /**
  * Finds who else the sentence speaks of, and which tokens speak of them.
  * @param ofNewborn whether the text is the chart of a newborn (see `NEWBORN`)
+ * @param patient whether the patient is a man or a woman, where the note tells
  */
 export function findPeople(
   tokens: readonly Token[],
@@ -122,6 +126,7 @@ export function findPeople(
   starts: Uint8Array,
   mentions: readonly { readonly first: number }[] = [],
   ofNewborn = false,
+  patient?: Gender,
 ): PersonScope[] {
   const scopes: PersonScope[] = [];
   for (let i = first; i < last; i++) {
@@ -133,17 +138,19 @@ export function findPeople(
     const known = people.get(tokens[i]!.norm);
     if (!known || known.notBefore?.includes(tokens[i + 1]?.norm ?? '')) continue;
     if (known.onlyBefore && !known.onlyBefore.includes(tokens[i + 1]?.norm ?? '')) continue;
+    if (known.notAfter?.includes(tokens[i - 1]?.norm ?? '')) continue;
     if (known.opens && !opensEntry(tokens, i, first)) continue;
     const row = isInLaw(tokens, i) ? IN_LAW : known;
     let start = i;
-    while (start > first && POSSESSIVES.has(tokens[start - 1]!.norm)) start--;
+    while (start > first && POSSESSIVES.has(tokens[start - 1]!.norm) && !isDash(tokens, start - 1)) start--;
     const before = start > first ? tokens[start - 1]!.norm : '';
     if (isInformant(tokens, i, last)) {
-      const own = ofThemselves(tokens, i, last, row);
+      const own = ofThemselves(tokens, i, last, row) ?? saysOfSelf(tokens, i, last, row.gender, patient);
       if (own) scopes.push({ ...own, row, word: i, backward: false });
       continue;
     }
-    const bracketed = before === '(' || ((before === '-' || before === ':') && i + 1 >= last);
+    const marked = before === '-' || before === '–' || before === ':';
+    const bracketed = before === '(' || (marked && (i + 1 >= last || endsRelatives(tokens, i, last)));
     if (before === 'in' || bracketed || (i + 1 >= last && before === ',')) {
       // `breast cancer in his mother`, `colon cancer (father)`
       let from = start - 1;
@@ -158,6 +165,8 @@ export function findPeople(
       scopes.push({ from, to: start, row, word: i, backward: true });
       if (before === 'in' || bracketed) continue;
     }
+    const own = ofTheirOwn(tokens, i, last, row) ?? reflexive(tokens, i, last, row);
+    if (own) scopes.push(own);
     const apart = before === 'from' && start - 2 >= first && APART.has(tokens[start - 2]!.norm);
     const company =
       COMPANY.has(before) && before !== 'and' && !apart && !sickContact(tokens, start - 1, first);
@@ -168,13 +177,24 @@ export function findPeople(
     const opens = start === first || starts[start - first] === 1;
     // `mother diabetes, father gout`: nothing but the disease stands behind the person that opens the clause.
     const listed = opens && mentions.some((mention) => mention.first === i + 1 || mention.first === i + 2);
-    if (!listed && !isLinked(tokens, i, last)) continue;
+    if (!listed && !isLinked(tokens, i, last)) {
+      const later = opens && row.gender ? pronounScope(tokens, i + 1, last, row.gender, patient) : undefined;
+      if (later) scopes.push({ ...later, row, word: i, backward: false });
+      continue;
+    }
     let to = i + (known.onlyBefore ? 2 : 1);
     while (to < last && to < i + 60) {
       const word = tokens[to]!.norm;
       if (starts[to - first] && to > i + 2 && returnsToPatient(tokens, to, row)) break;
       if (word === 'patient' || word === 'pt' || word === '|') break;
       if (endsRelative(tokens, to, i, first)) break;
+      // `Wife collected tablets for him: …`
+      if (
+        word === 'for' &&
+        /^(?:him|her|me)$/.test(tokens[to + 1]?.norm ?? '') &&
+        genderOfPronoun(tokens[to + 1]!) !== row.gender
+      )
+        break;
       // `caregiver to his wife with dementia and reports back pain`
       if (company && word === 'and' && informantVerbs.has(tokens[to + 1]?.norm ?? '')) break;
       if (people.has(word) && to > i + 1) break;
@@ -208,6 +228,146 @@ function ofThemselves(
     let to = i + 1;
     while (to < last && !/^(?:but|;|patient|pt)$/.test(tokens[to]!.norm)) to++;
     return { from: i + 1, to };
+  }
+  return undefined;
+}
+
+/** A dash between two words with spaces, as against that of `half-brother`. */
+function isDash(tokens: readonly Token[], i: number): boolean {
+  return (
+    /^[-–]$/.test(tokens[i]!.norm) && tokens[i + 1] !== undefined && tokens[i]!.end < tokens[i + 1]!.start
+  );
+}
+
+/** `Breast ca - mother, sister; …`: nothing but relatives up to the end of the entry. */
+function endsRelatives(tokens: readonly Token[], person: number, last: number): boolean {
+  for (let i = person + 1; i < Math.min(last, person + RELATIVES_MAX_TOKENS); i++) {
+    const { norm } = tokens[i]!;
+    if (norm === ';' || norm === '.') return true;
+    if (
+      !people.has(norm) &&
+      !POSSESSIVES.has(norm) &&
+      !/^(?:,|and|&|\/|x|\d+|'s|not|his|hers|theirs)$/.test(norm)
+    )
+      return false;
+    if (i === last - 1) return true;
+  }
+  return false;
+}
+
+const RELATIVES_MAX_TOKENS = 12;
+
+/** `His wife applies cream to her own rash`: what someone has of their own. */
+function ofTheirOwn(
+  tokens: readonly Token[],
+  person: number,
+  last: number,
+  row: PersonRow,
+): PersonScope | undefined {
+  for (let i = person + 1; i < Math.min(last, person + OWN_MAX_TOKENS); i++) {
+    const { norm } = tokens[i]!;
+    if (norm === ';' || norm === 'patient' || norm === 'pt') return undefined;
+    if (norm !== 'own') continue;
+    const gender = OWN.get(tokens[i - 1]!.norm);
+    if (gender === undefined || (gender !== 'any' && row.gender !== undefined && gender !== row.gender))
+      return undefined;
+    let to = i + 1;
+    while (to < last && !/^(?:but|;|,|and|patient|pt)$/.test(tokens[to]!.norm)) to++;
+    return { from: i + 1, to, row, word: person, backward: false };
+  }
+  return undefined;
+}
+
+const OWN_MAX_TOKENS = 14;
+
+/** `Seen with mother, who talks; she herself has fibromyalgia`. */
+function reflexive(
+  tokens: readonly Token[],
+  person: number,
+  last: number,
+  row: PersonRow,
+): PersonScope | undefined {
+  for (let i = person + 1; i < Math.min(last, person + REFLEXIVE_MAX_TOKENS); i++) {
+    const { norm } = tokens[i]!;
+    if (norm === 'patient' || norm === 'pt') return undefined;
+    if (norm !== 'herself' && norm !== 'himself') continue;
+    if (row.gender !== undefined && genderOfPronoun(tokens[i]!) !== row.gender) return undefined;
+    const subject = tokens[i - 1]!.norm;
+    if (i - 1 !== person && subject !== 'she' && subject !== 'he') return undefined;
+    let to = i + 1;
+    while (to < last && !/^(?:but|;|patient|pt)$/.test(tokens[to]!.norm)) to++;
+    return { from: i + 1, to, row, word: person, backward: false };
+  }
+  return undefined;
+}
+
+const REFLEXIVE_MAX_TOKENS = 20;
+
+/** From a pronoun of a gender that is not the patient's to where the patient is spoken of again. */
+function pronounScope(
+  tokens: readonly Token[],
+  first: number,
+  last: number,
+  gender: Gender,
+  patient: Gender | undefined,
+): { from: number; to: number } | undefined {
+  if (gender === patient) return undefined;
+  for (let i = first; i < Math.min(last, first + PRONOUN_REACH); i++) {
+    const { norm } = tokens[i]!;
+    if (norm === 'patient' || norm === 'pt') return undefined;
+    const found = genderOfPronoun(tokens[i]!);
+    if (found !== undefined && found !== gender) return undefined;
+    if (norm !== 'he' && norm !== 'she') continue;
+    let to = i + 1;
+    while (to < last && !ENDS_PRONOUN.test(tokens[to]!.norm)) {
+      const other = genderOfPronoun(tokens[to]!);
+      if (other !== undefined && other !== gender) break;
+      to++;
+    }
+    return { from: i + 1, to };
+  }
+  return undefined;
+}
+
+const PRONOUN_REACH = 16;
+const ENDS_PRONOUN = /^(?:;|patient|pt)$/;
+
+/** `Wife reports she takes Ativan` in the note of a man. */
+function saysOfSelf(
+  tokens: readonly Token[],
+  person: number,
+  last: number,
+  gender: Gender | undefined,
+  patient: Gender | undefined,
+): { from: number; to: number } | undefined {
+  if (patient === undefined || gender === undefined || gender === patient) return undefined;
+  return pronounScope(tokens, person + 1, last, gender, patient);
+}
+
+/**
+ * What a sentence that opens with `She` says in the note of a man, after his wife was named: of her; but what she
+ * reports, unless she says it of herself, is his.
+ */
+export function ofPronoun(
+  tokens: readonly Token[],
+  first: number,
+  last: number,
+  row: PersonRow,
+  patient: Gender,
+): PersonScope | undefined {
+  const gender = genderOfPronoun(tokens[first]!);
+  if (gender === undefined || gender === patient || row.gender !== gender) return undefined;
+  const scope = isInformant(tokens, first, last)
+    ? pronounScope(tokens, first + 1, last, gender, patient)
+    : pronounScope(tokens, first, last, gender, patient);
+  return scope && { ...scope, row, word: first, backward: false };
+}
+
+/** The last person whom a sentence names, of that gender. */
+export function lastNamed(tokens: readonly Token[], first: number, last: number): PersonRow | undefined {
+  for (let i = last - 1; i >= first; i--) {
+    const row = people.get(tokens[i]!.norm);
+    if (row?.gender && !row.opens && !row.onlyBefore) return row;
   }
   return undefined;
 }
@@ -247,6 +407,14 @@ function isInLaw(tokens: readonly Token[], i: number): boolean {
 function isLinked(tokens: readonly Token[], person: number, last: number): boolean {
   for (let i = person + 1; i < Math.min(last, person + 1 + LINK_MAX_TOKENS); i++) {
     if (links.has(tokens[i]!.norm)) return true;
+    // `Dau herself on sertraline`; but `wife trained on enoxaparin`.
+    if (
+      tokens[i]!.norm === 'on' &&
+      (i === person + 1 || /^(?:is|was|herself|himself|also|currently)$/.test(tokens[i - 1]!.norm))
+    )
+      return true;
+    // `Wife tearful, on diazepam`
+    if (tokens[i]!.norm === ',' && tokens[i + 1]?.norm === 'on') return true;
   }
   return false;
 }
@@ -258,6 +426,7 @@ function sickContact(tokens: readonly Token[], at: number, first: number): boole
 
 const PASSIVE = new Set(['was', 'were', 'is', 'are', 'been']);
 const OBSERVED = new Set([
+  'told',
   'found',
   'noted',
   'noticed',
@@ -301,7 +470,9 @@ function returnsToPatient(tokens: readonly Token[], at: number, row: PersonRow):
 export function personOfTitle(title: string): PersonRow | undefined {
   const words = title.toLowerCase().match(/\p{L}+/gu) ?? [];
   if (!title.includes('(') && !words.some((word) => OF_PERSON.has(word))) return undefined;
-  for (const word of words) {
+  for (const [i, word] of words.entries()) {
+    // `Home meds per wife's list`: who told is not who takes them.
+    if (/^(?:per|from|by|via|with|to)$/.test(words[i - 1] ?? '')) continue;
     const row = people.get(word === 'maternal' ? 'mother' : word === 'paternal' ? 'father' : word);
     if (row && !row.opens && !row.onlyBefore) return row;
   }

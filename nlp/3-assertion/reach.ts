@@ -2,6 +2,7 @@ import type { Token } from '../model.js';
 import { backwardStart, type Clauses, forwardEnd } from './clauses.js';
 import { applyConstructions } from './constructions.js';
 import type { Cue, CueRow } from './cues.js';
+import { applyPredicates, leavesAsIs } from './predicates.js';
 import { type Carried, FINDINGS, type Target } from './target.js';
 
 /** The rows of a line that ends in a colon which the items below it stand under. */
@@ -67,6 +68,7 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
         if (row.via && target.type === 'medication' && isListed(clauses.tokens, target, cue)) continue;
         // `no seizures for months on lamotrigine`
         if (!row.types && TO_DENY.has(row.effect) && takenMeanwhile(clauses, cue, target, targets)) continue;
+        if (row.effect === 'negated' && leavesAsIs(clauses, cue, target)) continue;
         if (row.adjacent && !touches(clauses.tokens, cue, target)) continue;
         const distance = row.scope === 'after' ? target.first - cue.last : cue.first - target.last;
         target.hits.push({ row, text: cue.text, distance, cue });
@@ -74,6 +76,7 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
     }
   }
   applyConstructions(clauses, targets);
+  applyPredicates(clauses, targets);
   for (const { row, text } of carried) {
     for (const target of targets) {
       if (row.types && !speaksOf(row, target)) continue;

@@ -123,6 +123,16 @@ function judged(mention: Mention, input: AnnotatedText, reactions: ReadonlySet<n
   return { ...mention, accepted: false, reason: refused.reason, because };
 }
 
+/** `Eats tree nuts`: something that some are allergic to, of which nothing like it is said. */
+function saysAllergy(mention: Mention, section: string | undefined): boolean {
+  return (
+    section === 'allergies' ||
+    /allerg|intoler|nk|reaction|sensitiv/i.test(mention.text) ||
+    mention.because?.assertion?.includes('allergen') === true ||
+    mention.attributes.some(({ type }) => type === 'reaction')
+  );
+}
+
 const FINDINGS = new Set<MentionType>(['diagnosis', 'symptom', 'social']);
 
 interface Refusal {
@@ -178,6 +188,8 @@ function refusal(mention: Mention, input: AnnotatedText): Refusal | undefined {
     !statesUse(input.text, mention)
   )
     return refuse('not-a-fact', 'social');
+  if (mention.type === 'allergen' && !saysAllergy(mention, section?.kind))
+    return refuse('not-a-fact', 'no allergy');
   if (mention.type === 'procedure' && isRelease(mention, input))
     return refuse('not-a-fact', 'form of a drug');
   if (mention.type === 'procedure' && mention.concepts.length === 0 && !namesProcedure(mention))
