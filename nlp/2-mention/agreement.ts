@@ -26,7 +26,7 @@ export function tagDocument(tagger: Tagger, sentences: readonly TaggerSentence[]
     tokens,
     tagged.map((one, i) => ({ ...one, spans: short[i]! })),
   );
-  return tagged.map(({ probabilities }, i) => ({ spans: spans[i]!, probabilities }));
+  return tagged.map((one, i) => ({ ...one, spans: spans[i]! }));
 }
 
 interface Votes {

@@ -13,15 +13,22 @@ import { tagDocument } from './agreement.js';
 import type { Candidate } from './candidate.js';
 import { chooseRow } from './choose-row.js';
 import { ContextJudge } from './context.js';
-import type { TaggedSpan } from './crf.js';
 import { drugMarks } from './drug-marks.js';
 import type { LexiconHit } from './lexicon.js';
 import { matchLexicon } from './lexicon.js';
 import { TITLE_ENDS } from './mention-words.js';
 import { mergeCandidates } from './merge.js';
 import { isNarrative, mergeNarrative } from './narrative.js';
+import { fromOtherModels } from './other-opinions.js';
 import { bySense } from './senses.js';
-import { loadTagger, SENTENCE_MAX_TOKENS, sectionHash, type Tagger, type TaggerSentence } from './tagger.js';
+import {
+  loadTagger,
+  SENTENCE_MAX_TOKENS,
+  sectionHash,
+  type Tagged,
+  type Tagger,
+  type TaggerSentence,
+} from './tagger.js';
 
 const TITLE_MAX_TOKENS = 12;
 
@@ -83,7 +90,7 @@ export function findMentions(
     );
     vaccines = context.aboutVaccines;
     listed = introduced && sentence.listItem;
-    for (const candidate of candidatesOf(hits, tagged[i]!.spans, context, merge)) {
+    for (const candidate of candidatesOf(input.text, hits, tagged[i]!, context, merge)) {
       const start = tokens[candidate.first]!.start;
       const end = tokens[candidate.last - 1]!.end;
       // The words of a header name the section; only a test or procedure in it ("CXR:") is also a mention.
@@ -134,8 +141,9 @@ function isHeaderMention(candidate: Candidate, kind: SectionKind): boolean {
 }
 
 function candidatesOf(
+  text: string,
   hits: readonly LexiconHit[],
-  spans: readonly TaggedSpan[],
+  tagged: Tagged,
   context: ContextJudge,
   merge: typeof mergeCandidates,
 ): Candidate[] {
@@ -144,7 +152,7 @@ function candidatesOf(
     const chosen = chooseRow(hit, context);
     if (chosen) fromLexicon.push(chosen);
   }
-  const fromTagger: Candidate[] = spans.map((span) => ({
+  const fromTagger: Candidate[] = tagged.spans.map((span) => ({
     first: span.first,
     last: span.last,
     type: context.typeOfTagged(span),
@@ -152,7 +160,9 @@ function candidatesOf(
     because: 'model:clinical',
     source: 'tagger',
   }));
-  return bySense(merge(fromLexicon, fromTagger, context), context);
+  const chosen = bySense(merge(fromLexicon, fromTagger, context), context);
+  const more = fromOtherModels(text, tagged, chosen, context);
+  return more.length === 0 ? chosen : [...chosen, ...more].sort((a, b) => a.first - b.first);
 }
 
 export type { LexiconHit, MentionType };

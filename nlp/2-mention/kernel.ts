@@ -206,6 +206,12 @@ export class Kernel {
     return found === 0 ? undefined : this.bytes.subarray(labels, labels + length);
   }
 
+  /** Of the sentence read last: the probability of token t for a type of a model that was asked then. */
+  chanceOf(m: number, type: number, t: number): number {
+    const at = this.run.chancesAt(m) / 4 + t * MODEL_ROW + 2 * type;
+    return this.floats[at + 1]! + this.floats[at + 2]!;
+  }
+
   /** Drops all words but those that stand for none. */
   private forget(): void {
     this.places.clear();

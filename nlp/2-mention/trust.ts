@@ -79,7 +79,7 @@ function isBelievable(span: Candidate, context: ContextJudge): boolean {
 }
 
 /** A whole sentence, as case reports are written, and no operation described step by step. */
-function isProse({ tokens, listItem, section }: ContextJudge): boolean {
+export function isProse({ tokens, listItem, section }: ContextJudge): boolean {
   return (
     !listItem &&
     section !== 'operative-details' &&
