@@ -1,8 +1,10 @@
 import type { KnownIdentity, Mention, PhiKind, Span } from '../model.js';
 import { knownFinds } from './known.js';
 import { nameFinds } from './names.js';
+import { numberFinds } from './number-model.js';
 import { patternFinds } from './patterns.js';
 import type { Found } from './rules.js';
+import { spread } from './spread.js';
 
 /**
  * Personal data in a text as mentions of type `phi`, in order, not overlapping: names, dates, ages over 89, numbers
@@ -11,8 +13,13 @@ import type { Found } from './rules.js';
  * @param known what is known of the person from elsewhere; it is found as written and with slips of the pen.
  */
 export function findPhi(text: string, known?: KnownIdentity): Mention[] {
-  const finds = [...(known ? knownFinds(text, known) : []), ...patternFinds(text), ...nameFinds(text)];
-  return settled(finds).map(({ start, end, kind, score, rule }) => ({
+  const finds = [
+    ...(known ? knownFinds(text, known) : []),
+    ...patternFinds(text),
+    ...nameFinds(text),
+    ...numberFinds(text),
+  ];
+  return settled(spread(text, settled(finds))).map(({ start, end, kind, score, rule }) => ({
     start,
     end,
     text: text.slice(start, end),

@@ -1,19 +1,10 @@
-import { tokenize } from '../1-segment/tokens.js';
 import { loadLexicon } from '../2-mention/lexicon.js';
+import type { Span } from '../model.js';
+import { isRefused, judgeWords, modelFinds } from './name-model.js';
 import { alternation, FAMILY, type Found, GIVEN, ORDINARY, phiRules, wordSet } from './rules.js';
 import { isUnknownWord } from './unknown-names.js';
+import { clinicalSpans, firstFrom, inside, type Word, wordsOf } from './words.js';
 
-interface Word {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-  readonly lower: string;
-  readonly capital: boolean;
-  readonly initial: boolean;
-}
-
-const WORD = /\p{L}[\p{L}\p{M}]{0,40}(?:['’-]\p{L}[\p{L}\p{M}]{0,40}){0,3}/gu;
-const POSSESSIVE = /['’][sS]$/;
 const notNames = wordSet(phiRules.notNames);
 const particles = wordSet(phiRules.particles);
 const titles = new Set(phiRules.titles.flatMap((row) => row.words.split(' ')));
@@ -40,6 +31,17 @@ const MAX_NAME_WORDS = 5;
 export function* nameFinds(text: string): Generator<Found> {
   const words = wordsOf(text);
   const clinical = clinicalSpans(text);
+  const judged = judgeWords(text, words, clinical);
+  for (const found of ruleFinds(text, words, clinical)) if (!isRefused(found, words, judged)) yield found;
+  yield* modelFinds(text, words, judged);
+}
+
+/** What rules find without the learned weights. */
+export function* ruleFinds(
+  text: string,
+  words: readonly Word[] = wordsOf(text),
+  clinical: readonly Span[] = clinicalSpans(text),
+): Generator<Found> {
   const strong: Found[] = [];
   const take = (range: readonly [number, number] | undefined, rule: string, score: number): boolean => {
     if (!range) return false;
@@ -172,7 +174,7 @@ function unknownFrom(
   text: string,
   words: readonly Word[],
   at: number,
-  clinical: readonly Found[],
+  clinical: readonly Span[],
 ): [number, number] | undefined {
   const first = words[at]!;
   const counts = (word: Word): boolean =>
@@ -204,7 +206,7 @@ const DOES =
  * One word that no text of medicine has, written with a capital where no sentence begins, or at the beginning of one
  * whose verb a person does: "in Kwaggasrand", "Nokuthula came in today".
  */
-function standsAlone(text: string, words: readonly Word[], at: number, clinical: readonly Found[]): boolean {
+function standsAlone(text: string, words: readonly Word[], at: number, clinical: readonly Span[]): boolean {
   const word = words[at]!;
   if (!word.capital || word.text.length < ALONE_MIN_LENGTH || inside(clinical, word)) return false;
   // "MyChart", "AquaCel" and words in capitals are products and short forms.
@@ -253,7 +255,7 @@ const OF_PRODUCT =
 function* again(
   words: readonly Word[],
   strong: readonly Found[],
-  clinical: readonly Found[],
+  clinical: readonly Span[],
 ): Generator<Found> {
   const parts = new Set<string>();
   for (const found of strong) {
@@ -267,34 +269,6 @@ function* again(
   for (const word of words)
     if (word.capital && parts.has(word.lower) && !inside(clinical, word))
       yield { start: word.start, end: word.end, kind: 'name', score: 0.8, rule: 'again' };
-}
-
-function firstFrom(words: readonly { start: number }[], offset: number): number {
-  let low = 0;
-  let high = words.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (words[middle]!.start < offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function wordsOf(text: string): Word[] {
-  const words: Word[] = [];
-  WORD.lastIndex = 0;
-  for (let match = WORD.exec(text); match; match = WORD.exec(text)) {
-    const written = match[0].replace(POSSESSIVE, '');
-    words.push({
-      start: match.index,
-      end: match.index + written.length,
-      text: written,
-      lower: written.toLowerCase().replaceAll('’', "'"),
-      capital: /^\p{Lu}/u.test(written),
-      initial: written.length === 1 && /^\p{Lu}/u.test(written),
-    });
-  }
-  return words;
 }
 
 function isGap(text: string, from: number, to: number, shape: RegExp): boolean {
@@ -369,23 +343,4 @@ function nameBefore(text: string, words: readonly Word[], last: number): [number
 
 function isClinicalWord(lower: string): boolean {
   return loadLexicon().wordNumber(lower) >= 0;
-}
-
-/** Phrases of the lexicon of more than one word: "Foley catheter" and "Parkinson's disease" hold no person. */
-function clinicalSpans(text: string): Found[] {
-  const tokens = tokenize(text);
-  return loadLexicon()
-    .match(tokens)
-    .map((hit) => ({
-      start: tokens[hit.firstToken]!.start,
-      end: tokens[hit.lastToken - 1]!.end,
-      kind: 'name' as const,
-      score: 0,
-      rule: 'lexicon',
-    }));
-}
-
-function inside(spans: readonly Found[], word: Word): boolean {
-  const at = firstFrom(spans, word.start + 1) - 1;
-  return at >= 0 && spans[at]!.end >= word.end;
 }

@@ -1,5 +1,6 @@
 import type { PhiKind } from '../model.js';
 import { alternation, type Found, phiRules, wordSet } from './rules.js';
+import { SHORTHAND } from './shorthand.js';
 import { type Pattern, TOLD } from './told.js';
 import { isUnseenWord } from './unknown-names.js';
 
@@ -197,7 +198,7 @@ const PATTERNS: readonly Pattern[] = [
     kind: 'age',
     rule: 'age-label',
     score: 0.95,
-    expression: /(?<![a-z])(?:age|aged|age of|turned)[ ]?:?[ ]{0,2}(9\d|1[01]\d)(?![\d.%/])/gi,
+    expression: /(?<![a-z])(?:age|aged|age of|turned)[ ]?:?[ ]{0,2}(9\d|1[01]\d)(?![\d%/]|\.\d)/gi,
   },
   {
     kind: 'age',
@@ -211,7 +212,7 @@ const PATTERNS: readonly Pattern[] = [
     rule: 'street',
     score: 0.95,
     expression: new RegExp(
-      `(?<![\\w/.-])\\d{1,6}[A-Z]?[ ](?:[NSEW]\\.?[ ]|North[ ]|South[ ]|East[ ]|West[ ])?(?:(?:${CAPITAL_WORD}|\\d{1,3}(?:st|nd|rd|th))[ ]){1,4}(?:${STREET})\\b\\.?(?:,?[ ]?(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|#)\\.?[ ]?[A-Z0-9-]{1,6})?(?:,[ ]${TOWN}(?:,?[ ](?:${STATE})(?![A-Za-z])(?:[ ]{1,2}\\d{5}(?:-\\d{4})?)?|[ ]{1,2}\\d{5}|[ ]{1,2}[A-Z]{1,2}\\d[A-Z\\d]? \\d[A-Z]{2})?)?`,
+      `(?<![\\w/.-])\\d{1,6}[A-Z]?[ ](?:[NSEW]\\.?[ ]|North[ ]|South[ ]|East[ ]|West[ ])?(?:(?:${CAPITAL_WORD}|\\d{1,3}(?:st|nd|rd|th))[ ]){1,4}(?:${STREET})\\b\\.?(?:[ ][NSEW]{1,2}(?![A-Za-z]))?(?:,?[ ]?(?:Apt|Apartment|Unit|Suite|Ste|Floor|Fl|#)\\.?[ ]?[A-Z0-9-]{1,6})?(?:,[ ]${TOWN}(?:,?[ ](?:${STATE})(?![A-Za-z])(?:[ ]{1,2}\\d{5}(?:-\\d{4})?)?|[ ]{1,2}\\d{5}|[ ]{1,2}[A-Z]{1,2}\\d[A-Z\\d]? \\d[A-Z]{2})?)?`,
       'g',
     ),
   },
@@ -307,7 +308,7 @@ const PATTERNS: readonly Pattern[] = [
     rule: 'user-name-of',
     score: 0.75,
     expression: /(?<![\w@.-])([a-z]{4,14}\d{0,3})(?=[ ]\((?:[A-Z]\.[ ]?){0,2}[A-Z][a-z'’-]{2,20})/g,
-    holds: (words) => isUnseenWord(words.replace(/\d+$/, '')),
+    holds: (words) => isUnseenWord(words.replace(/\d+$/, '')) && !/(?:ed|ing|er|al|ly|ail)$/.test(words),
   },
   {
     kind: 'name',
@@ -523,7 +524,7 @@ function* labelled(text: string): Generator<Found> {
 
 const FAX_BEFORE = /\bfax(?:[ ](?:number|no\.?|#))?[ ]?[:#]?[ ]{0,3}$/i;
 
-const ALL_PATTERNS: readonly Pattern[] = [...PATTERNS, ...TOLD];
+const ALL_PATTERNS: readonly Pattern[] = [...PATTERNS, ...TOLD, ...SHORTHAND];
 
 /** Every pattern's finds; they may overlap. */
 export function* patternFinds(text: string): Generator<Found> {

@@ -5,20 +5,34 @@ import { findPhi } from '../../nlp/6-phi/index.js';
 
 interface GoldNote {
   readonly text: string;
-  readonly gold: readonly { readonly kind: string; readonly start: number; readonly end: number }[];
+  readonly gold: readonly {
+    readonly kind: string;
+    readonly start: number;
+    readonly end: number;
+    readonly optional: boolean;
+  }[];
 }
 
-/** Notes of our own with `{KIND words}` around personal data, by lines of `=====`. */
+/**
+ * Notes of our own with `{KIND words}` around personal data, by lines of `=====`; `{?KIND words}` may be hidden or not.
+ * The weights have learned from them: this guards against regressions and says nothing of unseen notes.
+ */
 function goldNotes(): GoldNote[] {
   const file = readFileSync(join(import.meta.dirname, 'phi', 'notes.txt'), 'utf8');
   return file.split('\n=====\n').map((marked) => {
-    const gold: { kind: string; start: number; end: number }[] = [];
+    const gold: { kind: string; start: number; end: number; optional: boolean }[] = [];
     let text = '';
     let at = 0;
-    for (const match of marked.matchAll(/\{([A-Z-]+) ([^}]+)\}/g)) {
+    for (const match of marked.matchAll(/\{(\??)([A-Z-]+) ([^}]+)\}/g)) {
       text += marked.slice(at, match.index);
-      gold.push({ kind: match[1]!.toLowerCase(), start: text.length, end: text.length + match[2]!.length });
-      text += match[2];
+      const [, mark, kind, words] = match as unknown as [string, string, string, string];
+      gold.push({
+        kind: kind.toLowerCase(),
+        start: text.length,
+        end: text.length + words.length,
+        optional: mark === '?',
+      });
+      text += words;
       at = match.index + match[0].length;
     }
     return { text: text + marked.slice(at), gold };
@@ -36,6 +50,7 @@ describe('personal data of varied notes', () => {
     const finds = findPhi(note.text);
     const isHidden = (at: number) => finds.some((find) => find.start <= at && at < find.end);
     for (const span of note.gold) {
+      if (span.optional) continue;
       gold++;
       let all = true;
       for (let at = span.start; at < span.end; at++)
