@@ -29,6 +29,7 @@ import {
   type Tagger,
   type TaggerSentence,
 } from './tagger.js';
+import { SEEN_SCORE } from './trust.js';
 
 const TITLE_MAX_TOKENS = 12;
 
@@ -94,7 +95,12 @@ export function findMentions(
       const start = tokens[candidate.first]!.start;
       const end = tokens[candidate.last - 1]!.end;
       // The words of a header name the section; only a test or procedure in it ("CXR:") is also a mention.
-      if (section && end <= section.bodyStart && !isHeaderMention(candidate, section.kind)) continue;
+      if (section && end <= section.bodyStart) {
+        if (!isHeaderMention(candidate, section.kind)) continue;
+        // "PONV: none"
+        const body = input.text.slice(section.bodyStart, section.bodyStart + ABSENT_REACH);
+        if (candidate.type !== 'test' && ABSENT.test(body)) continue;
+      }
       mentions.push({
         start,
         end,
@@ -117,6 +123,9 @@ export function findMentions(
 function spanOf(tokens: readonly Token[], { first, last }: { first: number; last: number }): Span {
   return { start: tokens[first]!.start, end: tokens[last - 1]!.end };
 }
+
+const ABSENT = /^\s*(?:none|nil|no|neg|negative|denie[sd]|absent|n\/a)\b/i;
+const ABSENT_REACH = 16;
 
 function endsWithColon(tokens: readonly Token[] | undefined): boolean {
   return tokens?.[tokens.length - 1]?.text === ':';
@@ -161,7 +170,9 @@ function candidatesOf(
     source: 'tagger',
   }));
   const chosen = bySense(merge(fromLexicon, fromTagger, context), context);
-  const more = fromOtherModels(text, tagged, chosen, context);
+  const others = fromOtherModels(text, tagged, chosen, context);
+  // Narratives are what the last model learned from: there the others are heard where directions bear them out.
+  const more = merge === mergeNarrative ? others.filter(({ score }) => score > SEEN_SCORE) : others;
   return more.length === 0 ? chosen : [...chosen, ...more].sort((a, b) => a.first - b.first);
 }
 
