@@ -76,7 +76,12 @@ function runInHeader(text: string, from: number, colon: number): Header | undefi
     if (words === 1 ? !upper || !endsTitle(word.toLowerCase()) : !upper && !LINKS.has(word)) break;
     if (upper && at > from) {
       const found = innerHeader(text, at, colon, false);
-      if (found && !found.sub && (words > 1 || RUN_IN_ALONE.has(found.kind))) header = found;
+      if (
+        found &&
+        !found.sub &&
+        (words > 1 || RUN_IN_ALONE.has(found.kind) || SHORT_FORMS.has(word.toLowerCase()))
+      )
+        header = found;
     }
     end = at;
     while (end > from && isSpace(text.charCodeAt(end - 1))) end--;
@@ -91,6 +96,8 @@ function runInHeader(text: string, from: number, colon: number): Header | undefi
 }
 
 const LINKS = new Set(['of', 'and', '&', 'on', 'at']);
+/** Short forms that are titles and nothing else: `64M PMHx: HTN`. */
+const SHORT_FORMS = new Set('pmh pmhx psh pshx fhx fmhx shx sochx famhx hpi hpc ros ddx a/p o/e'.split(' '));
 /** What a single word with a capital may open; `Urinalysis:` or `Plan:` may stand in any sentence. */
 const RUN_IN_ALONE = new Set<SectionKind>(['medications', 'allergies', 'immunizations', 'assessment']);
 

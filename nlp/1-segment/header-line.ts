@@ -1,24 +1,37 @@
 import type { SectionKind } from '../model.js';
 import { classOf, DIGIT, isLetter, isSpace } from './characters.js';
 import { Form, type Header, headerOf } from './header.js';
-import { type Opening, partedTitle, readOpening, stripEnd } from './header-marks.js';
+import { boxedTitle, type Opening, partedTitle, readOpening, stripEnd } from './header-marks.js';
+import { type HeaderStyle, isHeading } from './header-style.js';
 import { endsSentence, isCapitals, isNounPhrase, isTitleCase, startsUpper, wordCount } from './lettering.js';
 import { isRule, type Line } from './lines.js';
 import { misreadTitle } from './misread.js';
-import { HOLDS_PARTS } from './nesting.js';
-import { beginsTitle, exactTitle, joinedTitle, type Title, titleByKeyword } from './titles.js';
+import { HOLDS_PARTS, isBlank } from './nesting.js';
+import {
+  beginsTitle,
+  composedTitle,
+  exactTitle,
+  joinedTitle,
+  qualifiedTitle,
+  spokenTitle,
+  type Title,
+  titleByKeyword,
+} from './titles.js';
 
 const TITLE_MAX_LENGTH = 80;
 const TITLE_MAX_WORDS = 9;
 
+/** What stands about a line: its neighbours, the header above it, how the note sets its headers. */
+export interface Around {
+  readonly before: Line | undefined;
+  readonly after: Line | undefined;
+  readonly open: Header | undefined;
+  readonly style: HeaderStyle;
+}
+
 /** The header that a line is or begins with, or undefined. */
-export function headerOfLine(
-  text: string,
-  line: Line,
-  before: Line | undefined,
-  after: Line | undefined,
-  open: Header | undefined,
-): Header | undefined {
+export function headerOfLine(text: string, line: Line, around: Around): Header | undefined {
+  const { after, style } = around;
   const opening = readOpening(text, line);
   if (!opening) return undefined;
   const { at, depth } = opening;
@@ -35,19 +48,24 @@ export function headerOfLine(
     const boxed = colon < 0 && exactTitle(text.slice(at, cell)) !== undefined;
     if (!boxed) return markedHeader(text, line, at);
   }
-  const form = depth > 0 ? Form.Markdown : opening.bold ? Form.Bold : undefined;
+  const boxed = boxedHeader(text, line, opening);
+  if (boxed) return boxed;
+  if (opening.pictured && !startsTitle(text, at, line.end)) return undefined;
+  const form = depth > 0 ? Form.Markdown : opening.bold || opening.pictured ? Form.Bold : undefined;
   if (colon > 0) {
     const title = stripEnd(text, at, colon);
     let body = colon + 1;
     while (body < line.end && '*_'.includes(text[body]!)) body++;
     // `<b>Plan:</b>`
     if (text[body] === '<' && text[body + 1] === '/') body = Math.max(body, text.indexOf('>', body) + 1);
-    const header = judged(text, line, at, title, body, form, depth, body >= line.end, before, after, open);
-    return header ?? markedHeader(text, line, at);
+    const header = judged(text, line, at, title, body, form, depth, body >= line.end, around);
+    return header ?? markedHeader(text, line, at, style.gaps);
   }
   const whole = stripEnd(text, at, line.end);
+  const heading = style.spoken && isHeading(text, line);
   const set =
     form !== undefined ||
+    heading ||
     startsTitle(text, at, line.end) ||
     isCapitals(text.slice(at, whole)) ||
     (after !== undefined && isRule(text, after));
@@ -55,10 +73,30 @@ export function headerOfLine(
   if (line.end - at <= TITLE_MAX_LENGTH) {
     const header =
       brokenHeader(text, line, at, after) ??
-      judged(text, line, at, whole, line.end, form, depth, true, before, after, open);
+      judged(text, line, at, whole, line.end, form, depth, true, around);
     if (header) return header;
   }
-  return markedHeader(text, line, at) ?? dashedOrBare(text, line, at);
+  return markedHeader(text, line, at, style.gaps) ?? dashedOrBare(text, line, at);
+}
+
+/** `[MEDS] aspirin`, `** PLAN ** rest` */
+function boxedHeader(text: string, line: Line, { at, bold, depth }: Opening): Header | undefined {
+  if (!bold || depth > 0) return undefined;
+  const parted = boxedTitle(text, at, line);
+  if (!parted || parted.bodyStart >= line.end) return undefined;
+  const title = text.slice(at, parted.titleEnd);
+  const row = title.length > 1 ? knownTitle(title) : undefined;
+  if (!row || row.sub) return undefined;
+  return headerOf(
+    text,
+    { start: line.start, from: at, to: parted.titleEnd, bodyStart: parted.bodyStart },
+    row,
+    Form.Bold,
+  );
+}
+
+function knownTitle(title: string): Title | undefined {
+  return exactTitle(title) ?? joinedTitle(title) ?? qualifiedTitle(title);
 }
 
 /** `- Meds: aspirin`, `B. Allergies: none`: behind a bullet only a known title with a colon. */
@@ -103,10 +141,10 @@ const MAIN = new Set<SectionKind>([
 const STOPPED_MIN = 9;
 
 /** A known title parted from its words by another mark than a colon. */
-function markedHeader(text: string, line: Line, at: number): Header | undefined {
+function markedHeader(text: string, line: Line, at: number, gaps = false): Header | undefined {
   if (!startsTitle(text, at, line.end)) return undefined;
-  const parted = partedTitle(text, at, line);
-  if (!parted) return undefined;
+  const parted = partedTitle(text, at, line, gaps);
+  if (!parted || parted.titleEnd <= at) return undefined;
   // `1. Tobacco use - counselled` is a problem.
   if (at > line.start && classOf(text.charCodeAt(line.start)) === DIGIT) return undefined;
   // A full stop parts only what stands for nothing else.
@@ -152,9 +190,7 @@ function judged(
   form: Form | undefined,
   depth: number,
   alone: boolean,
-  before: Line | undefined,
-  after: Line | undefined,
-  open: Header | undefined,
+  { before, after, open, style }: Around,
 ): Header | undefined {
   const title = text.slice(at, titleEnd);
   if (
@@ -174,10 +210,7 @@ function judged(
       form ?? (underlined ? Form.Capitals : undefined),
       depth,
     );
-  const exact =
-    exactTitle(title) ??
-    joinedTitle(title) ??
-    (colon || (capitals && alone) ? misreadTitle(title) : undefined);
+  const exact = knownTitle(title) ?? (colon || (capitals && alone) ? misreadTitle(title) : undefined);
   if (exact) {
     if (title.length === 1)
       return (colon || form) && title !== title.toLowerCase() ? header(exact) : undefined;
@@ -187,9 +220,20 @@ function judged(
     if (!alone || !startsUpper(title)) return undefined;
     if (exact.sub || exact.kind === 'other') return undefined;
     const roomBefore = !before || before.start === before.end;
-    return wordCount(title) > 1 || roomBefore ? header(exact) : undefined;
+    return wordCount(title) > 1 || roomBefore || style.alone ? header(exact) : undefined;
   }
   const strong = form !== undefined || capitals || underlined;
+  if (alone && after && after.start < after.end && startsUpper(title)) {
+    // Right below a header it is the head of a column: `Diagnosis Date`.
+    const below = open && open.bodyStart <= line.start && isBlank(text, open.bodyStart, line.start);
+    const phrase = !colon && style.spoken && !below && isHeading(text, line);
+    const spoken = phrase ? titleByKeyword(title) : colon ? spokenTitle(title) : undefined;
+    if (spoken && spoken.kind !== 'other') return header(spoken);
+  }
+  if (colon && !strong && isNounPhrase(title)) {
+    const composed = composedTitle(title);
+    if (composed) return { ...header(composed), composed: true };
+  }
   if (!strong && !(colon && alone && isNounPhrase(title))) return undefined;
   if (!strong && open && HOLDS_PARTS.has(open.kind)) return undefined;
   if (endsSentence(title)) return undefined;
@@ -263,6 +307,12 @@ function colonOf(text: string, from: number, to: number): number {
   const limit = Math.min(to, from + TITLE_MAX_LENGTH + 4);
   for (let at = from; at < limit; at++) {
     const code = text.charCodeAt(at);
+    // `HPI (3/2, Dr. Lund 08:15):`
+    if (code === 40) {
+      const close = text.indexOf(')', at);
+      if (close > 0 && close < limit) at = close;
+      continue;
+    }
     if (code === 0xff1a) return at;
     if (code === 58) {
       const digits = classOf(text.charCodeAt(at + 1)) === DIGIT && classOf(text.charCodeAt(at - 1)) === DIGIT;

@@ -11,13 +11,18 @@ export interface Opening {
   readonly bold: boolean;
   /** Behind a bullet, or a letter or a number in a bracket: only a known title is a header there. */
   readonly listed: boolean;
+  /** Behind a picture (`💊 Medications`), which lists as often as it heads: only a known title is a header there. */
+  readonly pictured?: boolean;
 }
 
+const HOURS = /^\d\d ?-?h(?:ou)?rs? |^\d\dh /i;
 const BULLETS = '-–—•·‣▪▫●○◦■➢➤►▶→>+*“"';
 
 /** Reads over what a header may begin with; undefined where no letter follows. */
 export function readOpening(text: string, line: Span): Opening | undefined {
   let at = line.start;
+  // `24h events:`
+  if (HOURS.test(text.slice(at, at + 8))) return { at, depth: 0, bold: false, listed: false };
   // Most lines begin with a letter and are through here.
   if (!isLetter(text.charCodeAt(at))) {
     let depth = 0;
@@ -27,6 +32,9 @@ export function readOpening(text: string, line: Span): Opening | undefined {
     }
     if (depth > 0 && !isSpace(text.charCodeAt(at)) && !isLetter(text.charCodeAt(at))) return undefined;
     at = skipSpace(text, at, line.end);
+    const picture = at;
+    at = skipPictures(text, at, line.end);
+    const pictured = at > picture;
     const bullet = depth === 0 ? bulletLength(text, at, line.end) : 0;
     const unnumbered = at + bullet;
     at = skipNumber(text, unnumbered, line.end);
@@ -34,7 +42,7 @@ export function readOpening(text: string, line: Span): Opening | undefined {
     const bold = decorationLength(text, at, line.end);
     at += bold;
     if (!isLetter(text.charCodeAt(at))) return undefined;
-    return { at, depth, bold: bold > 0, listed: bullet > 0 || bracketed };
+    return { at, depth, bold: bold > 0, listed: bullet > 0 || bracketed, pictured };
   }
   const numbered = skipNumber(text, at, line.end);
   if (numbered > at) {
@@ -49,6 +57,22 @@ function skipSpace(text: string, from: number, to: number): number {
   let at = from;
   while (at < to && isSpace(text.charCodeAt(at))) at++;
   return at;
+}
+
+/** Emoji and arrows with the marks that join and colour them. */
+function skipPictures(text: string, from: number, to: number): number {
+  let at = from;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    const picture =
+      (code >= 0xd83c && code <= 0xdfff) ||
+      (code >= 0x2600 && code <= 0x27bf) ||
+      (code >= 0x2b00 && code <= 0x2bff);
+    const joiner = at > from && (code === 0xfe0f || code === 0x200d || code === 0x20e3);
+    if (at >= to || !(picture || joiner)) break;
+    at++;
+  }
+  return at === from ? from : skipSpace(text, at, to);
 }
 
 function bulletLength(text: string, from: number, to: number): number {
@@ -82,7 +106,7 @@ function skipNumber(text: string, from: number, to: number): number {
 /** `**`, `__`, `== `, `[`, `<`, `--- `, `| `: what a title is wrapped in. */
 function decorationLength(text: string, from: number, to: number): number {
   let at = from;
-  while (at < to && '*_=~<[-|'.includes(text[at]!)) at++;
+  while (at < to && '*_=~<[{-|'.includes(text[at]!)) at++;
   if (at === from) return 0;
   if (at - from === 1 && text[from] === '-') return 0;
   if (at - from === 1 && text[from] === '*' && isSpace(text.charCodeAt(at))) return 0;
@@ -90,10 +114,34 @@ function decorationLength(text: string, from: number, to: number): number {
   return at - from;
 }
 
+const PAIRS = new Map([
+  ['[', ']'],
+  ['<', '>'],
+  ['{', '}'],
+]);
+
+/** `[MEDS] aspirin`, `** EXAM ** lungs clear`, `== Plan == rest`: a title wrapped in marks, and its words behind it. */
+export function boxedTitle(text: string, at: number, line: Span): Parted | undefined {
+  const mark = text[at - 1] === ' ' ? text[at - 2] : text[at - 1];
+  if (mark === undefined || at <= line.start || !'[<{*=_~-'.includes(mark)) return undefined;
+  const close = PAIRS.get(mark) ?? mark;
+  let end = at;
+  const limit = Math.min(line.end, at + TITLE_REACH);
+  while (end < limit && text[end] !== close && text[end] !== ':') end++;
+  if (end >= limit || text[end] === ':') return undefined;
+  let body = end;
+  while (body < line.end && text[body] === close) body++;
+  // `**Plan**: rest` has its colon; `pre-op` is one word.
+  if (text[body] === ':' || (close === '-' && body - end < 2)) return undefined;
+  return { titleEnd: stripEnd(text, at, end), bodyStart: skipSpace(text, body, line.end) };
+}
+
 /** End of a title without the marks that close what it is wrapped in. */
 export function stripEnd(text: string, from: number, to: number): number {
   let end = to;
-  while (end > from && ('*_=~>]#-|”"'.includes(text[end - 1]!) || isSpace(text.charCodeAt(end - 1)))) end--;
+  while (end > from && ('*_=~>]}#-|”"…'.includes(text[end - 1]!) || isSpace(text.charCodeAt(end - 1)))) end--;
+  if (text[end - 1] !== '.' || text[end - 2] !== '.') return end;
+  while (end > from && (text[end - 1] === '.' || isSpace(text.charCodeAt(end - 1)))) end--;
   return end;
 }
 
@@ -112,10 +160,14 @@ const COLUMN =
  * Parts a title from its words at a mark that does duty for the colon: `HPI— `, `Allergies - `, `Meds = `, `PMH -> `,
  * `PLAN; `, `Allergies ..... `, `Allergies. `, and the first of two cells, by tab or bar.
  */
-export function partedTitle(text: string, at: number, line: Span): Parted | undefined {
+export function partedTitle(text: string, at: number, line: Span, gaps = false): Parted | undefined {
   const limit = Math.min(line.end, at + TITLE_REACH);
   for (let i = at + 1; i < limit; i++) {
     const code = text.charCodeAt(i);
+    if (gaps && (code === 9 || (code === 32 && text.charCodeAt(i + 1) === 32))) {
+      const bodyStart = skipSpace(text, i, line.end);
+      return { titleEnd: i, bodyStart };
+    }
     if (code > 124 ? code !== 0x2013 && code !== 0x2014 : isLetter(code) || code === 32) continue;
     const spaced = isSpace(text.charCodeAt(i - 1));
     const parted = (length: number): Parted => ({
@@ -143,19 +195,4 @@ export function partedTitle(text: string, at: number, line: Span): Parted | unde
     }
   }
   return undefined;
-}
-
-/** A line that only the page has: `Page 2 of 5`, with or without whose it is. */
-export function isPageLine(text: string, line: Span): boolean {
-  if (line.end - line.start > PAGE_LINE_MAX) return false;
-  return PAGE.test(text.slice(line.start, line.end));
-}
-
-const PAGE_LINE_MAX = 120;
-const PAGE =
-  /^(?:[-–—|*\s]*page\s*:?\s*\d{1,3}(?:\s*(?:of|\/)\s*\d{1,3})?[-–—|*\s]*$|.{0,100}\b(?:page|pg)\.?\s*:?\s*\d{1,3}\s*(?:of|\/)\s*\d{1,3}\s*[-–—|*]*$|page\s*:?\s*\d{1,3}\s*(?:of|\/)\s*\d{1,3}\b)/i;
-
-/** Whether a note says anywhere that it has pages, so that its lines need not all be asked. */
-export function hasPages(text: string): boolean {
-  return text.includes('Page ') || text.includes('PAGE ') || text.includes('Pg ');
 }

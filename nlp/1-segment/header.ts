@@ -20,6 +20,8 @@ export interface Header {
   readonly sub: boolean;
   /** Set like a header, in words no rule knows. */
   readonly unknown?: boolean;
+  /** In words of titles that no row has as a whole: its kind is read off its keywords. */
+  readonly composed?: boolean;
   /** Jotted straight before its words, as in `PMH asthma`. */
   readonly bare?: boolean;
   readonly form: Form;

@@ -23,6 +23,29 @@ function byEdge(): Map<string, string[]> {
   return edges;
 }
 
+const LOOKS = new Map([...'1li|!'].map((mark) => [mark, 'i']));
+for (const [mark, letter] of ['0o', '5s', '8b', '3e', '4a', '6b', '9g', '$s', '@a', '€e'])
+  LOOKS.set(mark!, letter!);
+
+/** A title as a scanner may see it: what looks alike is one letter, and gaps within words are none. */
+function skeletonOf(title: string): string {
+  let letters = '';
+  for (const mark of title.toLowerCase()) {
+    const letter = LOOKS.get(mark) ?? mark;
+    if (letter >= 'a' && letter <= 'z') letters += letter;
+  }
+  return letters.replaceAll('rn', 'm').replaceAll('vv', 'w').replaceAll('ci', 'd');
+}
+
+let skeletons: Map<string, string> | undefined;
+
+function bySkeleton(): Map<string, string> {
+  if (skeletons) return skeletons;
+  skeletons = new Map();
+  for (const name of titleNames()) if (name.length >= KNOWN_MIN) skeletons.set(skeletonOf(name), name);
+  return skeletons;
+}
+
 /**
  * The row for a title that was misspelt or misread by one letter (`Medicatons`, `FAMlLY HISTORY`, `A1lergies`,
  * `Farnily History`) or spaced out (`A L L E R G I E S`); undefined where none is that near.
@@ -45,6 +68,8 @@ export function misreadTitle(title: string): Title | undefined {
     if (exact) return exact;
   }
   if (read.length < KNOWN_MIN - 1) return undefined;
+  const alike = bySkeleton().get(skeletonOf(title));
+  if (alike !== undefined) return exactTitle(alike);
   const known = byEdge();
   const name = nearest(read, known.get(read.slice(0, EDGE))) ?? nearest(read, known.get(read.slice(-EDGE)));
   return name === undefined ? undefined : exactTitle(name);

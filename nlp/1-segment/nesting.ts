@@ -35,6 +35,30 @@ const HOLDS_EXAM_PARTS = new Set<SectionKind>([
   'results',
 ]);
 
+const LISTS = new Set<SectionKind>([
+  'problem-list',
+  'past-medical-history',
+  'past-surgical-history',
+  'medications',
+  'discharge-medications',
+  'allergies',
+  'immunizations',
+  'diagnoses',
+  'procedures',
+  'results',
+  'imaging',
+]);
+/** What may head a column of such a list. */
+const COLUMN_HEADS = new Set<SectionKind>([
+  'diagnoses',
+  'problem-list',
+  'medications',
+  'procedures',
+  'allergies',
+  'immunizations',
+  'results',
+]);
+
 /** What a plan may list under a smaller heading and still only plan. */
 const PARTS_OF_PLAN = new Set<SectionKind>(['results', 'imaging', 'procedures', 'medications', 'diagnoses']);
 
@@ -46,6 +70,16 @@ const PLANS = new Set<SectionKind>([
   'hospital-course',
   'instructions',
   'follow-up',
+]);
+/** What keywords of a title do not take out of a section that may hold it. */
+const NO_SECTION_BY_KEYWORD = new Set<SectionKind>([
+  'results',
+  'imaging',
+  'procedures',
+  'physical-exam',
+  'findings',
+  'diagnoses',
+  'assessment',
 ]);
 const NEVER_PLANNED = new Set<SectionKind>(['allergies', 'family-history', 'past-medical-history']);
 
@@ -61,12 +95,30 @@ export function belongsTo(text: string, header: Header, open: Header): boolean {
     // `Resp: 16` among vital signs is a rate.
     if (open.kind === 'vital-signs') return /^\s*\d/.test(text.slice(header.bodyStart, header.bodyStart + 8));
   }
+  // `P: 62` among vital signs is a pulse.
+  if (open.kind === 'vital-signs' && header.title.length <= 2)
+    return /^\s*\d/.test(text.slice(header.bodyStart, header.bodyStart + 8));
+  // `Eye exam:` within an examination, `Pain meds:` within a plan.
+  if (header.composed && header.form >= open.form) {
+    if (header.kind === open.kind) return true;
+    if (HOLDS_PARTS.has(open.kind) && NO_SECTION_BY_KEYWORD.has(header.kind)) return true;
+    if (PLANS.has(open.kind) && !NEVER_PLANNED.has(header.kind)) return true;
+  }
   // `Allergies` above `Allergen Reactions`: the head of the columns.
   if (
     header.kind === open.kind &&
     open.bodyStart <= header.start &&
     !text.slice(header.start, header.bodyStart).includes(':') &&
     isBlank(text, open.bodyStart, header.start)
+  )
+    return true;
+  // `Active Problem List` above `Diagnosis`: the head of a column in another word.
+  if (
+    COLUMN_HEADS.has(header.kind) &&
+    LISTS.has(open.kind) &&
+    open.bodyStart <= header.start &&
+    !/[:\s]/.test(text.slice(header.start, header.bodyStart)) &&
+    /^[^\S\n]*\n[^\S\n]*$/.test(text.slice(open.bodyStart, header.start))
   )
     return true;
   // `Drugs: none` among habits are no medicines.

@@ -1,10 +1,13 @@
-import type { Section } from '../model.js';
+import type { Section, SectionKind } from '../model.js';
+import { columnsAt } from './columns.js';
 import { Form, type Header, headerOf } from './header.js';
 import { headersInside } from './header-inside.js';
 import { headerOfLine } from './header-line.js';
-import { hasPages, isPageLine } from './header-marks.js';
+import { styleOf } from './header-style.js';
+import { isClosing, letterPart } from './letter.js';
 import type { Line } from './lines.js';
 import { belongsTo, isBlank } from './nesting.js';
+import { pageLines } from './pages.js';
 import { spokenTitles } from './spoken.js';
 
 /**
@@ -40,12 +43,25 @@ function findHeaders(text: string, lines: readonly Line[]): Header[] {
     headers.push(header);
     open = header;
   };
-  const paged = hasPages(text);
+  const style = styleOf(text, lines);
+  const paged = pageLines(text, lines);
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i]!;
     if (line.start === line.end || (open && line.start < open.bodyStart)) continue;
-    if (paged && isPageLine(text, line)) continue;
-    const header = headerOfLine(text, line, lines[i - 1], lines[i + 1], open);
+    if (paged?.has(line)) continue;
+    const columns = text.charCodeAt(line.start) === 124 ? undefined : columnsAt(text, lines, i);
+    if (columns) {
+      headers.push(...columns.headers);
+      open = columns.headers.at(-1);
+      i = columns.next - 1;
+      continue;
+    }
+    const letter = letterPart(text, line, lines[i - 1], open);
+    if (letter) {
+      add(letter);
+      continue;
+    }
+    const header = headerOfLine(text, line, { before: lines[i - 1], after: lines[i + 1], open, style });
     if (header) add(header);
     for (const inner of headersInside(text, header ? header.bodyStart : line.start, line.end)) add(inner);
   }
@@ -60,5 +76,30 @@ function findHeaders(text: string, lines: readonly Line[]): Header[] {
       );
     }
   }
-  return headers;
+  return inTheirPlace(text, headers);
+}
+
+const COPY_TO = /^cc$/i;
+const CLOSES = new Set<SectionKind>(['plan', 'assessment-and-plan', 'follow-up', 'disposition']);
+const EXAM = /^exam(?:ination)?s?$/i;
+const MODALITY =
+  /\b(?:CT|CTA|MRI?|MRA|PET|XR|US|x-?ray|ultrasound|sonogram|radiographs?|mammogra\w+|tomography|echo\w*|fluoroscop\w+|DEXA|DXA|scan)\b/i;
+const HEAD = 80;
+
+/** Titles whose sense hangs on where they stand: `cc:` below a plan, `EXAM:` above the findings of a radiologist. */
+function inTheirPlace(text: string, headers: readonly Header[]): Header[] {
+  const reads = headers.some(({ kind }) => kind === 'findings' || kind === 'impression');
+  return headers.map((header, i) => {
+    if (
+      i > 1 &&
+      COPY_TO.test(header.title) &&
+      headers.slice(0, i).some(({ kind, title }) => CLOSES.has(kind) || isClosing(title))
+    )
+      return { ...header, kind: 'other' };
+    if (reads && header.kind === 'physical-exam' && EXAM.test(header.title)) {
+      const end = Math.min(headers[i + 1]?.start ?? text.length, header.bodyStart + HEAD);
+      if (MODALITY.test(text.slice(header.bodyStart, end))) return { ...header, kind: 'imaging' };
+    }
+    return header;
+  });
 }

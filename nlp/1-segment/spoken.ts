@@ -28,30 +28,53 @@ const GOES_ON = new Set(
  * None unless the note has three kinds of them, so that a line that happens to begin with such a word opens nothing.
  */
 export function spokenTitles(text: string, lines: readonly Line[]): SpokenTitle[] {
-  const found = [...soapLetters(text, lines), ...lineTitles(text, lines)];
+  const letters = letterTitles(text, lines);
+  // The letters of a nurse's note are two kinds.
+  if (letters.length >= KINDS_MIN && text[letters[0]!.titleStart] !== 'S') return letters;
+  const found = [...letters, ...lineTitles(text, lines)];
   if (found.length === 0) found.push(...runsOfCapitals(text));
   if (found.length === 0) found.push(...saidColons(text));
   found.sort((a, b) => a.start - b.start);
   return new Set(found.map(({ row }) => row.kind)).size >= KINDS_MIN ? found : [];
 }
 
-/** `S`, `S. `, `S - `, `(S) `: lines of their letters in the order of SOAP. */
-function soapLetters(text: string, lines: readonly Line[]): SpokenTitle[] {
+const COURSE: Title = { kind: 'hospital-course', sub: false, exact: true };
+const TOLD: Title = { kind: 'history-of-present-illness', sub: false, exact: true };
+/** Notes of nurses: data, action, response; problem, intervention, evaluation. */
+const NURSING: Readonly<Record<string, readonly Title[]>> = {
+  DAR: [TOLD, COURSE, COURSE],
+  PIE: [TOLD, COURSE, COURSE],
+};
+
+/** `S`, `S. `, `S - `, `(S) `: lines of their letters in the order of SOAP; `D: `, `A: `, `R: ` of a nurse's note. */
+function letterTitles(text: string, lines: readonly Line[]): SpokenTitle[] {
+  const found = lettersOf(text, lines, 'SOAP');
+  if (found.length > 0) return found;
+  for (const letters of Object.keys(NURSING)) {
+    const nursing = lettersOf(text, lines, letters);
+    if (nursing.length === letters.length) return nursing;
+  }
+  return [];
+}
+
+function lettersOf(text: string, lines: readonly Line[], letters: string): SpokenTitle[] {
   const found: SpokenTitle[] = [];
+  const rows = NURSING[letters];
+  const marks = rows ? /^(?:\)|\.|:|\s?[-–—/])(?=\s)/ : /^(?:\)|\.|\s?[-–—/])(?=\s)/;
   let next = 0;
   for (const line of lines) {
     let at = line.start;
     if (text[at] === '(') at++;
-    const letter = 'SOAP'.indexOf(text[at] ?? ' ');
+    const letter = letters.indexOf(text[at] ?? ' ');
     if (letter < next || at >= line.end) continue;
     let end = at + 1;
     if (end < line.end) {
-      const rest = /^(?:\)|\.|\s?[-–—/])(?=\s)/.exec(text.slice(end, end + 4));
+      const rest = marks.exec(text.slice(end, end + 4));
       if (!rest) continue;
       end += rest[0].length;
       while (end < line.end && isSpace(text.charCodeAt(end))) end++;
     }
-    const row = exactTitle(text[at]!);
+    const row = rows ? rows[letter] : exactTitle(text[at]!);
     if (!row) continue;
     found.push({ start: line.start, titleStart: at, titleEnd: at + 1, bodyStart: end, row });
     next = letter + 1;

@@ -27,7 +27,16 @@ export interface Title {
 
 interface SectionRules {
   readonly titles: readonly TitleRow[];
-  readonly keywords: readonly { words: readonly string[]; kind: SectionKind; example: string }[];
+  readonly keywords: readonly {
+    readonly words: readonly string[];
+    readonly kind: SectionKind;
+    readonly default?: SectionDefault;
+    /** Everyday words of a leaflet: a title that stands alone is one, whatever other words it has. */
+    readonly spoken?: boolean;
+    readonly example: string;
+  }[];
+  /** Words that may stand beside a keyword in a title that no row has. */
+  readonly beside: readonly string[];
 }
 
 const rules = readRules<SectionRules>('sections.json');
@@ -95,13 +104,58 @@ export function exactTitle(title: string): Title | undefined {
 const TO_CHOOSE = /\((?:please )?(?:circle|tick|check|select|choose|mark)\b/i;
 const BYGONE = /\((?:inactive|resolved|past|historical|old|previous)\)/i;
 
+const keywords = rules.keywords.map((row) => ({
+  words: row.words,
+  spoken: row.spoken === true,
+  title: { kind: row.kind, sub: false, default: row.default, exact: false },
+}));
+
 /** The kind that keywords inside an unknown title suggest, or undefined. */
 export function titleByKeyword(title: string): Title | undefined {
   const words = new Set(normalizeTitle(title).split(' '));
-  for (const row of rules.keywords) {
-    if (row.words.every((word) => words.has(word))) return { kind: row.kind, sub: false, exact: false };
-  }
-  return undefined;
+  return keywords.find((row) => row.words.every((word) => words.has(word)))?.title;
+}
+
+/** `When to call the doctor:`, alone on its line: the kind by the everyday words of a leaflet, or undefined. */
+export function spokenTitle(title: string): Title | undefined {
+  const words = new Set(normalizeTitle(title).split(' '));
+  return keywords.find((row) => row.spoken && row.words.every((word) => words.has(word)))?.title;
+}
+
+const COMPOSED_WORDS = 6;
+/** What says more than of what kind the words are: `Labs sent:`, `Medications stopped this admission:`, `Emergency plan:`. */
+const SAYS_MORE =
+  /(?:^| )(?:[a-z]{3,}ed|sent|given|held|due|new|changes?|pending|emergency|contingency|crisis|action)(?: |$)/;
+
+const SMALL = new Set(['on', 'of', 'and', 'or', 'for', 'to', 'in', 'at', 'by', 'with', 'from']);
+const explained = new Set([...rules.beside, ...[...known.keys()].flatMap((words) => words.split(' '))]);
+
+/**
+ * The kind of a title that no row has and whose every word is one of titles: `Dental history`, `Recent outside labs`.
+ * The keywords among them name its kind.
+ */
+export function composedTitle(title: string): Title | undefined {
+  const words = normalizeTitle(title).split(' ');
+  if (words.length < 2 || words.length > COMPOSED_WORDS || /[.,;]/.test(title)) return undefined;
+  if (SMALL.has(words[0]!) || SAYS_MORE.test(words.join(' ')) || !words.every((word) => explained.has(word)))
+    return undefined;
+  const row = titleByKeyword(title);
+  return row?.kind === 'other' ? undefined : row;
+}
+
+/** When, by whom and for whom: `as of 3 March`, `for 3/3/24`, `this visit`, `on file prior to visit`. */
+const QUALIFIER =
+  / (?:(?:as of|taken|for|on|at|from|since|dated|today|tonight|now|this (?:visit|morning|evening|encounter|admission|hospitalization|week)|last (?:visit|encounter)|on file(?: prior to (?:this )?visit)?|prior to (?:this )?(?:visit|encounter|arrival)|per (?:patient|pt|chart|family|wife|husband|mother|ems|records?)|by|jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|mon|tue|wed|thu|fri|sat|sun|[ap]m|hrs?|h|st|nd|rd|th|day|cont(?:inued|'d)?)(?= |$) ?)+$/;
+
+const OPEN_ENDED = / (?:for|on|at|by|from|today|tonight|now)$/;
+
+/** A known title with when, by whom or how many behind it: `Medications as of 03/02/2024`, `Plan for 3/3/24`. */
+export function qualifiedTitle(title: string): Title | undefined {
+  const words = normalizeTitle(title);
+  // `Labs for:`, `Bloods today:` say what is asked for; with a date they say when it was done.
+  if (OPEN_ENDED.test(words) && !/\d/.test(title)) return undefined;
+  const plain = words.replace(QUALIFIER, '');
+  return plain.length > 1 && plain.length < words.length ? exactTitle(plain) : undefined;
 }
 
 /** `PMH/PSH`, `FH & SH`, `Meds/Allergies`: titles joined. A history says what is below, and else the first of them. */
@@ -112,4 +166,9 @@ export function joinedTitle(title: string): Title | undefined {
   const history = rows.find((row) => /history/.test(row!.kind)) ?? rows[0];
   const social = rows.find((row) => row!.kind === 'social-history');
   return history!.kind === 'family-history' && social ? social : history;
+}
+
+/** What a title says of all that is listed below it, by its row, the row it qualifies, or its keywords. */
+export function defaultOfTitle(title: string): SectionDefault | undefined {
+  return (exactTitle(title) ?? qualifiedTitle(title) ?? titleByKeyword(title))?.default;
 }
