@@ -43,7 +43,10 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
     for (let at = place(ICD10CM, prefix); at < tables.conceptCount && result.length < 300; at++) {
       const concept = tables.concept(at);
       if (concept.system !== ICD10CM || !concept.code.startsWith(prefix)) break;
-      result.push(concept);
+      const next = at + 1 < tables.conceptCount ? tables.concept(at + 1) : undefined;
+      // Codes that only an encounter completes (S72.002A, initial) are not kept: the one above stands for them.
+      const leaf = next?.system !== ICD10CM || !next.code.startsWith(concept.code);
+      result.push(leaf && concept.kind === 'header' ? { ...concept, kind: 'billable' } : concept);
     }
     return result;
   };
@@ -61,7 +64,7 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
     const pattern = side === undefined ? undefined : SIDE_WORDS[side];
     if (pattern) {
       const named =
-        /unspecified (?:ear|eye|side|limb|upper limb|lower limb|extremity|knee|hip|shoulder|elbow|wrist|hand|ankle|foot|arm|leg|breast|finger|toe|upper arm|forearm|thigh|lower leg|kidney|lung|ovary|femur)/i;
+        /unspecified (?:female breast|male breast|ear|eye|side|limb|upper limb|lower limb|extremity|knee|hip|shoulder|elbow|wrist|hand|ankle|foot|arm|leg|breast|finger|toe|upper arm|forearm|thigh|lower leg|kidney|lung|ovary|femur)/i;
       const parent =
         concept.kind === 'header'
           ? concept.code
@@ -106,10 +109,11 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
   };
 }
 
-/** A name without its side. */
+/** A name without its side; a fracture not said to be displaced or not is displaced (guideline I.C.19.c). */
 function sideless(display: string): string {
   return display
     .toLowerCase()
+    .replace(/^displaced /, '')
     .replace(/,? ?\b(?:unspecified|left|right|bilateral)\b(?: (?:side|ear|eye))?/g, ' ')
     .replace(/\b(?:ears?|eyes?|side)\b/g, ' ')
     .replace(/[^a-z0-9]+/g, ' ')

@@ -11,6 +11,7 @@ import type { AnnotatedText, Concept, Mention, MentionType, Token } from '../mod
 import type { NlpStage } from '../pipeline.js';
 import { isPartOfLongerName, tagOfName } from './context.js';
 import { createIcd10cm, type Icd10cm } from './icd10cm.js';
+import { completion, neighboursOf } from './neighbours.js';
 import { createProductIndex, type ProductIndex } from './products.js';
 import { CIGARETTES, NICOTINE, speaksOfCigarettes } from './social.js';
 import { createTermSearch, type TermSearch } from './terms.js';
@@ -51,6 +52,7 @@ const ENTRY_TYPES_OF: Readonly<Partial<Record<MentionType, readonly MentionType[
 
 const EXACT = 0.98;
 const COMPLETED = 0.99;
+const COMPLETED_BESIDE = 0.985;
 const SAME_WORDS = 0.95;
 const DOUBTFUL = 0.8;
 /** Lowest score of a code that is stated at all: measured on coded notes, no code beats a wrong one. */
@@ -127,11 +129,12 @@ export function createCoder(lexicon: Lexicon): Coder {
       const own = withoutTag(input.tokens.slice(first, last));
       const qualifiers = mention.attributes.filter((each) => QUALIFIERS.has(each.type));
       const official = input.tokens[last]?.norm === '(' && tagOfName(input, last) !== undefined;
-      const key = `${official ? '(' : ''}${mention.type}|${mention.text}|${qualifiers.map((each) => each.text).join(',')}`;
+      const beside = systems.includes(ICD10CM) && !official ? neighboursOf(input, first, last) : [];
+      const key = `${official ? '(' : ''}${mention.type}|${mention.text}|${qualifiers.map((each) => each.text).join(',')}|${beside.map((each) => each.norm).join(' ')}`;
       const known = cache.get(key);
       if (known) return ofCigarettes(known, input, mention, icd10cm);
       const support = qualifiers.flatMap((each) => tokensWithin(input.tokens, each.start, each.end));
-      const coded = codeFinding(lexicon, terms, icd10cm, mention, own, support, systems);
+      const coded = codeFinding(lexicon, terms, icd10cm, mention, own, support, beside, systems);
       // An official name is one concept; where no table has it, a wider one of its system is not the one meant.
       const result = official
         ? {
@@ -200,17 +203,21 @@ function codeFinding(
   mention: Mention,
   own: readonly Token[],
   support: readonly Token[],
+  beside: readonly Token[],
   systems: readonly number[],
 ): { concepts: Concept[]; because?: string } {
   const types = ENTRY_TYPES_OF[mention.type] ?? [mention.type];
   const side = mention.attributes.find((each) => each.type === 'laterality')?.normalized;
   const scored: Scored[] = [];
   let because: string | undefined;
-  const take = (row: LexiconRow, score: number, why: string): void => {
+  const take = (row: LexiconRow, score: number, why: string, into = systems): void => {
     const doubtful = (row.flags & FLAG.ambiguous) !== 0 ? Math.min(score, DOUBTFUL) : score;
+    let before = 0;
     row.concepts.forEach((concept, rank) => {
-      if (systems.includes(concept.system))
-        scored.push({ concept: icd10cm.refine(concept, side), score: doubtful - rank * 0.001 });
+      if (!into.includes(concept.system)) return;
+      // An official name may stand behind the codes of a classification; those are in order of trust.
+      const place = concept.system === SNOMED ? before++ : rank;
+      scored.push({ concept: icd10cm.refine(concept, side), score: doubtful - place * 0.001 });
     });
     because ??= why;
   };
@@ -230,7 +237,21 @@ function codeFinding(
       take(row, score, `words:${row.entry}`);
     }
   }
+  if (beside.length > 0) {
+    const completed = completion(terms, own, namesIn(scored), [...support, ...beside], types);
+    if (completed) {
+      because = undefined;
+      take(lexicon.row(completed.entry), COMPLETED_BESIDE, `beside:${completed.entry}`, [ICD10CM]);
+    }
+  }
   return { concepts: ranked(scored), ...(because ? { because } : {}) };
+}
+
+/** Names of the diseases that a mention was found to mean. */
+function namesIn(scored: readonly Scored[]): string[] {
+  return scored
+    .filter(({ concept }) => concept.system === ICD10CM || concept.system === SNOMED)
+    .map(({ concept }) => concept.display);
 }
 
 function wholeHit(hits: readonly LexiconHit[], length: number): LexiconHit | undefined {

@@ -59,6 +59,18 @@ describe('diagnoses get the code that their words support', () => {
     ['[esophageal varices]', ['sct:28670008', 'icd:I85.00']],
     ['[macroscopic hematuria]', ['icd:R31.0']],
     ['[rectal bleeding]', ['sct:405729008', 'icd:K62.5']],
+    // Words of the same clause complete a name, also that of a short form.
+    ['Acute on chronic systolic [HF]', ['sct:84114007', 'icd:I50.23']],
+    ['[T2DM] with neuropathy', ['sct:44054006', 'icd:E11.40']],
+    ['[acute appendicitis] with perforation', ['sct:85189001', 'icd:K35.32']],
+    ['[acute appendicitis] without perforation', ['sct:85189001', 'icd:K35.80']],
+    ['[acute appendicitis] and history of perforation', ['sct:85189001', 'icd:K35.80']],
+    ['[rheumatoid arthritis], seropositive', ['sct:69896004', 'icd:M05.9']],
+    ['[hypertension], diabetes', ['sct:59621000', 'icd:I10']],
+    ['left [femoral neck fracture]', ['icd:S72.002']],
+    ['right [intertrochanteric fracture]', ['sct:127287001', 'icd:S72.141']],
+    ['[mass] of the left kidney', ['icd:N28.89']],
+    ['left [breast cancer]', ['sct:254837009', 'icd:C50.912']],
   ])('%s', (text, wanted) => {
     expect(codes(text, 'diagnosis')).toEqual(wanted);
   });

@@ -1,0 +1,100 @@
+import { tokenize } from '../1-segment/tokens.js';
+import { isTransparent } from '../2-mention/lexicon-words.js';
+import type { AnnotatedText, Mention, MentionType, Token } from '../model.js';
+import { readRules } from '../rules/load.js';
+import type { TermMatch, TermSearch } from './terms.js';
+
+interface NeighbourRules {
+  /** Words that bind what follows to the name before them: "diabetes with neuropathy". */
+  readonly links: readonly string[];
+  /** Words at which what belongs to a name ends. */
+  readonly ends: readonly string[];
+}
+
+const rules = readRules<NeighbourRules>('code-neighbours.json');
+const links = new Set(rules.links);
+const ends = new Set(rules.ends);
+const MAX_BEFORE = 5;
+const MAX_BESIDE = 4;
+const MAX_LINKED = 8;
+const MAX_AFTER_COMMA = 2;
+const MAX_NAMES = 2;
+/** What a name says of what the note does not. */
+const UNSAID = /,.*$|\bunspecified\b|\[[^\]]*\]/g;
+
+/**
+ * Tokens of the same clause that may complete the name of a finding: what stands before it ("acute on chronic
+ * systolic [HF]"), what a link binds to it ("[appendicitis] with perforation") and what follows it directly ("[CKD]
+ * stage 4") or after a comma ("[rheumatoid arthritis], seropositive"). Nothing that is denied, doubted or another's.
+ */
+export function neighboursOf(input: AnnotatedText, first: number, last: number): Token[] {
+  const { tokens } = input;
+  const before: Token[] = [];
+  for (let at = first - 1; at >= 0 && first - at <= MAX_BEFORE; at--) {
+    const token = tokens[at]!;
+    if (isEnd(token) || links.has(token.norm) || !isNear(input.text, token, tokens[at + 1]!)) break;
+    before.unshift(token);
+  }
+  while (before.length > 0 && before[0]!.norm === 'on') before.shift();
+  const after: Token[] = [];
+  let at = last;
+  const comma = tokens[at]?.norm === ',' && tokens[at - 1] !== undefined;
+  if (comma) at++;
+  const linked = !comma && tokens[at] !== undefined && links.has(tokens[at]!.norm);
+  const most = comma ? MAX_AFTER_COMMA : linked ? MAX_LINKED : MAX_BESIDE;
+  for (; at < tokens.length && after.length < most; at++) {
+    const token = tokens[at]!;
+    if (isEnd(token) || !isNear(input.text, tokens[at - 1]!, token)) break;
+    if (!linked && links.has(token.norm)) break;
+    after.push(token);
+  }
+  // After a comma a new item of a list begins, unless only an adjective stands there.
+  const listed =
+    comma && (after.some((token) => mentionAt(input, token) !== undefined) || !isClosed(tokens[at]));
+  return [...before, ...(listed ? [] : after)].filter(
+    (token) => !isTransparent(token.norm) && !isForeign(mentionAt(input, token)),
+  );
+}
+
+function isEnd(token: Token): boolean {
+  return ends.has(token.norm) || !/[a-z0-9-]/.test(token.norm);
+}
+
+function isClosed(token: Token | undefined): boolean {
+  return token === undefined || !/[a-z0-9]/.test(token.norm);
+}
+
+/** Whether two tokens stand on one line, a space apart at most. */
+function isNear(text: string, before: Token, after: Token): boolean {
+  return after.start - before.end <= 1 && text.charCodeAt(before.end) !== 10;
+}
+
+function mentionAt(input: AnnotatedText, token: Token): Mention | undefined {
+  return input.mentions.find((each) => each.start <= token.start && each.end >= token.end);
+}
+
+function isForeign(mention: Mention | undefined): boolean {
+  return (
+    mention !== undefined &&
+    (mention.assertion.polarity !== 'affirmed' || mention.assertion.experiencer !== 'patient')
+  );
+}
+
+/**
+ * The longer name that the words beside a mention complete; where the mention is a short form, its name is looked for:
+ * "acute on chronic systolic" + "HF" is the heart failure of that name.
+ * @param names displays of the concepts that the mention alone means.
+ */
+export function completion(
+  terms: TermSearch,
+  own: readonly Token[],
+  names: readonly string[],
+  beside: readonly Token[],
+  types: readonly MentionType[],
+): TermMatch | undefined {
+  for (const name of [own, ...names.slice(0, MAX_NAMES).map((each) => tokenize(each.replace(UNSAID, '')))]) {
+    const found = terms.find(name, beside, types).find(({ score, extra }) => score >= 0.999 && extra > 0);
+    if (found) return found;
+  }
+  return undefined;
+}
