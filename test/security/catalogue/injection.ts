@@ -1,4 +1,5 @@
 import { all } from './lab.js';
+import { viewParameters } from './requests.js';
 import type { Row } from './trial.js';
 
 const SQL = [
@@ -164,21 +165,7 @@ export const INJECTION: readonly Row[] = [
     title: 'FHIRPath sent to us',
     async attack(lab, t) {
       const token = await all(lab);
-      const view = (path: string) => ({
-        resourceType: 'Parameters',
-        parameter: [
-          {
-            name: 'viewResource',
-            resource: {
-              resourceType: 'ViewDefinition',
-              status: 'active',
-              resource: 'Patient',
-              name: 'x',
-              select: [{ column: [{ name: 'a', path }] }],
-            },
-          },
-        ],
-      });
+      const view = (path: string) => viewParameters({ select: [{ column: [{ name: 'a', path }] }] });
       for (const path of [
         'repeat($this)',
         'descendants().descendants()',

@@ -1,4 +1,5 @@
 import { all, CANARY, TENANT } from './lab.js';
+import { noteOfMine, patientView, viewParameters } from './requests.js';
 import type { Row } from './trial.js';
 
 /** What is stored and comes out again: on a page, in a table, in the log, out of a note. */
@@ -112,29 +113,17 @@ export const OUTPUT: readonly Row[] = [
           method: 'POST',
           path: `$viewdefinition-run?_format=${format}`,
           token,
-          body: {
-            resourceType: 'Parameters',
-            parameter: [
+          body: viewParameters({
+            where: [{ path: "id.startsWith('sheet-')" }],
+            select: [
               {
-                name: 'viewResource',
-                resource: {
-                  resourceType: 'ViewDefinition',
-                  status: 'active',
-                  resource: 'Patient',
-                  name: 'x',
-                  where: [{ path: "id.startsWith('sheet-')" }],
-                  select: [
-                    {
-                      column: [
-                        { name: 'id', path: 'id' },
-                        { name: 'family', path: 'name.first().family' },
-                      ],
-                    },
-                  ],
-                },
+                column: [
+                  { name: 'id', path: 'id' },
+                  { name: 'family', path: 'name.first().family' },
+                ],
               },
             ],
-          },
+          }),
         });
       const csv = await run('csv');
       t.check('a table is given', csv.status === 200, `${csv.status} ${csv.text.slice(0, 200)}`);
@@ -169,38 +158,19 @@ export const OUTPUT: readonly Row[] = [
           }),
         lines.text.slice(0, 100),
       );
-      t.answer(
-        'a column that is a path',
-        await lab.send({
-          method: 'POST',
-          path: 'ViewDefinition',
-          token,
-          body: {
-            resourceType: 'ViewDefinition',
-            status: 'active',
-            resource: 'Patient',
-            name: 'x',
-            select: [{ column: [{ name: '../x', path: 'id' }] }],
-          },
-        }),
-        [400, 422],
-      );
-      t.answer(
-        'a view that is a path',
-        await lab.send({
-          method: 'POST',
-          path: 'ViewDefinition',
-          token,
-          body: {
-            resourceType: 'ViewDefinition',
-            status: 'active',
-            resource: 'Patient',
-            name: '../../x',
-            select: [{ column: [{ name: 'x', path: 'id' }] }],
-          },
-        }),
-        [201, 400, 422],
-      );
+      for (const [what, view, allowed] of [
+        ['a column that is a path', { select: [{ column: [{ name: '../x', path: 'id' }] }] }, [400, 422]],
+        [
+          'a view that is a path',
+          { name: '../../x', select: [{ column: [{ name: 'x', path: 'id' }] }] },
+          [201, 400, 422],
+        ],
+      ] as const)
+        t.answer(
+          what,
+          await lab.send({ method: 'POST', path: 'ViewDefinition', token, body: patientView(view) }),
+          [...allowed],
+        );
     },
   },
   {
@@ -292,19 +262,9 @@ export const OUTPUT: readonly Row[] = [
         method: 'POST',
         path: 'DocumentReference',
         token,
-        body: {
-          resourceType: 'DocumentReference',
-          status: 'current',
-          subject: { reference: 'Patient/mine' },
-          content: [
-            {
-              attachment: {
-                contentType: 'text/plain',
-                data: Buffer.from('Patient: hidden. Patient/hidden has asthma.').toString('base64'),
-              },
-            },
-          ],
-        },
+        body: noteOfMine({
+          data: Buffer.from('Patient: hidden. Patient/hidden has asthma.').toString('base64'),
+        }),
       });
       t.answer('a note that names another', note, [201]);
       await new Promise((resolve) => setTimeout(resolve, 3_000));

@@ -1,4 +1,5 @@
 import { all, type Lab, OTHER_TENANT, TENANT } from './lab.js';
+import { noteOfMine } from './requests.js';
 import type { Answer, Row } from './trial.js';
 
 /** Addresses of what only this machine or its network should reach, in every spelling we know. */
@@ -102,12 +103,7 @@ export const OUTSIDE: readonly Row[] = [
         method: 'POST',
         path: 'DocumentReference',
         token,
-        body: {
-          resourceType: 'DocumentReference',
-          status: 'current',
-          subject: { reference: 'Patient/mine' },
-          content: [{ attachment: { contentType: 'text/plain', url: `${lab.keyServer.origin}/attachment` } }],
-        },
+        body: noteOfMine({ url: `${lab.keyServer.origin}/attachment` }),
       });
       t.answer('an attachment elsewhere', made, [201]);
       const profile = await lab.send({
