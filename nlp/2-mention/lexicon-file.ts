@@ -92,6 +92,8 @@ export interface LexiconData {
   readonly flags: Uint16Array;
   readonly conceptIds: Int32Array;
   readonly conceptStart: Int32Array;
+  readonly postings: Int32Array;
+  readonly postingStart: Int32Array;
 }
 
 /** What a reader needs, in flat arrays. */
@@ -99,8 +101,10 @@ export interface LexiconTables {
   readonly words: readonly string[];
   readonly ordinaryWords: readonly string[];
   readonly conceptCount: number;
-  /** One concept; made when asked for, since most of them never are. */
+  /** One concept; made when asked for, since most of them never are, and kept. */
   concept(id: number): LexiconConcept;
+  /** The same for who looks at many: what was not asked for before is not kept. */
+  glance(id: number): LexiconConcept;
   /** Entry e has the word numbers `tokens[tokenStart[e] .. tokenStart[e+1])`; entries are in their order. */
   readonly tokens: Int32Array;
   readonly tokenStart: Int32Array;
@@ -108,6 +112,9 @@ export interface LexiconTables {
   readonly flags: Uint16Array;
   readonly conceptIds: Int32Array;
   readonly conceptStart: Int32Array;
+  /** Word w stands in the entries `postings[postingStart[w] .. postingStart[w+1])`, in their order. */
+  readonly postings: Int32Array;
+  readonly postingStart: Int32Array;
 }
 
 const MAGIC = 'cenote-lexicon 1';
@@ -167,20 +174,26 @@ export function decodeLexicon(file: Buffer): LexiconTables {
 /** The tables of a lexicon that was read, here or by another thread. */
 export function lexiconTables(data: LexiconData): LexiconTables {
   const { concepts, conceptAt, tokens, tokenStart, types, flags, conceptIds, conceptStart } = data;
+  const { postings, postingStart } = data;
   const bytes = Buffer.from(concepts.buffer, concepts.byteOffset, concepts.byteLength);
   const made = new Map<number, LexiconConcept>();
+  const glance = (id: number): LexiconConcept => {
+    const known = made.get(id);
+    if (known !== undefined) return known;
+    const line = bytes.toString('utf8', conceptAt[id]!, conceptAt[id + 1]! - 1);
+    const [system, code, kind, display, parts] = line.split('\t');
+    return {
+      system: Number(system),
+      code: code!,
+      kind: kind!,
+      display: display!,
+      parts: parts ? parts.split(' ').map(Number) : [],
+    };
+  };
   const concept = (id: number): LexiconConcept => {
     let known = made.get(id);
     if (known === undefined) {
-      const line = bytes.toString('utf8', conceptAt[id]!, conceptAt[id + 1]! - 1);
-      const [system, code, kind, display, parts] = line.split('\t');
-      known = {
-        system: Number(system),
-        code: code!,
-        kind: kind!,
-        display: display!,
-        parts: parts ? parts.split(' ').map(Number) : [],
-      };
+      known = glance(id);
       made.set(id, known);
     }
     return known;
@@ -190,12 +203,15 @@ export function lexiconTables(data: LexiconData): LexiconTables {
     ordinaryWords: linesOf(data.ordinary),
     conceptCount: conceptAt.length - 1,
     concept,
+    glance,
     tokens,
     tokenStart,
     types,
     flags,
     conceptIds,
     conceptStart,
+    postings,
+    postingStart,
   };
 }
 
@@ -218,6 +234,7 @@ export function readLexicon(file: Buffer): LexiconData {
     concepts,
     conceptAt: lineStarts(concepts),
     ...entries,
+    ...postingsOf(entries),
   };
 }
 
@@ -231,6 +248,26 @@ function lineStarts(bytes: Uint8Array): Int32Array {
   for (let at = 0; at < bytes.length; at++) if (bytes[at] === 10) starts[line++] = at + 1;
   starts[line] = bytes.length + 1;
   return starts;
+}
+
+/** Entries by word, from words by entry. */
+function postingsOf({ tokens, tokenStart }: Entries): Pick<LexiconData, 'postings' | 'postingStart'> {
+  let words = 0;
+  for (const word of tokens) words = Math.max(words, word + 1);
+  const postingStart = sharedArray(Int32Array, words + 1);
+  for (const word of tokens) postingStart[word + 1] = postingStart[word + 1]! + 1;
+  for (let word = 0; word < words; word++)
+    postingStart[word + 1] = postingStart[word + 1]! + postingStart[word]!;
+  const next = postingStart.slice();
+  const postings = sharedArray(Int32Array, tokens.length);
+  for (let entry = 0; entry + 1 < tokenStart.length; entry++) {
+    for (let i = tokenStart[entry]!; i < tokenStart[entry + 1]!; i++) {
+      const word = tokens[i]!;
+      postings[next[word]!] = entry;
+      next[word] = next[word]! + 1;
+    }
+  }
+  return { postings, postingStart };
 }
 
 type Entries = Pick<LexiconData, 'tokens' | 'tokenStart' | 'types' | 'flags' | 'conceptIds' | 'conceptStart'>;

@@ -31,7 +31,7 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
     let high = tables.conceptCount;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const concept = tables.concept(middle);
+      const concept = tables.glance(middle);
       if (concept.system < system || (concept.system === system && concept.code < code)) low = middle + 1;
       else high = middle;
     }
@@ -41,7 +41,7 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
   const below = (prefix: string): LexiconConcept[] => {
     const result: LexiconConcept[] = [];
     for (let at = place(ICD10CM, prefix); at < tables.conceptCount && result.length < 300; at++) {
-      const concept = tables.concept(at);
+      const concept = tables.glance(at);
       if (concept.system !== ICD10CM || !concept.code.startsWith(prefix)) break;
       const next = at + 1 < tables.conceptCount ? tables.concept(at + 1) : undefined;
       // Codes that only an encounter completes (S72.002A, initial) are not kept: the one above stands for them.

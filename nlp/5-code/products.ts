@@ -51,10 +51,10 @@ export function createProductIndex(lexicon: Lexicon): ProductIndex {
   const index = (): Map<string, number[]> => {
     const result = new Map<string, number[]>();
     for (let id = 0; id < tables.conceptCount; id++) {
-      const concept = tables.concept(id);
+      const concept = tables.glance(id);
       if (concept.system !== 0) break;
       if (!PRODUCT_KINDS.has(concept.kind)) continue;
-      const parts = concept.parts.filter((part) => tables.concept(part).kind !== 'BN');
+      const parts = concept.parts.filter((part) => tables.glance(part).kind !== 'BN');
       if (parts.length === 0) continue;
       const key = [...parts].sort((a, b) => a - b).join(',');
       const list = result.get(key);
@@ -65,7 +65,7 @@ export function createProductIndex(lexicon: Lexicon): ProductIndex {
   };
 
   const productOf = (id: number): Product | undefined => {
-    if (!parsed.has(id)) parsed.set(id, parseProduct(id, tables.concept(id)));
+    if (!parsed.has(id)) parsed.set(id, parseProduct(id, tables.glance(id)));
     return parsed.get(id);
   };
 

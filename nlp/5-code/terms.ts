@@ -49,36 +49,13 @@ const MAX_RESULTS = 12;
 
 export function createTermSearch(lexicon: Lexicon): TermSearch {
   const { tables } = lexicon;
-  let postings: { start: Int32Array; entries: Int32Array } | undefined;
+  const { postings, postingStart: start } = tables;
 
-  /** Entries by word, built at the first search: one pass over the tokens. */
-  const build = (): { start: Int32Array; entries: Int32Array } => {
-    const start = new Int32Array(tables.words.length + 1);
-    for (let i = 0; i < tables.tokens.length; i++) {
-      const at = tables.tokens[i]! + 1;
-      start[at] = start[at]! + 1;
-    }
-    for (let word = 0; word < tables.words.length; word++) start[word + 1] = start[word + 1]! + start[word]!;
-    const fill = start.slice();
-    const entries = new Int32Array(tables.tokens.length);
-    for (let entry = 0; entry < tables.types.length; entry++) {
-      for (let i = tables.tokenStart[entry]!; i < tables.tokenStart[entry + 1]!; i++) {
-        const word = tables.tokens[i]!;
-        entries[fill[word]!] = entry;
-        fill[word] = fill[word]! + 1;
-      }
-    }
-    return { start, entries };
-  };
-
-  const weight = (word: number): number => {
-    const { start } = postings!;
-    return Math.log(tables.types.length / (1 + start[word + 1]! - start[word]!));
-  };
+  const weight = (word: number): number =>
+    Math.log(tables.types.length / (1 + start[word + 1]! - start[word]!));
 
   return {
     find(own, support, types) {
-      postings ??= build();
       const ownWords = contentWords(own, lexicon);
       if (ownWords.length === 0 || ownWords.length > MAX_WORDS) return [];
       const allowedTypes = new Set(types.map((type) => ENTRY_TYPES.indexOf(type)));
@@ -103,11 +80,11 @@ export function createTermSearch(lexicon: Lexicon): TermSearch {
       if (pivots.length === 0) return [];
       let pivot = pivots[0]!.number;
       for (const each of pivots) if (sizeOf(each.number) < sizeOf(pivot)) pivot = each.number;
-      const low = postings.start[pivot]!;
-      const high = Math.min(postings.start[pivot + 1]!, low + MAX_CANDIDATES);
+      const low = start[pivot]!;
+      const high = Math.min(start[pivot + 1]!, low + MAX_CANDIDATES);
       const matches: TermMatch[] = [];
       for (let at = low; at < high; at++) {
-        const entry = postings.entries[at]!;
+        const entry = postings[at]!;
         if (
           !allowedTypes.has(tables.types[entry]!) ||
           (tables.flags[entry]! & (FLAG.cased | FLAG.product)) !== 0
@@ -147,7 +124,7 @@ export function createTermSearch(lexicon: Lexicon): TermSearch {
   };
 
   function sizeOf(word: number): number {
-    return postings!.start[word + 1]! - postings!.start[word]!;
+    return start[word + 1]! - start[word]!;
   }
 }
 
