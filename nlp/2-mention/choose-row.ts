@@ -31,7 +31,8 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
     const hinted = hintedByNumbers(row.type, hit, context);
     // "Hgb 9.8" is one all the same.
     if (short && isTitleCase(hit, context) && !hinted) continue;
-    const vouched = home || hinted || support >= ORDINARY_WORD_SUPPORT;
+    const feared = row.type === 'allergen' && context.allergyFollows(hit.lastToken);
+    const vouched = home || hinted || feared || support >= ORDINARY_WORD_SUPPORT;
     if ((row.flags & FLAG.needsContext) !== 0 && !vouched) continue;
     const shorthand = vouched || context.listItem || support >= AMBIGUOUS_SUPPORT;
     if (short && spelledSmall && !shorthand) continue;
@@ -72,7 +73,11 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
       source: 'lexicon',
     };
   }
-  const type = best.type === 'medication' && context.isAllergen(hit.firstToken) ? 'allergen' : best.type;
+  const type =
+    best.type === 'medication' &&
+    (context.isAllergen(hit.firstToken) || context.allergyFollows(hit.lastToken))
+      ? 'allergen'
+      : best.type;
   return {
     first: hit.firstToken,
     last: endOfName(hit, best, context),

@@ -73,6 +73,8 @@ const HOME: Readonly<Partial<Record<SectionKind, readonly MentionType[]>>> = {
 };
 
 const ALLERGY_CUE = /^(allerg(?:y|ic|ies)|intoleran(?:t|ce)|hypersensitiv(?:e|ity)|anaphyla(?:xis|ctic))$/;
+const ALLERGY_WORD = /^(?:allerg(?:y|ies|ic)|intoleran(?:t|ce)|hypersensitivity|anaphylaxis)$/;
+const AFTER_ALLERGY = /^(?:tests?|testing|panel|season|clinic|shots?|ige|challenge|de-?labell?ing|history)$/;
 const BEFORE_PERSON = /^(?:his|her|their|my|your|our|the|with|from|to|see|a|new|by|and)$/;
 const USE_UNIT =
   /^(?:beers?|drinks?|units?|glass(?:es)?|bottles?|pints?|shots?|cans?|cigarettes?|cigs?|packs?|ppd|pack-years?|py)$/;
@@ -188,6 +190,7 @@ export class ContextJudge {
     let counted = false;
     for (let t = last; t < Math.min(last + USE_REACH_TOKENS, this.tokens.length); t++) {
       const { norm } = this.tokens[t]!;
+      if (/^\d+(?:u|units)$/.test(norm)) return true;
       if (counted && (USE_UNIT.test(norm) || norm === 'x' || norm === 'times')) return true;
       if (/^\d+x$/.test(norm)) return true;
       if (/^(?:[.,;]|and|or)$/.test(norm)) return false;
@@ -246,6 +249,14 @@ export class ContextJudge {
       if (ALLERGY_CUE.test(norm)) return true;
     }
     return false;
+  }
+
+  /** "Penicillin allergy", "statin intolerance", "anaphylaxis to nuts" is read by `isAllergen`. */
+  allergyFollows(last: number): boolean {
+    return (
+      ALLERGY_WORD.test(this.tokens[last]?.norm ?? '') &&
+      !AFTER_ALLERGY.test(this.tokens[last + 1]?.norm ?? '')
+    );
   }
 
   /** "Allergies: penicillin. He is not prescribed Advil.": a sentence of its own in the list. */

@@ -74,6 +74,8 @@ const SIDE_AFTER =
   /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d])|([RL])(?=[ ](?:w\/|with|for|on|under|plantar|dorsal|medial|lateral|lower|upper|great|hallux|heel|thigh|calf|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid)|[ ]*(?:[,.;:)\n]|$)))/u;
 const LONE_BEFORE = /[RL]\)? (?:[A-Za-z]+ )?$/;
 const LONE_AFTER = /^[ ,]{1,2}[(RLO]/;
+/** "OA L knee", "R arm weakness" as one name. */
+const SIDE_WITHIN = /(?:^|\s)([RL])(?=\s[a-z]|$)/;
 const SIDE_REACH = 24;
 const SIDE_OF_LETTER: Readonly<Record<string, string>> = {
   R: 'right',
@@ -92,11 +94,14 @@ function sideLetter(text: string, mention: Mention, from: number, to: number): A
     before || !LONE_AFTER.test(text.slice(mention.end, mention.end + 4))
       ? null
       : SIDE_AFTER.exec(text.slice(mention.end, Math.min(to, mention.end + SIDE_REACH)));
-  const letter = before?.[1] ?? after?.[1] ?? after?.[2] ?? after?.[3];
+  const within = before || after ? null : SIDE_WITHIN.exec(mention.text);
+  const letter = before?.[1] ?? after?.[1] ?? after?.[2] ?? after?.[3] ?? within?.[1];
   if (letter === undefined) return undefined;
-  const start = before
-    ? mention.start - lead.length + before.index + before[0].indexOf(letter)
-    : mention.end + after![0].indexOf(letter);
+  const start = within
+    ? mention.start + within.index + within[0].indexOf(letter)
+    : before
+      ? mention.start - lead.length + before.index + before[0].indexOf(letter)
+      : mention.end + after![0].indexOf(letter);
   const code = laterality.codes.get(SIDE_OF_LETTER[letter]!);
   return {
     type: 'laterality',

@@ -20,6 +20,7 @@ const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const HINTS = {
   year: /(?:19|20)\d\d/,
   slash: /\d[/-]\d/,
+  dayFirst: /(?:1[3-9]|2\d|3[01])[/.]\d/,
   month: /jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec/i,
   ago: /ago|earlier|back|prev|prior|before/i,
   yester: /yester/i,
@@ -49,9 +50,9 @@ const PATTERNS: readonly [
     (m) => iso(fullYear(m[4]!), m[1]!, m[3]!),
   ],
   [
-    HINTS.year,
-    new RegExp(`(?<![\\d/.-])(1[3-9]|2\\d|3[01])([/.])(0?[1-9]|1[0-2])\\2(${YEAR})(?![\\d/-])`, 'gi'),
-    (m) => iso(m[4]!, m[3]!, m[1]!),
+    HINTS.dayFirst,
+    new RegExp(`(?<![\\d/.-])(1[3-9]|2\\d|3[01])([/.])(0?[1-9]|1[0-2])\\2(${YEAR}|\\d\\d)(?![\\d/-])`, 'gi'),
+    (m) => iso(fullYear(m[4]!), m[3]!, m[1]!),
   ],
   [
     HINTS.year,
@@ -98,11 +99,37 @@ const PATTERNS: readonly [
     (m, today) => dayOfMonth(m[1]!.padStart(2, '0'), m[2]!, today),
     true,
   ],
-  // "Right hemicolectomy 2020."
+  // "Vancomycin (stopped 3/8)"
+  [
+    HINTS.slash,
+    new RegExp(
+      `(?<=\\b(?:stopped|started|held|resumed|completed|finished|ended|begun|began|discontinued|d/c'd|dc'd|given|drawn|collected|taken|last dose|last given|as of|starting|through|thru|until|till|by)\\s)(0?[1-9]|1[0-2])/(${DAY})(?![\\d/])`,
+      'gi',
+    ),
+    (m, today) => dayOfMonth(m[1]!.padStart(2, '0'), m[2]!, today),
+  ],
+  // "Ferinject 1 g on 3 March", "the 19th of February": May is a verb as well.
+  [
+    HINTS.month,
+    new RegExp(
+      `(?<![\\d/.-])(${DAY})(?:st|nd|rd|th)?\\s(?:of\\s)?(?!may\\b|mar\\b|march(?:ed|ing)\\b)(${MONTH}|march)(?![a-z])(?!\\s?,?\\s?(?:'?\\d\\d))`,
+      'gi',
+    ),
+    (m, today) => dayOfMonth(month(m[2]!), m[1]!, today),
+  ],
+  [
+    HINTS.month,
+    new RegExp(
+      `(?<=\\b(?:on|since|until|from|dated|by|of)\\s(?:the\\s)?)(${DAY})(?:st|nd|rd|th)?\\s(?:of\\s)?(may|mar)(?![a-z])(?!\\s?,?\\s?(?:'?\\d\\d))`,
+      'gi',
+    ),
+    (m, today) => dayOfMonth(month(m[2]!), m[1]!, today),
+  ],
+  // "Right hemicolectomy 2020.", "LTCS x1 2022"
   [
     HINTS.year,
     new RegExp(
-      `(?<=[a-z)] )['’]?(${YEAR})(?![\\d/-]|\\.\\d|\\s?(?:mg|ml|mcg|units?|iu|calories|kcal|kg|cc|g|steps|hours|am|pm)\\b)`,
+      `(?<=[a-z)] |[x×]\\d )['’]?(${YEAR})(?![\\d/-]|\\.\\d|\\s?(?:mg|ml|mcg|units?|iu|calories|kcal|kg|cc|g|steps|hours|am|pm)\\b)`,
       'gi',
     ),
     (m) => m[1]!,
@@ -119,7 +146,7 @@ const PATTERNS: readonly [
   [
     HINTS.month,
     new RegExp(
-      `(?<=\\bon\\s|\\bdated\\s|\\bsince\\s|\\buntil\\s)(${MONTH})\\s+(${DAY})(?:st|nd|rd|th)?(?![\\d,]*\\s?\\d{4})(?!\\d)`,
+      `(?<=\\b(?:on|dated|since|until|from|by|starting|through|of|placed|performed|done|given|started|stopped)\\s)(${MONTH})\\s+(${DAY})(?:st|nd|rd|th)?(?![\\d,]*\\s?\\d{4})(?!\\d)`,
       'gi',
     ),
     (m, today) => dayOfMonth(month(m[1]!), m[2]!, today),
@@ -212,7 +239,7 @@ export function findDates(text: string, start: number, end: number, date: string
   return found.sort((a, b) => a.start - b.start);
 }
 
-function todayOf(date: string | undefined): Today | undefined {
+export function todayOf(date: string | undefined): Today | undefined {
   const match = /^(\d{4})(?:-(\d\d)(?:-(\d\d))?)?/.exec(date ?? '');
   if (!match?.[2] || !match[3]) return undefined;
   return { year: Number(match[1]), month: Number(match[2]), day: Number(match[3]) };
@@ -247,7 +274,8 @@ function relativeMonth(word: string, today: Today | undefined, before = false): 
   return `${year}-${String(number).padStart(2, '0')}`;
 }
 
-function dayOfMonth(monthText: string, day: string, today: Today | undefined): string | undefined {
+/** The last such day not after the document's. */
+export function dayOfMonth(monthText: string, day: string, today: Today | undefined): string | undefined {
   if (!today) return undefined;
   const number = Number(monthText);
   const later = number > today.month || (number === today.month && Number(day) > today.day);

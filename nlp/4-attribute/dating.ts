@@ -1,5 +1,5 @@
-import type { Attribute, Mention } from '../model.js';
-import { type FoundDate, findDates } from './dates.js';
+import type { Attribute, Mention, Section } from '../model.js';
+import { dayOfMonth, type FoundDate, findDates, todayOf } from './dates.js';
 
 const DATED = new Set([
   'diagnosis',
@@ -15,10 +15,31 @@ const CLAUSE_END = /\.(?!\d)|[;\n]|,\s(?:and\s)?(?:he|she|they|patient|the patie
 /** Between two of a list; vaccines are counted: "MMR #2 and varicella #2". */
 const LIST_GAP = /^\s*(?:(?:#|dose |no\. ?)\d\s*)?(?:,|and|or|\/|\+|plus|with|,\s*and|&)\s*$/i;
 const FAR = 80;
+/** How much may stand between a name, the bracket behind it and the date. */
+const BRACKET_GAP = 12;
 const LEAD = 40;
 /** What may stand before a date that opens its sentence or row. */
 const OPENING =
   /^\s*(?:[-*•\d.)]{1,4}\s*)?(?:(?:in|on|since|about|approximately|around|the|early|late|by|back in|during|,|-|:)\s*){0,4}$/i;
+
+/** The date in the title of results: "LABS (3/6)", "Vitals 3/9/26"; for those of its section without their own. */
+export function titleDate(text: string, section: Section, date: string | undefined): Attribute | undefined {
+  if (!RESULT_SECTIONS.has(section.kind) || section.bodyStart - section.start > FAR) return undefined;
+  const found = findDates(text, section.start, section.bodyStart, date)[0] ?? bareDay(text, section, date);
+  return found && attributeOf(text, found);
+}
+
+const RESULT_SECTIONS = new Set(['results', 'vital-signs']);
+const BARE_DAY = /(?<=[\s(])(0?[1-9]|1[0-2])\/(0?[1-9]|[12]\d|3[01])(?=[\s):])/;
+
+/** "(3/6)" in a title can be nothing else. */
+function bareDay(text: string, section: Section, date: string | undefined): FoundDate | undefined {
+  const match = BARE_DAY.exec(text.slice(section.start, section.bodyStart));
+  if (!match) return undefined;
+  const start = section.start + match.index;
+  const normalized = dayOfMonth(match[1]!.padStart(2, '0'), match[2]!, todayOf(date));
+  return { start, end: start + match[0].length, ...(normalized && { normalized }) };
+}
 
 /** Gives each date of a sentence to the mention it dates; result by index of mention. */
 export function attachDates(
@@ -70,7 +91,7 @@ function shareAmongVaccines(
 const DAY_LENGTH = 'YYYY-MM-DD'.length;
 const BEGUN = new Set(['procedure', 'device', 'vaccine', 'diagnosis']);
 /** What may stand between a name and a number that may be its date: "(ileocolonic)", "L eye", "placed". */
-const BESIDE = /^\s*(?:#\d\s*)?(?:\([^)\d]{1,30}\)\s*)?(?:[a-z]+\s){0,2}$/i;
+const BESIDE = /^\s*(?:#\d\s*)?(?:[x×]\s?\d\s)?(?:\([^)\d]{1,30}\)\s*)?(?:[a-z]+\s){0,2}$/i;
 
 /** Who may claim a number that may be a date: the name right before it, where a day or a year is told of it. */
 function claimants(
@@ -128,6 +149,13 @@ function ownersOf(
   let after = before + 1;
   while (after < dated.length && mentions[dated[after]!]!.start < found.end) after++;
   if (after >= dated.length) after = -1;
+  if (TITLE.test(text.slice(start, found.start)) && TITLE_END.test(text.slice(found.end, found.end + 4))) {
+    const results = dated.filter(
+      (index) => mentions[index]!.start >= found.end && RESULTS.has(mentions[index]!.type),
+    );
+    if (results.length > 0) return [...(before < 0 ? [] : [dated[before]!]), ...results];
+  }
+  before = outsideBracket(text, found.start, dated, mentions, before);
   const opensSentence = found.start - start <= LEAD && OPENING.test(text.slice(start, found.start));
   // "(30 pack-years, quit 2012), transferred with STEMI": what is bracketed dates nothing behind the bracket.
   const bracketed = closesBeforeNext(text, found.end, after < 0 ? undefined : mentions[dated[after]!]!.start);
@@ -160,6 +188,33 @@ function ownersOf(
     owners.push(dated[at]!);
   }
   return owners;
+}
+
+/** "Labs 3/9/26: ANC 1.1, Hgb 10.9" dates every one of them. */
+const TITLE =
+  /^\s*(?:[-*•]\s*)?(?:(?:his|her|the|recent|repeat|admission|latest|last|pre-?op|blood|lab|laboratory)\s){0,2}(?:labs?|bloods?|blood tests?|results?|tests|vitals?|vital signs|obs|chemistry|cbc|cmp|bmp|lfts?|u&es?|fbc|hematology|spirometry|pfts?|echo|tte)\b[^.;\d]{0,24}$/i;
+const TITLE_END = /^\)?\s?(?:[:–-]|=|\n)/;
+const RESULTS = new Set(['test', 'vital-sign']);
+
+/** "CABG x3 (LIMA-LAD, SVG-RCA) 11/2020": what stands in the bracket before a date is not what it dates. */
+function outsideBracket(
+  text: string,
+  from: number,
+  dated: readonly number[],
+  mentions: readonly Mention[],
+  before: number,
+): number {
+  if (before < 0) return before;
+  const gap = text.slice(mentions[dated[before]!]!.end, Math.min(from, mentions[dated[before]!]!.end + FAR));
+  const bracket = /^[^()]*\)/.exec(gap);
+  if (!bracket || gap.length - bracket[0].length > BRACKET_GAP) return before;
+  const open = text.lastIndexOf('(', mentions[dated[before]!]!.start);
+  for (let at = before; at >= 0; at--) {
+    const mention = mentions[dated[at]!]!;
+    if (mention.end > open) continue;
+    return open - mention.end <= BRACKET_GAP ? at : before;
+  }
+  return before;
 }
 
 function closesBeforeNext(text: string, from: number, next: number | undefined): boolean {

@@ -1,7 +1,7 @@
-import type { AnnotatedText, Attribute, Mention } from '../model.js';
+import type { AnnotatedText, Attribute, Mention, Section } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
 import { qualifiersOf, reactionsOf, relativeOf } from './clinical.js';
-import { attachDates } from './dating.js';
+import { attachDates, titleDate } from './dating.js';
 import { attachSignatures, signatureRegions } from './signature.js';
 import { amountOfUse } from './substance.js';
 import { resultOf } from './values.js';
@@ -80,6 +80,11 @@ export function withAttributes(input: AnnotatedText): Mention[] {
     if (list) list.push(attribute);
     else result.set(index, [attribute]);
   };
+  const titleDates = new Map<Section, Attribute | undefined>();
+  const titleDateOf = (section: Section): Attribute | undefined => {
+    if (!titleDates.has(section)) titleDates.set(section, titleDate(text, section, input.context.date));
+    return titleDates.get(section);
+  };
   let at = 0;
   for (const sentence of sentences) {
     if (sentence.lastToken <= sentence.firstToken) continue;
@@ -92,15 +97,19 @@ export function withAttributes(input: AnnotatedText): Mention[] {
     }
     if (inside.length === 0) continue;
     attachDates(text, start, end, inside, mentions, input.context.date, result);
-    const allergies = input.sections[sentence.section]?.kind === 'allergies';
+    const section = input.sections[sentence.section];
+    const allergies = section?.kind === 'allergies';
+    const dated = section && titleDateOf(section);
     for (const [place, index] of inside.entries()) {
       const mention = mentions[index]!;
       const from = place === 0 ? start : mentions[inside[place - 1]!]!.end;
       const to = place + 1 < inside.length ? mentions[inside[place + 1]!]!.start : end;
       if (QUALIFIED.has(mention.type))
         for (const each of qualifiersOf(text, mention, from, to)) give(index, each);
-      if (MEASURED.has(mention.type))
+      if (MEASURED.has(mention.type)) {
         for (const each of resultOf(text, mention, Math.max(to, mention.end))) give(index, each);
+        if (dated && !result.get(index)?.some(({ type }) => type === 'date')) give(index, dated);
+      }
       if (mention.type === 'social') {
         // "1 ppd" may be taken for a test: only another substance ends what is said of this one.
         const social = (at: number | undefined) => at !== undefined && mentions[at]!.type === 'social';

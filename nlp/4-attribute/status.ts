@@ -24,7 +24,7 @@ const BEFORE = new RegExp(
   'i',
 );
 const AFTER = new RegExp(
-  `^(?:[\\s(,]+(?!(?:and|but|then)\\b)[^\\s.;:]+){0,6}?[\\s,]+(?:(?:was|were|is|been|be|has|have|had|will|being|to|then|subsequently|also|now|therefore|gradually|recently|should|currently)\\s+)*(${alternatives([...statusAfter.keys()])})(?![a-z])`,
+  `^(?:[\\s(,]+(?!(?:and|but|then)\\b)[^\\s.;:]+){0,6}?[\\s,(]+(?:(?:was|were|is|been|be|has|have|had|will|being|to|then|subsequently|also|now|therefore|gradually|recently|should|currently)\\s+)*(${alternatives([...statusAfter.keys()])})(?![a-z])`,
   'i',
 );
 const NEAR = 80;
@@ -38,10 +38,12 @@ const ARROW_STATUS: Readonly<Record<string, StatusRow['status']>> = {
   '⬇': 'decrease',
 };
 const MARK =
-  /(?:[([*]|\s[-–—|]|\t|[ ]{3}|\d\s?(?:mg|mcg|g|units?)(?=\s(?:continue|stop|hold|withhold)\s*(?:[,.;\n]|$)))\s*(new|start(?:ed)?|changed?|increased?|decreased?|reduced?|stop(?:ped)?|discontinued?|held|on hold|hold|continued?|unchanged|no change|resumed?)(?![a-z])(?=\s*(?:[()\]*:;,.\n|]|[-–—]|$|(?:medication|dose|drug|to|until)\b))/i;
+  /(?:[([*]|\s[-–—|]|\t|[ ]{3}|\d\s?(?:mg|mcg|g|units?)(?=\s(?:continue|stop|hold|withhold)\s*(?:[,.;\n]|$)))\s*(new|start(?:ed)?|changed?|increased?|decreased?|reduced?|stop(?:ped)?|discontinued?|not taking|no longer taking|down from|up from|held|on hold|hold|continued?|unchanged|no change|resumed?)(?![a-z])(?=\s*(?:[()\]*:;,.\n|]|[-–—]|$|(?:medication|dose|drug|to|until)\b)|(?<=from)\s\d)/i;
 const MARK_STATUS: readonly (readonly [RegExp, StatusRow['status']])[] = [
   [/^(?:new|start|resume)/, 'start'],
-  [/^(?:stop|discontinue)/, 'stop'],
+  [/^(?:stop|discontinue|not taking|no longer)/, 'stop'],
+  [/^up from/, 'increase'],
+  [/^down from/, 'decrease'],
   [/^(?:held|hold|on hold)/, 'hold'],
   [/^(?:continue|unchanged|no change)/, 'continue'],
   [/^increase/, 'increase'],

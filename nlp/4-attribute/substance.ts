@@ -20,7 +20,7 @@ const AMOUNTS: readonly { readonly pattern: RegExp; readonly unit: (match: RegEx
   },
   {
     pattern: new RegExp(
-      `(?<![\\d./])(${COUNT})\\s?((?:cigarettes?|cigs?|beers?|drinks?|units?|glass(?:es)?(?:\\sof\\swine)?|bottles?(?:\\sof\\s(?:wine|beer))?|pints?|shots?)(?:${PER}(day|week|wk|night|month)|\\s(daily|weekly|nightly|on weekends|at weekends|weekends)))`,
+      `(?<![\\d./])(${COUNT})\\s?((?:cigarettes?|cigs?|beers?|drinks?|units?|u(?=\\s?/)|glass(?:es)?(?:\\sof\\swine)?|bottles?(?:\\sof\\s(?:wine|beer))?|pints?|shots?)(?:${PER}(day|week|wk|night|month)|\\s(daily|weekly|nightly|on weekends|at weekends|weekends)))`,
       'i',
     ),
     unit: (match) => {

@@ -67,6 +67,17 @@ const AFTER_RANGE = new RegExp(
   `^\\s*(?:\\(?(?:h|l|hh|ll|a|\\*|high|low)\\)?\\s+)?\\(?\\d+(?:\\.\\d+)?\\s?[-–]\\s?\\d+(?:\\.\\d+)?\\)?\\s?(${UNIT})(?![a-z0-9/])`,
   'i',
 );
+/** The unit behind a course of values: "84 -> 212 -> 340 ng/L". */
+const AFTER_SERIES = new RegExp(
+  `^(?:\\s?(?:-+>|→|=>|>|to|then|,)\\s?\\d+(?:\\.\\d+)?){1,6}\\s?(${UNIT})(?![a-z0-9/])`,
+  'i',
+);
+/** The result in a word before its test: "positive Cologuard", "(raised CRP)". */
+const WORD_BEFORE = new RegExp(
+  `(?:^|[,;:(\\n]\\s*|\\b(?:with|had|has|a|an|and|but|for|of|showed|shows|his|her|due to|after)\\s)(${alternatives([...wordValue.keys()])})\\s$`,
+  'i',
+);
+const WORD_REACH = 32;
 /** `5'10"`, `5 ft 10 in`. */
 const FEET =
   /^(?:\s|:|=|is|was|of){0,6}((\d)\s?(?:['’′]|ft\.?|feet|foot)\s?(?:(\d{1,2})\s?(?:["”″]|''|in(?:ch(?:es)?)?)?)?)/i;
@@ -110,13 +121,14 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
       .replace(/(?:–|to)/, '-')}`;
     if (
       plain.includes('/') &&
-      !/^(?:bp|b\/p|blood pressure|iop|intraocular)/.test(name) &&
+      !/(?:^|\s)(?:bp|b\/p|blood pressure|iop|intraocular)/.test(name) &&
       !numeric[2]?.toLowerCase().includes('hg')
     ) {
       if (!/^\d{1,2}\/(?:5|10|100|27|30)$/.test(plain)) return [];
     }
     const written = numeric[2] === 'L' && !IN_LITRES.test(name) ? undefined : numeric[2];
-    const behind = written ? null : AFTER_RANGE.exec(line.slice(numeric[0].length));
+    const rest = written ? '' : line.slice(numeric[0].length);
+    const behind = written ? null : (AFTER_RANGE.exec(rest) ?? AFTER_SERIES.exec(rest));
     const unit = written ? ucumOf.get(unitKey(written))! : undefined;
     const assumed = unit ?? defaultUnit(name, Number.parseFloat(plain.replace(/^[<>≤≥=]+/, '')));
     if (!isPlausible(name, plain, assumed)) return [];
@@ -150,7 +162,7 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
     return attributes;
   }
   const words = QUALITATIVE.exec(line);
-  if (!words) return [];
+  if (!words) return mention.type === 'test' ? wordBefore(text, mention) : [];
   const start = end + words[0].length - words[1]!.length;
   return [
     {
@@ -159,6 +171,22 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
       start,
       end: start + words[1]!.length,
       normalized: wordValue.get(words[1]!.toLowerCase().replace(/\s+/g, ' '))!,
+    },
+  ];
+}
+
+function wordBefore(text: string, mention: Mention): Attribute[] {
+  const from = Math.max(0, mention.start - WORD_REACH);
+  const found = WORD_BEFORE.exec(text.slice(from, mention.start));
+  if (!found) return [];
+  const start = from + found.index + found[0].trimEnd().length - found[1]!.length;
+  return [
+    {
+      type: 'value',
+      text: found[1]!,
+      start,
+      end: start + found[1]!.length,
+      normalized: wordValue.get(found[1]!.toLowerCase().replace(/\s+/g, ' '))!,
     },
   ];
 }
@@ -178,8 +206,10 @@ function chargeLength(text: string, mention: Mention): number {
 }
 
 function defaultUnit(name: string, value: number): string | undefined {
+  const words = name.split(/\s+/);
+  const names = words.map((_, at) => words.slice(at).join(' '));
   for (const row of rules.defaults) {
-    if (!row.tests.includes(name)) continue;
+    if (!names.some((each) => row.tests.includes(each))) continue;
     if (row.over !== undefined && value <= row.over) continue;
     if (row.under !== undefined && value >= row.under) continue;
     return row.ucum;
