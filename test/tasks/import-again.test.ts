@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Rooms } from '../../src/system.js';
-import { runImport } from '../../src/tasks/import.js';
+import { importFrom } from '../support/import.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 
 /** The same record said differently by several lines or files of one import, and the import done again. */
@@ -28,16 +28,7 @@ async function importFolder(name: string, files: Record<string, string>) {
   const folder = join(system.dir, name);
   mkdirSync(folder, { recursive: true });
   for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
-  const tenant = await system.tenant('a');
-  const params = { paths: [folder], folder, defaults: {}, columns: {} };
-  const { id } = await rooms.jobs.create(tenant, 'import', params);
-  const job = await rooms.jobs.claim(tenant, id);
-  const { resources } = await runImport(
-    { jobs: rooms.jobs, bundle: rooms.bundles, clock: rooms.clock },
-    tenant,
-    job,
-    { base: rooms.baseOf(tenant) },
-  );
+  const { resources } = await importFrom(rooms, await system.tenant('a'), { folder });
   const { created, updated, unchanged, rejected } = resources;
   return { created, updated, unchanged, rejected };
 }

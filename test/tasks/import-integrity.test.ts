@@ -2,9 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Rooms } from '../../src/system.js';
-import { runImport } from '../../src/tasks/import.js';
 import type { ImportReport } from '../../src/tasks/import-report.js';
 import type { Tenant } from '../../src/tenancy/tenant.js';
+import { importFrom } from '../support/import.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 
 /** Imports into a tenant that asks for integrity: order is the import's business, what dangles at the end is not. */
@@ -54,16 +54,7 @@ async function imported(
 }
 
 async function again(folder: string): Promise<ImportReport> {
-  const { id } = await rooms.jobs.create(tenant, 'import', {
-    paths: [folder],
-    folder,
-    defaults: {},
-    columns: {},
-  });
-  const job = await rooms.jobs.claim(tenant, id);
-  return runImport({ jobs: rooms.jobs, bundle: rooms.bundles, clock: rooms.clock }, tenant, job, {
-    base: rooms.baseOf(tenant),
-  });
+  return importFrom(rooms, tenant, { folder });
 }
 
 it('takes lines and files in any order, and files that refer to each other in circles', async () => {

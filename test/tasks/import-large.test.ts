@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Rooms } from '../../src/system.js';
-import { runImport } from '../../src/tasks/import.js';
 import type { ImportReport } from '../../src/tasks/import-report.js';
+import { importFrom } from '../support/import.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 
 /** A Bundle that is too long to be held in memory: some entries carry a picture. */
@@ -56,12 +56,7 @@ function entriesOf(tag: string, type: string, spoil: readonly number[] = []): ob
 async function importBundle(name: string, type: string, entry: object[]): Promise<ImportReport> {
   const file = join(system.dir, `${name}.json`);
   writeFileSync(file, JSON.stringify({ resourceType: 'Bundle', entry, type }));
-  const tenant = await system.tenant('a');
-  const params = { paths: [file], folder: system.dir, defaults: {}, columns: {} };
-  const { id } = await rooms.jobs.create(tenant, 'import', params);
-  const job = await rooms.jobs.claim(tenant, id);
-  const deps = { jobs: rooms.jobs, bundle: rooms.bundles, clock: rooms.clock };
-  return runImport(deps, tenant, job, { base: rooms.baseOf(tenant) });
+  return importFrom(rooms, await system.tenant('a'), { paths: [file], folder: system.dir });
 }
 
 async function subjectOf(tag: string, n: number): Promise<unknown> {

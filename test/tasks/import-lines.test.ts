@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Rooms } from '../../src/system.js';
-import { runImport } from '../../src/tasks/import.js';
+import { importFrom } from '../support/import.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 
 /** A bulk file of several commits, of which some are under way at once. */
@@ -31,14 +31,7 @@ it('keeps the order of a file whose commits run side by side, and counts every l
   for (const line of [2, 4_100, 8_099]) put(line, '{"resourceType":"Patient","birthDate":"soon"}');
   const file = join(system.dir, 'Patient.ndjson');
   writeFileSync(file, lines.join('\n'));
-  const params = { paths: [file], folder: system.dir, defaults: {}, columns: {} };
-  const { id } = await rooms.jobs.create(tenant, 'import', params);
-  const report = await runImport(
-    { jobs: rooms.jobs, bundle: rooms.bundles, clock: rooms.clock },
-    tenant,
-    await rooms.jobs.claim(tenant, id),
-    { base: rooms.baseOf(tenant) },
-  );
+  const report = await importFrom(rooms, tenant, { paths: [file], folder: system.dir });
   expect(report.errors.map((e) => e.line)).toEqual([2, 4_100, 8_099]);
   expect(report.resources).toMatchObject({ created: 8_095, updated: 2, unchanged: 0, rejected: 3 });
   expect(await rooms.store.read(tenant, 'Patient', 'same')).toMatchObject({

@@ -2,10 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Rooms } from '../../src/system.js';
-import { runImport } from '../../src/tasks/import.js';
 import { FORMER_ID_SYSTEM } from '../../src/tasks/import-persons.js';
 import type { ImportReport } from '../../src/tasks/import-report.js';
 import type { Tenant } from '../../src/tenancy/tenant.js';
+import { importFrom } from '../support/import.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 
 /** Two hospitals' files about the same people: who is one person, by an identifier, and who may be. */
@@ -81,16 +81,10 @@ beforeAll(async () => {
 afterAll(() => system.close());
 
 async function imported(): Promise<ImportReport> {
-  const { id } = await rooms.jobs.create(tenant, 'import', {
+  return importFrom(rooms, tenant, {
     paths: ['a', 'b', 'c.json'].map((name) => join(folder, name)),
     folder,
-    defaults: {},
-    columns: {},
     link: true,
-  });
-  const job = await rooms.jobs.claim(tenant, id);
-  return runImport({ jobs: rooms.jobs, bundle: rooms.bundles, clock: rooms.clock }, tenant, job, {
-    base: rooms.baseOf(tenant),
   });
 }
 

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Rooms } from '../../src/system.js';
-import { runImport } from '../../src/tasks/import.js';
+import { importFrom } from '../support/import.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 
 /** Whether an import leaves the planner with what it needs to know, and small ones do not pay for it. */
@@ -22,19 +22,7 @@ async function importPatients(from: number, to: number) {
     JSON.stringify({ resourceType: 'Patient', id: `p${from + n}`, gender: 'female' }),
   );
   writeFileSync(join(folder, 'Patient.ndjson'), lines.join('\n'));
-  const tenant = await system.tenant('a');
-  const { id } = await rooms.jobs.create(tenant, 'import', {
-    paths: [folder],
-    folder,
-    defaults: {},
-    columns: {},
-  });
-  const { resources } = await runImport(
-    { jobs: rooms.jobs, bundle: rooms.bundles, clock: rooms.clock },
-    tenant,
-    await rooms.jobs.claim(tenant, id),
-    { base: rooms.baseOf(tenant) },
-  );
+  const { resources } = await importFrom(rooms, await system.tenant('a'), { folder });
   return resources;
 }
 

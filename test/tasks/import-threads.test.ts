@@ -6,6 +6,7 @@ import { runImport } from '../../src/tasks/import.js';
 import type { ImportReport } from '../../src/tasks/import-report.js';
 import { contentDigest } from '../bench/support/crash.js';
 import { recordsOf } from '../bench/support/records.js';
+import { importFrom } from '../support/import.js';
 import { type TestSystem, testSystem } from '../support/system.js';
 
 /** Bulk files whose lines other threads prepare and seal: to the same end as in this thread alone. */
@@ -32,15 +33,7 @@ function written(folder: string, files: Files): string {
 }
 
 async function imported(name: string, folder: string, threadsFromBytes = 0): Promise<ImportReport> {
-  const tenant = await system.tenant(name);
-  const params = { paths: [folder], folder, defaults: {}, columns: {} };
-  const { id } = await rooms.jobs.create(tenant, 'import', params);
-  return runImport(
-    { jobs: rooms.jobs, bundle: rooms.bundles, clock: rooms.clock },
-    tenant,
-    await rooms.jobs.claim(tenant, id),
-    { base: rooms.baseOf(tenant), threadsFromBytes },
-  );
+  return importFrom(rooms, await system.tenant(name), { folder }, { threadsFromBytes });
 }
 
 const withoutTimes = ({ files, resources, documents, errors }: ImportReport) => ({

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.js';
 import { type Rooms, wireRooms } from '../../src/system.js';
-import { runImport } from '../../src/tasks/import.js';
 import { requestRotateIndex, runRotateIndex } from '../../src/tasks/rotate-index.js';
 
 import { KEY_NOTICE_MS } from '../../src/tenancy/key-rows.js';
+import { importFrom } from '../support/import.js';
 import { TEST_BASE_URL, type TestSystem, testSystem } from '../support/system.js';
 
 /** Keys that are rotated while threads prepare and seal the lines of an import. */
@@ -35,14 +35,7 @@ async function importRound(round: number): Promise<void> {
   );
   writeFileSync(join(folder, 'Patient.ndjson'), lines.join('\n'));
   const tenant = await system.tenant(NAME);
-  const params = { paths: [folder], folder, defaults: {}, columns: {} };
-  const { id } = await rooms.jobs.create(tenant, 'import', params);
-  const { resources } = await runImport(
-    { jobs: rooms.jobs, bundle: rooms.bundles, clock: rooms.clock },
-    tenant,
-    await rooms.jobs.claim(tenant, id),
-    { base: rooms.baseOf(tenant), threadsFromBytes: 0 },
-  );
+  const { resources } = await importFrom(rooms, tenant, { folder }, { threadsFromBytes: 0 });
   expect(resources.created + resources.updated).toBe(LINES);
 }
 
