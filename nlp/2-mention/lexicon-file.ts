@@ -77,34 +77,8 @@ export interface LexiconContent {
   readonly ordinaryWords: readonly string[];
 }
 
-/** A lexicon as plain data on shared memory: threads that are sent it share it. */
-export interface LexiconData {
-  /** Vocabulary and ordinary words, a line each. */
-  readonly vocabulary: string;
-  readonly ordinary: string;
-  /** The concepts as UTF-8, a line each, where each begins, and where another would. */
-  readonly concepts: Uint8Array;
-  readonly conceptAt: Int32Array;
-  /** As in `LexiconTables`. */
-  readonly tokens: Int32Array;
-  readonly tokenStart: Int32Array;
-  readonly types: Uint8Array;
-  readonly flags: Uint16Array;
-  readonly conceptIds: Int32Array;
-  readonly conceptStart: Int32Array;
-  readonly postings: Int32Array;
-  readonly postingStart: Int32Array;
-}
-
-/** What a reader needs, in flat arrays. */
-export interface LexiconTables {
-  readonly words: readonly string[];
-  readonly ordinaryWords: readonly string[];
-  readonly conceptCount: number;
-  /** One concept; made when asked for, since most of them never are, and kept. */
-  concept(id: number): LexiconConcept;
-  /** The same for who looks at many: what was not asked for before is not kept. */
-  glance(id: number): LexiconConcept;
+/** The entries of a lexicon in flat arrays. */
+interface LexiconArrays {
   /** Entry e has the word numbers `tokens[tokenStart[e] .. tokenStart[e+1])`; entries are in their order. */
   readonly tokens: Int32Array;
   readonly tokenStart: Int32Array;
@@ -115,6 +89,27 @@ export interface LexiconTables {
   /** Word w stands in the entries `postings[postingStart[w] .. postingStart[w+1])`, in their order. */
   readonly postings: Int32Array;
   readonly postingStart: Int32Array;
+}
+
+/** A lexicon as plain data on shared memory: threads that are sent it share it. */
+export interface LexiconData extends LexiconArrays {
+  /** Vocabulary and ordinary words, a line each. */
+  readonly vocabulary: string;
+  readonly ordinary: string;
+  /** The concepts as UTF-8, a line each, where each begins, and where another would. */
+  readonly concepts: Uint8Array;
+  readonly conceptAt: Int32Array;
+}
+
+/** What a reader needs. */
+export interface LexiconTables extends LexiconArrays {
+  readonly words: readonly string[];
+  readonly ordinaryWords: readonly string[];
+  readonly conceptCount: number;
+  /** One concept; made when asked for, since most of them never are, and kept. */
+  concept(id: number): LexiconConcept;
+  /** The same for who looks at many: what was not asked for before is not kept. */
+  glance(id: number): LexiconConcept;
 }
 
 const MAGIC = 'cenote-lexicon 1';
