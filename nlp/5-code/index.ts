@@ -57,7 +57,7 @@ const SAME_WORDS = 0.95;
 const DOUBTFUL = 0.8;
 /** Lowest score of a code that is stated at all: measured on coded notes, no code beats a wrong one. */
 const THRESHOLD = 0.7;
-const CACHE_MAX = 20_000;
+const CACHE_MAX = 10_000;
 const MAX_PER_SYSTEM = 3;
 const QUALIFIERS = new Set(['laterality', 'severity', 'acuity', 'body-site']);
 
@@ -383,7 +383,7 @@ function numberOf(lexicon: Lexicon, wanted: LexiconConcept): number {
   let high = tables.conceptCount;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const concept = tables.concept(middle);
+    const concept = tables.glance(middle);
     if (concept.system < wanted.system || (concept.system === wanted.system && concept.code < wanted.code))
       low = middle + 1;
     else high = middle;
