@@ -2,6 +2,7 @@ import type { AnnotatedText, Attribute, Mention, Section } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
 import { qualifiersOf, reactionsOf, relativeOf } from './clinical.js';
 import { attachDates, titleDate } from './dating.js';
+import { type Reviser, shippedReviser } from './directions.js';
 import { attachSignatures, signatureRegions } from './signature.js';
 import { amountOfUse } from './substance.js';
 import { resultOf } from './values.js';
@@ -66,14 +67,23 @@ function reasonOf({ text, start, end }: Mention): Attribute {
   return { type: 'reason', text, start, end };
 }
 
-/** The mentions with their attributes, each list in order of place. */
-export function withAttributes(input: AnnotatedText): Mention[] {
+/**
+ * The mentions with their attributes, each list in order of place.
+ * @param revise puts right what the rules say of medications: by the shipped model, unless an evaluation brings another.
+ */
+export function withAttributes(input: AnnotatedText, revise: Reviser = shippedReviser()): Mention[] {
   const { text, sentences, tokens, mentions } = input;
-  const isDrug = (mention: Mention): boolean => mention.type === 'medication' || mention.type === 'vaccine';
+  // "Anaphylaxis to intravenous cyclosporine" says how it was given; a list of allergies says nothing of it.
+  const isDrug = (mention: Mention): boolean =>
+    mention.type === 'medication' ||
+    mention.type === 'vaccine' ||
+    (mention.type === 'allergen' && input.sections[mention.section ?? -1]?.kind !== 'allergies');
   const result = attachSignatures(
     text,
     mentions,
     signatureRegions(text, sentences, tokens, mentions, isDrug),
+    tokens,
+    revise,
   );
   const give = (index: number, attribute: Attribute): void => {
     const list = result.get(index);

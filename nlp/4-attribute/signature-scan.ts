@@ -19,6 +19,12 @@ export interface Found extends Attribute {
 
 const routeCode = new Map<string, string | undefined>();
 for (const row of medicationRules.routes) for (const word of row.words) routeCode.set(word, row.code);
+
+/** Code of a route's words; undefined where the rules do not know them. */
+export function routeOf(words: string): string | undefined {
+  return routeCode.get(words.toLowerCase().replace(/\s+/g, ' '));
+}
+
 const formWords = [
   ...medicationRules.forms.flatMap((row) => row.words),
   ...medicationRules.doseForms.filter((row) => row.form !== '').flatMap((row) => row.words),
@@ -38,7 +44,7 @@ const NOISE = new RegExp(
     // "with 900 cc UOP": what came out.
     `\\b\\d[\\d,.]*\\s?(?:cc|ml|l|liters?|litres?)\\s(?:of\\s)?(?:uop|urine|output|ebl|blood loss|drainage|ascites|fluid (?:removed|drained))\\b`,
     // "(was 20 mg daily)": what is taken no more.
-    `\\([^()\\n]{0,12}\\b(?:was|previously|formerly|prev)\\b[^()\\n]{1,40}\\)`,
+    `\\([^()\\n]{0,12}\\b(?:was|previously|formerly|prev|(?:up|down|increased|decreased|reduced|changed) from)\\b[^()\\n]{1,40}\\)`,
     `\\b(?:disp(?:ense|ensed)?|qty|quantity)\\s?[:.#]?\\s?${QUANTITY}(?:\\s?(?:tablets?|tabs?|caps?|capsules?|ml|pills?))?`,
     `\\b${QUANTITY}\\s?(?:(?:days?|months?)['’]?\\s?supply|ds)\\b`,
     `\\b(?:refills?|rf|ref)\\s?[:#x]?\\s?(?:${QUANTITY}|none|prn)`,
@@ -53,7 +59,7 @@ const COUNTED_RE = new RegExp(COUNTED, 'g');
 const ROUTE_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives([...routeCode.keys()])})(?![a-z0-9])`, 'g');
 const FORM_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives(formWords)})(?![a-z0-9])`, 'g');
 const DOSE_WORDS_RE =
-  /(?<![a-z])(?:(?:very |extremely |single |ultra-?)?(?:high|low|moderate|standard|full|lower|higher|reduced|small|large|therapeutic|prophylactic|maintenance|loading|intermediate|escalating|increasing|decreasing|cumulative|maximal|maximum|minimal|conventional|normal|usual|regular|toxic|stable|test|stress|single|double|multiple|massive|excessive)[- ](?:doses?|dosages?)|auc(?: of)? ?\d(?:\.\d+)?|overdos(?:e|es|age)|sliding scale)(?![a-z])/g;
+  /(?<![a-z])(?:(?:very |extremely |single |ultra-?)?(?:high|low|moderate|standard|full|lower|higher|reduced|small|large|therapeutic|prophylactic|maintenance|loading|intermediate|escalating|increasing|decreasing|cumulative|maximal|maximum|minimal|conventional|normal|usual|regular|standard|toxic|stable|test|stress|single|double|multiple|massive|excessive|adjusted|different|recommended|low or moderate|supratherapeutic)['’]?[- ](?:low[- ]|high[- ]|oral |intravenous )?(?:doses?|dosages?)|(?:large|excessive|massive|small) (?:amounts?|quantit(?:y|ies))(?= of)|auc(?: of)? ?\d(?:\.\d+)?|overdos(?:e|es|age)|sliding scale)(?![a-z])/g;
 const DURATION_RES = [
   new RegExp(
     `(?<![a-z0-9.])(?:for|over|during|x|times|of|lasting|continued|received|with)\\s?(?:(?:the|a|next|past|last|first|following|total|of|period|duration|approximately|about|almost|nearly|at|least|more|than|another|up|to|over|additional|preceding|previous|entire)\\s){0,4}(${PLAIN_RANGE}(?:\\sand\\sa\\shalf)?\\s?-?\\s?(?:more\\s)?(?:${PERIOD}|${COURSE})|(?:${SEVERAL}|an?)\\s${PERIOD})(?![a-z]|\\/)`,
@@ -86,6 +92,7 @@ const ELAPSED =
 /** "8 months of follow-up", "persisted for 10 hours": how long something else lasted. */
 const OF_ANOTHER =
   /^\s?(?:of (?:follow|observation|age|life|gestation|illness|symptoms|fever|pain|cough|headache|vomiting|diarrhea|remission|survival)|follow|history of|after (?:birth|delivery|surgery|transplant))/;
+const LASTING = /^(?:long|short|prolonged|chronic|life)/i;
 const BEFORE_ANOTHER =
   /\b(?:persist(?:ed|ing|s)?|lasted|apparent|alive|survived|remained (?:well|stable|asymptomatic)|asymptomatic|age of|aged|followed(?: up)?|follow-up|hospitali[sz]ed|monitored|symptoms|suffer(?:ed|ing)|available|recovered|resolved)\s(?:for|over|of|at|period of|during)\s(?:\w+\s){0,2}$/;
 
@@ -201,7 +208,7 @@ export function scanSignature(
       // "three times a day"
       if (/^times\s+an?\b/.test(match[0])) return false;
       // "After 3 months of treatment" says when something happened, not how long the drug is taken.
-      if (ELAPSED.test(region.slice(Math.max(0, from - 40), from))) return false;
+      if (ELAPSED.test(region.slice(Math.max(0, from - 40), from)) && !LASTING.test(words)) return false;
       if (
         OF_ANOTHER.test(region.slice(to)) ||
         BEFORE_ANOTHER.test(region.slice(Math.max(0, from - 40), from))
@@ -244,6 +251,15 @@ export function scanSignature(
       /^\s(?:the|he|she|it|they|a|patient|daily dose|again|more|you)\b/i.test(region.slice(to))
     )
       continue;
+    // "A single dose of ivermectin" is how much was given; "10 mg single dose" how often.
+    if (
+      /^(?:one[- ])?single[- ]dose$/.test(words) &&
+      /^\s(?:of\b|\()/.test(region.slice(from + words.length))
+    ) {
+      add('dose', from, from + words.length, '1 {dose}');
+      taken.push([from, from + words.length]);
+      continue;
+    }
     add('frequency', from, from + words.length, timing(words));
     const bare = BARE_DURATION_RE.exec(region.slice(from + words.length));
     if (
@@ -303,6 +319,7 @@ export function scanSignature(
     // "oral ulcers" and "rectal bleeding" are findings, "oral metformin" is a route.
     if (
       ADJECTIVE_ROUTE.test(match[0]) &&
+      !drugs.some((drug) => start + from >= drug.start && start + to < drug.end) &&
       !touchesDrug(start + to) &&
       !/^\s?(?:[),;.]|$)/.test(region.slice(to)) &&
       !AFTER_ROUTE.test(region.slice(to)) &&
@@ -320,7 +337,7 @@ export function scanSignature(
 const ADJECTIVE_ROUTE =
   /^(?:oral|nasal|rectal|vaginal|ophthalmic|otic|buccal|epidural|systemic|sublingual|topical|intravenous|subcutaneous|right eye|left eye|right ear|left ear|pr|im|sc|pv|po|ou|sl|neb|nebs|inhaled|inhalation|cutaneous|irrigation|intake|drip)$/i;
 const AFTER_ROUTE =
-  /^[\s-]?(?:administration|administrations|therapy|treatment|dose|doses|dosing|route|form|formulation|preparation|medication|medications|infusion|infusions|injection|injections|bolus|push|tablets?|capsules?|solution|suspension|daily|twice|once|three|every|q\d|q|bid|tid|qid|prn|as needed|for|at|x|and|or|with|in|on|over|steroids?|corticosteroids?|antibiotics?|application|intake|use|loading|challenge|load|ingestion|exposure|drops?|spray|cream|gel|ointment|\d|per|up|until|each|then|to|given|administered|nightly|weekly|monthly|stat|now|prior|before|after)\b/i;
+  /^[\s-]?(?:administration|administrations|therapy|treatment|dose|doses|dosing|route|form|formulation|preparation|medication|medications|infusion|infusions|injection|injections|bolus|push|tablets?|capsules?|solution|suspension|daily|twice|once|three|every|q\d|q|bid|tid|qid|prn|as needed|for|at|x|and|or|with|in|on|over|steroids?|corticosteroids?|antibiotics?|application|intake|use|loading|challenge|load|ingestion|exposure|drops?|spray|cream|gel|ointment|\d|per|up|until|each|then|to|given|administered|nightly|weekly|monthly|stat|now|prior|before|after|of)\b/i;
 
 /** Percentages of patients, laboratory values and fluids that came out are no doses. */
 function isNoDose(words: string, before: string, after: string): boolean {
@@ -333,6 +350,12 @@ function isNoDose(words: string, before: string, after: string): boolean {
         after,
       )
     );
+  // "Reference value: 24-66 ng/mL", "MIC > 32 mg/liter", "FEV1 increased to 1.65 L" are results too.
+  if (
+    /\b(?:ng|pg)\s?\/\s?ml$/i.test(words) ||
+    /\b(?:clearances?|MIC|FEV1|reference|range|values?|creatinine)\b[^.;]{0,24}$/i.test(before)
+  )
+    return true;
   // A weight; `3 mg/kg` is a dose.
   if (/^[\d.,\s–-]+kgs?$/i.test(words)) return true;
   // "0.93 μg/dL" and "468 μg (normal range: 23-105)" are results.

@@ -1,4 +1,5 @@
 import type { Attribute, Mention, Sentence, Token } from '../model.js';
+import type { Reviser } from './directions.js';
 import { type Found, scanSignature } from './signature-scan.js';
 import { statusOf } from './status.js';
 
@@ -8,6 +9,11 @@ export interface SignatureRegion {
   readonly end: number;
   /** Indices into the mentions, in order of place. */
   readonly drugs: readonly number[];
+  /** Tokens of the region, half-open. */
+  readonly firstToken: number;
+  readonly lastToken: number;
+  /** A row of a list or table is in it. */
+  readonly listItem: boolean;
 }
 
 /** Words between an attribute and a drug that keep them together: "10 mg of oral prednisone". */
@@ -31,18 +37,34 @@ export function attachSignatures(
   text: string,
   mentions: readonly Mention[],
   regions: readonly SignatureRegion[],
+  tokens: readonly Token[],
+  revise: Reviser,
 ): Map<number, Attribute[]> {
   const result = new Map<number, Attribute[]>();
-  for (const region of regions) attachRegion(text, mentions, region, result);
+  for (const region of regions) attachRegion(text, mentions, region, tokens, result, revise);
   return result;
 }
 
-function attachRegion(
-  text: string,
-  mentions: readonly Mention[],
-  region: SignatureRegion,
-  result: Map<number, Attribute[]>,
-): void {
+/** What the rules found in a region, and whose it is. */
+export interface Ties {
+  readonly drugs: readonly DrugPlace[];
+  readonly found: readonly Found[];
+  /** Position in `drugs`. */
+  readonly owners: ReadonlyMap<Found, number>;
+}
+
+/** "Intravenous immunoglobulin", "tolazoline infusion": the route is part of what the drug is called. */
+function isInName(each: Found, drug: DrugPlace): boolean {
+  return (
+    (each.type === 'route' || (each.type === 'dose' && each.normalized === undefined)) &&
+    each.start >= drug.start &&
+    each.end <= drug.end &&
+    each.end - each.start < drug.end - drug.start
+  );
+}
+
+/** Reads a region by the rules alone. */
+export function tieByRules(text: string, mentions: readonly Mention[], region: SignatureRegion): Ties {
   const drugs = region.drugs.map((index) => ({
     index,
     start: mentions[index]!.start,
@@ -54,7 +76,8 @@ function attachRegion(
         (drug) =>
           each.start < drug.end &&
           each.end > drug.start &&
-          !(each.end > drug.end && each.start >= drug.start),
+          !(each.end > drug.end && each.start >= drug.start) &&
+          !isInName(each, drug),
       ),
   );
   const owners = new Map<Found, number>();
@@ -62,8 +85,27 @@ function attachRegion(
     const owner = ownerOf(text, each, at, found, drugs, owners);
     if (owner === undefined || isFar(text, each, drugs[owner]!, found, owners, owner)) return;
     owners.set(each, owner);
+  });
+  return { drugs, found, owners };
+}
+
+function attachRegion(
+  text: string,
+  mentions: readonly Mention[],
+  region: SignatureRegion,
+  tokens: readonly Token[],
+  result: Map<number, Attribute[]>,
+  revise: Reviser,
+): void {
+  const ruled = tieByRules(text, mentions, region);
+  const { drugs, found, owners } = revise(text, region, tokens, ruled);
+  for (const each of found) {
+    const owner = owners.get(each);
+    if (owner === undefined) continue;
     give(result, drugs[owner]!.index, typed(text, each, drugs[owner]!, found));
-    if (!SHARED.has(each.type)) return;
+    for (const other of namesOf(text, owner, drugs))
+      give(result, drugs[other]!.index, typed(text, each, drugs[other]!, found));
+    if (!SHARED.has(each.type)) continue;
     const forward = each.start < drugs[owner]!.start ? 1 : -1;
     for (let other = owner + forward; other >= 0 && other < drugs.length; other += forward) {
       const [left, right] =
@@ -71,7 +113,7 @@ function attachRegion(
       if (!COORDINATED.test(text.slice(left.end, right.start))) break;
       give(result, drugs[other]!.index, typed(text, each, drugs[other]!, found));
     }
-  });
+  }
   for (const [at, drug] of drugs.entries()) {
     const before = at === 0 ? region.start : drugs[at - 1]!.end;
     const after = at + 1 < drugs.length ? drugs[at + 1]!.start : region.end;
@@ -98,7 +140,25 @@ function isFar(
   return gap > FAR_LIMIT || !SIGNATURE_ROW.test(text.slice(near, each.start));
 }
 
-interface DrugPlace {
+/** Between two names of one drug: "5-fluorouracil (5-FU)", "the antifungal drug ketoconazole". */
+const SAME_DRUG = /^\s*(?:\(|(?:drugs?|agents?)\s|)\s*$/i;
+/** What closes the second name's bracket, or says more of it there: "(Xeloda; Roche)". */
+const BRACKET_ENDS = /^\s*[);,]/;
+
+/** Other names of the same drug beside its own. */
+function namesOf(text: string, owner: number, drugs: readonly DrugPlace[]): number[] {
+  const same = (a: DrugPlace | undefined, b: DrugPlace | undefined): boolean => {
+    if (!a || !b || b.start <= a.end) return false;
+    const between = text.slice(a.end, b.start);
+    return SAME_DRUG.test(between) && (!between.includes('(') || BRACKET_ENDS.test(text.slice(b.end)));
+  };
+  const names: number[] = [];
+  if (same(drugs[owner - 1], drugs[owner])) names.push(owner - 1);
+  if (same(drugs[owner], drugs[owner + 1])) names.push(owner + 1);
+  return names;
+}
+
+export interface DrugPlace {
   readonly index: number;
   readonly start: number;
   readonly end: number;
@@ -113,6 +173,8 @@ function ownerOf(
   drugs: readonly DrugPlace[],
   owners: ReadonlyMap<Found, number>,
 ): number | undefined {
+  const named = drugs.findIndex((drug) => each.start >= drug.start && each.end <= drug.end);
+  if (named >= 0) return named;
   let previous = -1;
   for (const [place, drug] of drugs.entries())
     if (drug.start < each.end && drug.end <= each.end) previous = place;
@@ -201,6 +263,8 @@ function give(result: Map<number, Attribute[]>, index: number, attribute: Attrib
 
 const MAX_DRUGS = 24;
 
+type OpenRegion = { -readonly [K in keyof SignatureRegion]: SignatureRegion[K] };
+
 const SIG_START =
   /^\s*(?:[-*•]\s*)?(?:sig\b|take\b|takes\b|use\b|apply\b|inject\b|instill\b|inhale\b|place\b|give\b|\d+(?:\.\d+)?\s?(?:-|to)?\s?\d*\s?(?:tab|cap|puff|spray|drop|pill|ml|tablet|capsule|patch|unit)|by mouth|po\b|one\b|two\b|dose\b|dosage\b|route\b|frequency\b|daily\b|every\b)/i;
 
@@ -215,9 +279,9 @@ export function signatureRegions(
   mentions: readonly Mention[],
   isDrug: (mention: Mention) => boolean,
 ): SignatureRegion[] {
-  const regions: { start: number; end: number; drugs: number[] }[] = [];
+  const regions: OpenRegion[] = [];
   let at = 0;
-  let open: { start: number; end: number; drugs: number[] } | undefined;
+  let open: OpenRegion | undefined;
   let openSection = -1;
   for (const sentence of sentences) {
     if (sentence.lastToken <= sentence.firstToken) continue;
@@ -240,6 +304,9 @@ export function signatureRegions(
           start: from === 0 ? start : mentions[drugs[from]!]!.start,
           end: next === undefined ? end : mentions[next]!.start,
           drugs: drugs.slice(from, from + MAX_DRUGS),
+          firstToken: sentence.firstToken,
+          lastToken: sentence.lastToken,
+          listItem: sentence.listItem,
         };
         regions.push(open);
       }
@@ -252,6 +319,8 @@ export function signatureRegions(
       SIG_START.test(text.slice(start, Math.min(end, start + 60)))
     ) {
       open.end = end;
+      open.lastToken = sentence.lastToken;
+      open.listItem ||= sentence.listItem;
     } else open = undefined;
   }
   return regions;

@@ -18,6 +18,7 @@ const EVALUATIONS = [
   'negation',
   'sections',
   'signatures',
+  'signatures-held-out',
   'codes',
   'icd10',
 ] as const;

@@ -1,0 +1,111 @@
+import { gunzipSync } from 'node:zlib';
+import { Lattice, spansOf, type TaggedSpan } from '../2-mention/crf.js';
+import { readModel } from '../rules/load.js';
+import { LABELS, LEARNED_TYPES } from './directions-features.js';
+
+export const DIRECTIONS_MODEL = 'directions.bin.gz';
+
+/** A linear chain over the tokens of a sentence with drugs; labels as in `2-mention/crf.ts`. */
+export interface DirectionsModel {
+  /** Sorted hashes of the features. */
+  readonly features: Int32Array;
+  /** features × LABELS. */
+  readonly weights: Int8Array;
+  readonly unit: number;
+  readonly transitions: readonly number[];
+  readonly start: readonly number[];
+}
+
+export interface Directions {
+  readonly spans: readonly TaggedSpan[];
+  /** Tokens × types. */
+  readonly chances: Float64Array;
+}
+
+/** Reads sentences by one model. */
+export class DirectionsTagger {
+  private readonly lattice: Lattice;
+  private readonly slots: Int32Array;
+  constructor(private readonly model: DirectionsModel) {
+    this.lattice = new Lattice(LABELS, model.transitions, model.start);
+    let size = 1024;
+    while (size < model.features.length * 2) size *= 2;
+    this.slots = new Int32Array(size * 2);
+    model.features.forEach((feature, row) => {
+      let slot = feature & (size - 1);
+      while (this.slots[slot * 2 + 1] !== 0) slot = (slot + 1) & (size - 1);
+      this.slots[slot * 2] = feature;
+      this.slots[slot * 2 + 1] = row + 1;
+    });
+  }
+
+  private rowOf(feature: number): number {
+    const mask = this.slots.length / 2 - 1;
+    for (let slot = feature & mask; ; slot = (slot + 1) & mask) {
+      const row = this.slots[slot * 2 + 1]!;
+      if (row === 0) return -1;
+      if (this.slots[slot * 2] === feature) return row - 1;
+    }
+  }
+
+  /** @param features see `directionFeatures`. */
+  tag(features: readonly Int32Array[]): Directions {
+    const { lattice, model } = this;
+    const n = features.length;
+    lattice.reset(n);
+    for (let t = 0; t < n; t++) {
+      const list = features[t]!;
+      const at = t * LABELS;
+      for (let i = 0; i < list.length; i++) {
+        const row = this.rowOf(list[i]!);
+        if (row < 0) continue;
+        for (let y = 0; y < LABELS; y++)
+          lattice.emissions[at + y] =
+            lattice.emissions[at + y]! + model.weights[row * LABELS + y]! * model.unit;
+      }
+    }
+    const path = lattice.viterbi(n);
+    lattice.marginals(n);
+    const types = LEARNED_TYPES.length;
+    const chances = new Float64Array(n * types);
+    for (let t = 0; t < n; t++)
+      for (let type = 0; type < types; type++)
+        chances[t * types + type] =
+          lattice.probabilities[t * LABELS + 2 * type + 1]! +
+          lattice.probabilities[t * LABELS + 2 * type + 2]!;
+    return { spans: spansOf(path, chances, types), chances };
+  }
+}
+
+/** Length of the header as JSON, the header, then hashes and weights; little-endian. */
+export function encodeDirections({ features, weights, ...header }: DirectionsModel): Buffer {
+  const json = JSON.stringify({ ...header, rows: features.length });
+  const head = Buffer.from(json.padEnd(4 * Math.ceil(json.length / 4)));
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(head.length, 0);
+  return Buffer.concat([size, head, Buffer.from(features.buffer), Buffer.from(weights.buffer)]);
+}
+
+/** @param bytes what `encodeDirections` gave, gzip. */
+export function decodeDirections(bytes: Buffer): DirectionsModel {
+  const plain = gunzipSync(bytes);
+  const from = 4 + plain.readUInt32LE(0);
+  const { rows, ...header } = JSON.parse(plain.subarray(4, from).toString('utf8')) as Omit<
+    DirectionsModel,
+    'features' | 'weights'
+  > & { rows: number };
+  const copy = new Uint8Array(plain.subarray(from));
+  return {
+    ...header,
+    features: new Int32Array(copy.buffer, 0, rows),
+    weights: new Int8Array(copy.buffer, rows * 4),
+  };
+}
+
+let shipped: DirectionsTagger | undefined;
+
+/** The model that the package ships, read once. */
+export function loadDirections(): DirectionsTagger {
+  shipped ??= new DirectionsTagger(decodeDirections(readModel(DIRECTIONS_MODEL)));
+  return shipped;
+}
