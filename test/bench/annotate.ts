@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { createClinicalPipeline } from '../../nlp/index.js';
 import { createNlpPool } from '../../src/tasks/nlp-pool.js';
+import { hardNotes } from '../fuzz/hard-notes.js';
 import { line } from './support/figure.js';
 import { generatedNotes } from './support/generated-notes.js';
 
@@ -17,35 +18,73 @@ const POOL_ROUNDS = 4;
 /** Notes handed over and not answered, for each thread: as many as keep it busy, not all at once. */
 const IN_FLIGHT = 32;
 const MEGABYTE = 1_000_000;
+/** Characters of a text that nobody would write. */
+const HARD_LENGTH = 8_000;
 
-/** What the process with the threads measures. */
-interface PoolFigures {
-  readonly threads: number;
-  readonly readyMs: number;
-  readonly firstPassMs: number;
-  readonly wallMs: number;
-  readonly cpuS: number;
-  readonly peakMiB: number;
+/** A figure as a process of its own sends it. */
+interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly note?: string | undefined;
 }
+type Say = (name: string, value: number, unit: string, note?: string) => void;
+
+/** What the processes need of each other. */
+interface Before {
+  /** Notes per second on one core, and processor time of one note in ms: warm, by one thread alone. */
+  readonly perSecond: number;
+  readonly cpuMs: number;
+}
+
+interface Result {
+  readonly figures: readonly Figure[];
+  readonly before?: Before | undefined;
+}
+
+/** What is measured, each in a process of its own, so that the memory of one says nothing of another. */
+const PHASES = ['one', 'long', 'pool', 'hard'] as const;
+type Phase = (typeof PHASES)[number];
 
 /**
  * `cenote bench annotate [NOTES.jsonl[.gz]] [--sample]`: notes and characters read per second on one core and with a
- * thread per core, and the memory of both, each in a process of its own, over notes of our own or all those of a file
- * with a `text` per line (`--sample`: 400 spread over it). The first pass is what a
- * process reads at first, while its code is still being compiled; warm is the best of several passes after it.
+ * thread per core, a note of a megabyte, texts that nobody would write, and the memory of each, over notes of our own
+ * or all those of a file with a `text` per line (`--sample`: 400 spread over it). The first pass is what a process reads
+ * at first, while its code is still being compiled; warm is the best of several passes after it.
  */
 export async function run(args: readonly string[]): Promise<void> {
-  const path = args.find((argument) => !argument.startsWith('--'));
+  const path = pathOf(args);
   const texts = textsFor(path, args.includes('--sample'));
   const length = texts.reduce((sum, text) => sum + text.length, 0);
   const data = `${texts.length} notes of ${Math.round(length / texts.length)} characters${path ? '' : ', generated'}`;
-  const say = (figure: string, value: number, unit: string, note?: string) =>
-    line('annotate', figure, value, unit, data, note);
+  let before: Before | undefined;
+  for (const phase of PHASES) {
+    const result = await inOwnProcess(phase, before, args);
+    before ??= result.before;
+    for (const { name, value, unit, note } of result.figures)
+      line('annotate', name, value, unit, phase === 'hard' ? 'hard texts' : data, note);
+  }
+}
+
+async function inOwnProcess(
+  phase: Phase,
+  before: Before | undefined,
+  args: readonly string[],
+): Promise<Result> {
+  const child = fork(fileURLToPath(import.meta.url), [phase, JSON.stringify(before ?? null), ...args]);
+  const [result] = await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(() => Promise.reject(new Error(`the process of "${phase}" ended early`))),
+  ]);
+  return result as Result;
+}
+
+function measureOne(texts: readonly string[], say: Say): Before {
+  const length = texts.reduce((sum, text) => sum + text.length, 0);
   const load = performance.now();
   const pipeline = createClinicalPipeline();
   pipeline.annotate(texts[0]!, { id: 'first' });
   say('ready, first note read', performance.now() - load, 'ms');
-
   let mentions = 0;
   const pass = (): number => {
     mentions = 0;
@@ -62,69 +101,95 @@ export async function run(args: readonly string[]): Promise<void> {
   say('mentions per note', mentions / texts.length, '1');
   for (const [stage, seconds] of stageSeconds(pipeline, texts))
     say(`stage ${stage}`, (seconds * 1e6) / texts.length, 'us/note');
+  say('memory, one thread', peakMiB(), 'MiB', 'resident at most');
+  return { perSecond: texts.length / warm, cpuMs: (warm * 1000) / texts.length };
+}
 
+/** A quarter, a half and the whole of a megabyte of notes. */
+function measureLong(texts: readonly string[], say: Say): void {
+  const pipeline = createClinicalPipeline();
   const long = texts.join('\n').slice(0, MEGABYTE);
-  const half = long.slice(0, long.length / 2);
-  const timed = (text: string) => cpuSeconds(() => pipeline.annotate(text, { id: 'long' })) * 1000;
-  timed(half);
-  const halfMs = timed(half);
-  say(`one note of ${long.length} characters`, timed(long), 'ms', `half of it: ${Math.round(halfMs)} ms`);
-  say('memory, one thread', peakMiB(), 'MiB', 'resident at most, all of the above included');
-
-  const pool = await inOwnProcess(args);
-  const rate = (texts.length * 1000) / pool.wallMs;
-  const ratio = (rate * warm) / texts.length;
-  say('thread pool ready', pool.readyMs, 'ms');
-  say('notes per second, all cores, first pass', (texts.length * 1000) / pool.firstPassMs, '1/s');
+  const timed = (part: number): number => {
+    const text = long.slice(0, long.length * part);
+    return cpuSeconds(() => pipeline.annotate(text, { id: 'long' })) * 1000;
+  };
+  timed(1 / 2);
+  const [quarter, half, whole] = [timed(1 / 4), timed(1 / 2), timed(1)] as const;
   say(
-    'notes per second, all cores',
-    rate,
-    '1/s',
-    `${pool.threads} threads, warm: ${ratio.toFixed(2)} × one core`,
+    `one note of ${long.length} characters`,
+    whole,
+    'ms',
+    `CPU time; a quarter of it ${Math.round(quarter)} ms, half ${Math.round(half)} ms`,
   );
-  say(
-    'notes per second and core, thread pool',
-    texts.length / pool.cpuS,
-    '1/s',
-    'CPU time of all threads, hand-over included',
-  );
-  say('memory, thread pool', pool.peakMiB, 'MiB', `resident at most, ${pool.threads} threads`);
+  say('memory, one long note', peakMiB(), 'MiB', 'resident at most, three such notes read before');
 }
 
-/** Reads the notes with a thread per core in a process that has nothing else in its memory. */
-async function inOwnProcess(args: readonly string[]): Promise<PoolFigures> {
-  const child = fork(fileURLToPath(import.meta.url), [...args]);
-  const [figures] = await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(() => Promise.reject(new Error('the process with the threads ended early'))),
-  ]);
-  return figures as PoolFigures;
-}
-
-async function measurePool(texts: readonly string[]): Promise<PoolFigures> {
+async function measurePool(texts: readonly string[], before: Before | undefined, say: Say): Promise<void> {
   const threads = availableParallelism();
-  const started = performance.now();
+  const from = performance.now();
   const pool = await createNlpPool({ workers: threads });
-  const readyMs = performance.now() - started;
-  let firstPassMs = 0;
-  let wallMs = Number.POSITIVE_INFINITY;
+  say('thread pool ready', performance.now() - from, 'ms');
+  say('memory, thread pool ready', peakMiB(), 'MiB', 'resident at most');
+  let wallS = Number.POSITIVE_INFINITY;
   let cpuS = Number.POSITIVE_INFINITY;
   for (let round = 0; round < POOL_ROUNDS; round++) {
-    const from = performance.now();
+    const started = performance.now();
     const cpu = process.cpuUsage();
     let next = 0;
     const flow = async (): Promise<void> => {
-      for (let i = next++; i < texts.length; i = next++) await pool.annotate(texts[i]!, { id: `${i}` });
+      for (let i = next++; i < texts.length; i = next++)
+        await pool.annotateJson(texts[i]!, { id: `${i}` }, false);
     };
     await Promise.all(Array.from({ length: IN_FLIGHT * threads }, flow));
     const used = process.cpuUsage(cpu);
-    const took = performance.now() - from;
-    if (round === 0) firstPassMs = took;
-    wallMs = Math.min(wallMs, took);
+    const took = (performance.now() - started) / 1000;
+    if (round === 0) say('notes per second, all cores, first pass', texts.length / took, '1/s');
+    wallS = Math.min(wallS, took);
     cpuS = Math.min(cpuS, (used.user + used.system) / 1e6);
   }
+  const ratio = before && `: ${(texts.length / wallS / before.perSecond).toFixed(2)} × one core`;
+  say('notes per second, all cores', texts.length / wallS, '1/s', `${threads} threads, warm${ratio ?? ''}`);
+  const extra = before && `: ${((cpuS * 1000) / texts.length / before.cpuMs).toFixed(2)} × a note's alone`;
+  say(
+    'notes per second and core, thread pool',
+    texts.length / cpuS,
+    '1/s',
+    `CPU time of all threads, hand-over included${extra ?? ''}`,
+  );
+  await pool.annotateJson(texts.join('\n').slice(0, MEGABYTE), { id: 'long' }, false);
+  say(
+    'memory, thread pool',
+    peakMiB(),
+    'MiB',
+    `resident at most, ${threads} threads, a note of 1 MB at the end`,
+  );
   await pool.close();
-  return { threads, readyMs, firstPassMs, wallMs, cpuS, peakMiB: peakMiB() };
+}
+
+/** Texts that nobody would write, each by how much of its limit (50 ms and 5 ms a kB) it takes: at first, and at best. */
+function measureHard(say: Say): void {
+  const pipeline = createClinicalPipeline();
+  pipeline.annotate('No chest pain. Takes aspirin 81 mg daily.', { id: 'first' });
+  const notes = hardNotes().map(({ textOf }) => textOf(HARD_LENGTH));
+  const read = (text: string): number => cpuSeconds(() => pipeline.annotate(text, { id: 'hard' })) * 1000;
+  const limitOf = (text: string): number => 50 + (5 * text.length) / 1000;
+  const worst = (what: string, times: readonly number[]): void => {
+    const shares = times.map((ms, i) => ms / limitOf(notes[i]!));
+    const at = shares.indexOf(Math.max(...shares));
+    const over = shares.filter((share) => share > 1).length;
+    say(
+      `hardest of ${notes.length} texts, ${what}`,
+      times[at]!,
+      'ms',
+      `CPU time; limit ${Math.round(limitOf(notes[at]!))} ms, ${over} beyond theirs`,
+    );
+  };
+  worst('each read for the first time', notes.map(read));
+  worst(
+    'warm',
+    notes.map((text) => Math.min(read(text), read(text), read(text))),
+  );
+  say('memory, hard texts', peakMiB(), 'MiB', 'resident at most');
 }
 
 const peakMiB = (): number => process.resourceUsage().maxRSS / 1024;
@@ -172,9 +237,23 @@ function textsFor(path: string | undefined, sample: boolean): string[] {
   return texts.filter((_, i) => i % step === 0);
 }
 
+function pathOf(args: readonly string[]): string | undefined {
+  return args.find((argument) => !argument.startsWith('--'));
+}
+
 if (process.send && process.argv[1] === fileURLToPath(import.meta.url)) {
-  const args = process.argv.slice(2);
-  const path = args.find((argument) => !argument.startsWith('--'));
-  process.send(await measurePool(textsFor(path, args.includes('--sample'))));
+  const [phase, before, ...args] = process.argv.slice(2);
+  const figures: Figure[] = [];
+  const say: Say = (name, value, unit, note) => {
+    figures.push({ name, value, unit, note });
+  };
+  const known = JSON.parse(before ?? 'null') as Before | null;
+  const texts = phase === 'hard' ? [] : textsFor(pathOf(args), args.includes('--sample'));
+  let measured: Before | undefined;
+  if (phase === 'one') measured = measureOne(texts, say);
+  else if (phase === 'long') measureLong(texts, say);
+  else if (phase === 'pool') await measurePool(texts, known ?? undefined, say);
+  else measureHard(say);
+  process.send({ figures, before: measured } satisfies Result);
   process.disconnect();
 }
