@@ -53,6 +53,21 @@ const twice = '{"repeat":{"frequency":2,"period":1,"periodUnit":"d"}}';
 describe('a medication and its directions', () => {
   test.each<[string, Record<string, string[]>]>([
     [
+      // Two names of one drug have one signature.
+      'He was given [5-fluorouracil] ([5-FU]) 600 mg/m2.',
+      { '5-fluorouracil': ['dose:600 mg/m2=600 mg/m2'], '5-FU': ['dose:600 mg/m2=600 mg/m2'] },
+    ],
+    ['A rash followed a single dose of [ivermectin].', { ivermectin: ['dose:single dose=1 {dose}'] }],
+    [
+      'He received [intravenous immunoglobulin].',
+      { 'intravenous immunoglobulin': ['route:intravenous=47625008'] },
+    ],
+    [
+      // A result is no dose.
+      'MIC of [ceftaroline] was 32 mg/liter and the level of [digoxin] 1.2 ng/mL.',
+      { ceftaroline: [], digoxin: [] },
+    ],
+    [
       // The "times" of a rhythm is none of a duration ("times 7 days").
       '[propylthiouracil] 100 mg, three times a day',
       {
