@@ -301,7 +301,8 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
   if (secondParticiple(clauses, cue)) at = cue.first - 3;
   for (let i = at - 1; i >= floor; i--) {
     const other = cueAt[i - first]!;
-    const stopped = other >= 0 && hasStop(cues[other]!);
+    const stopped =
+      other >= 0 && (hasStop(cues[other]!) || (tokens[i + 1]!.norm === ',' && saysDone(cues[other]!)));
     if (stopped || VERBS.has(tokens[i]!.norm)) {
       verb = true;
       at = i + 1;
@@ -327,6 +328,11 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
     if (word === 'and' || word === ',' || word === 'but') return i + 1;
   }
   return at;
+}
+
+/** `paracetamol given, codeine avoided`: the deed before the comma has its own verb. */
+function saysDone(cue: Cue): boolean {
+  return cue.rows.some(({ effect, scope, types }) => effect === 'current' && scope === 'before' && types);
 }
 
 /** `was tapered and discontinued`: both speak of what stands before the first. */

@@ -132,6 +132,8 @@ function switches({ tokens }: Clauses, targets: readonly Target[]): void {
       if (SWITCHED.has(norm)) verb = i;
       if (i >= from.last && ONTO.test(norm) && to.first - i <= 2) onto = i;
     }
+    // `Nafcillin -> cefazolin`
+    if (onto >= 0 && verb < 0 && onto - from.last <= 1 && ARROW.test(tokens[onto]!.norm)) verb = onto;
     if (onto < 0 || verb < 0) continue;
     const cue = { first: verb, last: verb + 1, rows: [], text: tokens[verb]!.norm };
     from.hits.push({ row: CHANGED_FROM, text: cue.text, distance: 0, cue });
@@ -140,6 +142,7 @@ function switches({ tokens }: Clauses, targets: readonly Target[]): void {
   }
 }
 
+const ARROW = /^(?:>|→)$/;
 const VERB_REACH = 3;
 const SWITCHED = new Set([
   'switched',

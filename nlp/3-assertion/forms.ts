@@ -19,6 +19,9 @@ const BOX_LAST = new RegExp(
 const COLUMN =
   /(?:[ ]{0,9}\t[ \t]{0,40}|[ ]{2,80}|[ \t]{0,40}\|[ \t]{0,40}|[ \t]{0,9}\.{3,80}[ \t]{0,40})(yes|no|y|n|none|never|denie[sd]|negative|neg|absent|nil)[ \t]{0,40}(?=\||$)/imy;
 
+/** `Asthma (N)`, `Stroke (no)`. */
+const BRACKETED = /[ \t]{0,2}\((y|yes|n|no)\)/iy;
+
 /** `Nausea 0`, `pain is 0/10`: a score of nothing. */
 const NONE_OF_TEN =
   /[ \t]{1,9}(?:(?:is|was|score|level|rated|:|=)[ \t]{1,9}){0,2}0(?:[ ]?\/[ ]?(?:10|5|4)\b|[ ]out[ ]of[ ](?:10|ten)\b|(?=[,;.]?(?:\s|$)(?![ ]?(?:x|mg|weeks?|days?|hours?)\b)))/iy;
@@ -42,6 +45,9 @@ export function answerAfter(text: string, end: number): Answer | undefined {
   BOX_LAST.lastIndex = end;
   const last = BOX_LAST.exec(text);
   if (last) return chosen(last[1]!, last[2]!, last[3]!, last[4]!);
+  BRACKETED.lastIndex = end;
+  const bracketed = BRACKETED.exec(text);
+  if (bracketed) return /^y/i.test(bracketed[1]!) ? 'yes' : 'no';
   COLUMN.lastIndex = end;
   const column = COLUMN.exec(text);
   if (column) return /^y/i.test(column[1]!) ? 'yes' : 'no';
@@ -49,7 +55,7 @@ export function answerAfter(text: string, end: number): Answer | undefined {
 }
 
 const REPLY =
-  /[ \t]{0,9}[-–:]?[ \t]{0,9}(yes|no|y|n|never|none|nope|denie[sd]|negative|neg|nil)(?=[ \t]{0,9}(?:[.,;)\n]|$)|[ ]{2}|[ \t]{1,9}\d{1,2}[.)])/iy;
+  /[ \t]{0,9}[-–:]?[ \t]{0,9}(yes|no|y|n|never|none|nope|denie[sd]|negative|neg|nil)(?=[ \t]{0,9}(?:[.,;)\n–-]|$)|[ ]{2}|[ \t]{1,9}\d{1,2}[.)])/iy;
 
 /** `Do you have diabetes? Y`: the answer behind the question that ends at `end`, on its line. */
 export function replyAfter(text: string, end: number): Answer | undefined {

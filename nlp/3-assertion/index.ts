@@ -14,7 +14,7 @@ import {
   replyAfter,
 } from './forms.js';
 import { genderOfPatient } from './gender.js';
-import { findPeople, lastNamed, NEWBORN, ofPronoun, type PersonRow, subjectOf } from './people.js';
+import { findPeople, lastNamed, MOTHER, NEWBORN, ofPronoun, type PersonRow, subjectOf } from './people.js';
 import { applyCues, carriedBy } from './reach.js';
 import type { Carried, Target } from './target.js';
 
@@ -39,6 +39,7 @@ export function assertMentions(input: AnnotatedText): Mention[] {
   let taughtIn = -1;
   const braces = input.text.includes('{');
   const ofNewborn = NEWBORN.test(input.text);
+  const ofMother = !ofNewborn && MOTHER.test(input.text);
   const gender = genderOfPatient(input.text);
   let named: { row: PersonRow; sentence: number } | undefined;
   sentences.forEach((sentence, s) => {
@@ -69,6 +70,7 @@ export function assertMentions(input: AnnotatedText): Mention[] {
               targets,
               ofNewborn,
               gender,
+              ofMother,
             ).filter(
               // `victim of intimate partner abuse`: a person in a name is not the one of whom the rest is said.
               ({ word }) => !targets.some(({ named, first, last }) => named && word >= first && word < last),
@@ -82,7 +84,9 @@ export function assertMentions(input: AnnotatedText): Mention[] {
       const pronoun = about !== undefined && startsWithPronounOf(tokens, sentence, about) ? about : undefined;
       // `Uses CPAP? No.`: what is answered was asked.
       const reply =
-        tokens[sentence.lastToken - 1]!.norm === '?' ? replyAfter(input.text, sentence.end) : undefined;
+        tokens[sentence.lastToken - 1]!.norm === '?' && !ENDING.test(tokens[sentence.firstToken]!.norm)
+          ? replyAfter(input.text, sentence.end)
+          : undefined;
       const question = !reply && isQuestion(tokens, sentence);
       if (question && targets.length > 0 && teaches(tokens, sentence)) taughtIn = sentence.section;
       const taught = taughtIn === sentence.section && !question;
@@ -123,6 +127,8 @@ export function assertMentions(input: AnnotatedText): Mention[] {
   return result;
 }
 
+/** `Hold Plaquenil? No - continue.` */
+const ENDING = /^(?:hold|stop|discontinue|omit|withhold|d\/c)$/;
 /** How many sentences after a person was named a pronoun may still mean them. */
 const NAMED_REACH = 2;
 /** `Her sister has lupus. She had the flu jab`: what a note records of patients alone. */

@@ -105,6 +105,12 @@ export interface PersonScope {
 /** Words of a chart whose patient has just been born: `maternal hepatitis C` is not the child's. */
 export const NEWBORN = /\b(?:newborn|neonate|neonatal|infant|baby (?:boy|girl)|nicu|apgars?)\b/i;
 
+/** Words of the chart of a woman who has just given birth: `baby has reflux` is not hers. */
+export const MOTHER =
+  /\b(?:postnatal|postpartum|post-?partum|lochia|breast-?feeding|perineum|pph|puerperi\w+)\b/i;
+const CHILD = /^(?:baby|infant|newborn|babe)$/;
+const BABY: PersonRow = { word: 'baby', who: 'other', example: 'Postnatal check. Baby has {reflux}.' };
+
 /** `maternal meds: methadone`; but a `maternal aunt` is another person. */
 function maternal(tokens: readonly Token[], i: number, last: number): PersonScope | undefined {
   for (let k = i + 1; k < Math.min(last, i + 4); k++)
@@ -117,6 +123,7 @@ function maternal(tokens: readonly Token[], i: number, last: number): PersonScop
 /**
  * Finds who else the sentence speaks of, and which tokens speak of them.
  * @param ofNewborn whether the text is the chart of a newborn (see `NEWBORN`)
+ * @param ofMother whether the text is the chart of a mother after birth (see `MOTHER`)
  * @param patient whether the patient is a man or a woman, where the note tells
  */
 export function findPeople(
@@ -127,6 +134,7 @@ export function findPeople(
   mentions: readonly { readonly first: number }[] = [],
   ofNewborn = false,
   patient?: Gender,
+  ofMother = false,
 ): PersonScope[] {
   const scopes: PersonScope[] = [];
   for (let i = first; i < last; i++) {
@@ -135,11 +143,16 @@ export function findPeople(
       if (scope) scopes.push(scope);
       continue;
     }
-    const known = people.get(tokens[i]!.norm);
+    const known = people.get(tokens[i]!.norm) ?? (ofMother && CHILD.test(tokens[i]!.norm) ? BABY : undefined);
     if (!known || known.notBefore?.includes(tokens[i + 1]?.norm ?? '')) continue;
     if (known.onlyBefore && !known.onlyBefore.includes(tokens[i + 1]?.norm ?? '')) continue;
     if (known.notAfter?.includes(tokens[i - 1]?.norm ?? '')) continue;
-    if (known.opens && !opensEntry(tokens, i, first)) continue;
+    if (
+      known.opens &&
+      !opensEntry(tokens, i, first) &&
+      !(isOfSide(tokens, i, first) && sides(tokens, i, mentions))
+    )
+      continue;
     const row = isInLaw(tokens, i) ? IN_LAW : known;
     let start = i;
     while (start > first && POSSESSIVES.has(tokens[start - 1]!.norm) && !isDash(tokens, start - 1)) start--;
@@ -186,7 +199,7 @@ export function findPeople(
     while (to < last && to < i + 60) {
       const word = tokens[to]!.norm;
       if (starts[to - first] && to > i + 2 && returnsToPatient(tokens, to, row)) break;
-      if (word === 'patient' || word === 'pt' || word === '|') break;
+      if ((word === 'patient' && tokens[to - 1]!.norm !== 'a') || word === 'pt' || word === '|') break;
       if (endsRelative(tokens, to, i, first)) break;
       // `Wife collected tablets for him: …`
       if (
@@ -392,6 +405,21 @@ function opensEntry(tokens: readonly Token[], i: number, first: number): boolean
   const mark = tokens[i + 1]?.norm ?? '';
   if (mark === ':') return i === first || ENTRY_ENDS.has(tokens[i - 1]!.norm);
   return /^[-–]$/.test(mark) && i > first && ENTRY_ENDS.has(tokens[i - 1]!.norm);
+}
+
+/** `Maternal GM`, and a short form that opens its sentence. */
+function isOfSide(tokens: readonly Token[], i: number, first: number): boolean {
+  return i === first || /^(?:maternal|paternal|mat|pat)$/.test(tokens[i - 1]!.norm);
+}
+
+/** `Sis breast ca 52`, `GM with lupus`: what someone has stands right behind. */
+function sides(
+  tokens: readonly Token[],
+  i: number,
+  mentions: readonly { readonly first: number }[],
+): boolean {
+  const at = /^(?:with|w|w\/|has|had)$/.test(tokens[i + 1]?.norm ?? '') ? i + 2 : i + 1;
+  return mentions.some(({ first }) => first === at);
 }
 
 const ENTRY_ENDS = new Set([',', ';', ':', '|']);

@@ -58,7 +58,7 @@ const PASSIVE = new Set(['be', 'been', 'being', 'get', 'got', 'gotten']);
 const COPULA = new Set(['is', 'was', 'are', 'were']);
 /** Participles that do not end in `-ed`. */
 const PARTICIPLE =
-  /^(?:[a-z]{2,}ed|done|given|taken|begun|held|seen|shown|found|put|sent|brought|kept|left|made|set|cut|withdrawn|chosen|drawn|written|met|had|run|bought|sought|felt|heard|read|built|won|gotten|undergone)$/;
+  /^(?:[a-z]{2,}ed|done|given|taken|begun|held|seen|shown|found|put|sent|brought|kept|left|made|set|cut|withdrawn|chosen|drawn|written|met|had|run|bought|sought|felt|heard|read|built|won|gotten|undergone|thought|told|taught|withheld|grown)$/;
 /** What stands where a verb is looked for and is none. */
 const NO_VERB =
   /^(?:the|an?|his|her|their|its|my|our|your|this|that|these|those|he|she|they|it|we|i|you|patient|pt|and|or|but|of|to|in|for|with|by|at|from|if|when|as|than|no|on|off|due|because)$/;
@@ -245,7 +245,13 @@ const SMALL_WORDS = new Set([
 function isWeak({ rows, text }: Cue): boolean {
   return (
     /^(?:not|n't|never|has not|had not|have not|is not|was not|are not|were not)$/.test(text) ||
-    rows.every(({ effect }) => effect === 'current' || effect === 'stop' || effect === 'possible')
+    rows.every(
+      ({ effect, scope }) =>
+        effect === 'current' ||
+        effect === 'stop' ||
+        effect === 'possible' ||
+        (effect === 'planned' && scope === 'after'),
+    )
   );
 }
 
@@ -310,13 +316,17 @@ function bareDenial(clauses: Clauses, at: number, targets: readonly Target[]): v
     if (target && target.type !== 'test') hit(target, ROWS.takenBack, clauses, at, i + 1);
     return;
   }
-  if (!PARTICIPLE.test(verb) || means('kept', verb) || HAVING.has(before)) return;
+  const goesOn = GOING_ON.test(verb);
+  if (!PARTICIPLE.test(verb) || (means('kept', verb) && !goesOn) || HAVING.has(before)) return;
   const elliptic = /^(?:so|but|,|therefore|thus|and|[-–—])$/.test(before);
   if (elliptic && i + 1 < last && !/^(?:[.,;)]|until|as|due|because|yet|today|in|by|at|[-–—])$/.test(object))
     return;
   const target = between(clauses, targets, at, elliptic ? TAKEN_BACK_REACH : 2);
-  if (target && target.type !== 'test') hit(target, ROWS.notDone, clauses, at, i + 1);
+  if (target && target.type !== 'test') hit(target, goesOn ? ROWS.ended : ROWS.notDone, clauses, at, i + 1);
 }
+
+/** To deny it ends a drug. */
+const GOING_ON = /^(?:continued|resumed|restarted|renewed|re-?prescribed|recommenced|reinstated)$/;
 
 /** What is done with a drug that is not taken, where its name is left out. */
 const TAKING = /^(?:fill|take|use|start|collect|attend|begin|try|inject|apply)$/;
@@ -369,6 +379,14 @@ function ended(clauses: Clauses, at: number, targets: readonly Target[]): void {
   )
     i--;
   if (DENYING.has(tokens[i]!.norm)) return;
+  // `Naproxen, which she had been buying, was discontinued`
+  if (tokens[i]!.norm === ',') {
+    let from = i - 1;
+    while (from > first && i - from < RELATIVE_MAX_TOKENS && tokens[from]!.norm !== ',') from--;
+    const drug = targets.find(({ type, last: end }) => type === 'medication' && end === from);
+    if (drug && /^(?:which|that|who)$/.test(tokens[from + 1]!.norm))
+      hit(drug, ROWS.ended, clauses, i + 1, at + 1);
+  }
   const these = /^(?:these|those|they|both|which|it|this)$/.test(tokens[i]!.norm);
   // Its directions may stand between a drug and what was done with it.
   const target = between(clauses, targets, i + 1, these ? TAKEN_BACK_REACH : 5, these ? DRUGS : ACTS);
@@ -383,6 +401,7 @@ function ended(clauses: Clauses, at: number, targets: readonly Target[]): void {
 }
 
 const LIST_REACH = 4;
+const RELATIVE_MAX_TOKENS = 14;
 
 function judge(clauses: Clauses, group: Group, targets: readonly Target[]): void {
   const { verb, modal, denied, passive } = group;
@@ -392,7 +411,10 @@ function judge(clauses: Clauses, group: Group, targets: readonly Target[]): void
       push(clauses, group, denied ? ROWS.notDone : ROWS.toBeDone, targets);
       return;
     }
-    if (!PARTICIPLE.test(verb) || means('kept', verb)) return;
+    if (!PARTICIPLE.test(verb)) return;
+    // `was loaded but not continued`
+    if (denied && GOING_ON.test(verb)) push(clauses, group, ROWS.ended, targets);
+    if (means('kept', verb)) return;
     if (denied) {
       push(clauses, group, ROWS.notDone, targets);
       // `has not been formally visualized`: it may be there all the same.
@@ -402,6 +424,8 @@ function judge(clauses: Clauses, group: Group, targets: readonly Target[]): void
     return;
   }
   if (denied || !modal) return;
+  // `hearing aids may help`
+  if (/^(?:help|benefit|suit|relieve|work|suffice)$/.test(verb)) push(clauses, group, ROWS.toBeDone, targets);
   if (!means('kept', verb)) push(clauses, group, ROWS.willDo, targets);
   const modalWord = clauses.tokens[group.first]!.norm;
   if (modalWord === 'would') push(clauses, group, ROWS.wouldFor, targets);
@@ -410,6 +434,8 @@ function judge(clauses: Clauses, group: Group, targets: readonly Target[]): void
 }
 
 function push(clauses: Clauses, { first, last, verb }: Group, row: CueRow, targets: readonly Target[]): void {
+  // `To whom it may concern: …`
+  if (row.scope === 'after' && clauses.tokens[last]?.norm === ':') return;
   const cue: Cue = { first, last, rows: [row], text: `verb ${verb}` };
   const from = row.scope === 'after' ? last : backwardStart(clauses, cue, row);
   const to = row.scope === 'after' ? forwardEnd(clauses, cue, row) : first;

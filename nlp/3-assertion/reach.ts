@@ -2,6 +2,7 @@ import type { Token } from '../model.js';
 import { backwardStart, type Clauses, forwardEnd } from './clauses.js';
 import { applyConstructions } from './constructions.js';
 import type { Cue, CueRow } from './cues.js';
+import { applyFragments } from './fragments.js';
 import { applyPredicates, leavesAsIs } from './predicates.js';
 import { type Carried, FINDINGS, type Target } from './target.js';
 
@@ -68,6 +69,9 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
         if (row.via && target.type === 'medication' && isListed(clauses.tokens, target, cue)) continue;
         // `no seizures for months on lamotrigine`
         if (!row.types && TO_DENY.has(row.effect) && takenMeanwhile(clauses, cue, target, targets)) continue;
+        // `No AF, metoprolol`: a drug behind a comma is no item of the findings that are denied.
+        if (row.effect === 'negated' && cue.text === 'no' && endsFindings(clauses, cue, target, targets))
+          continue;
         if (row.effect === 'negated' && leavesAsIs(clauses, cue, target)) continue;
         if (row.adjacent && !touches(clauses.tokens, cue, target)) continue;
         const distance = row.scope === 'after' ? target.first - cue.last : cue.first - target.last;
@@ -77,6 +81,7 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
   }
   applyConstructions(clauses, targets);
   applyPredicates(clauses, targets);
+  applyFragments(clauses, targets);
   for (const { row, text } of carried) {
     for (const target of targets) {
       if (row.types && !speaksOf(row, target)) continue;
@@ -104,6 +109,15 @@ const MEANWHILE = new Set(['on', 'with', 'despite', 'under', 'taking']);
 function isListed(tokens: readonly Token[], { last }: Target, cue: Cue): boolean {
   for (let i = last; i < cue.first; i++) if (tokens[i]!.norm === ',') return true;
   return false;
+}
+
+function endsFindings({ tokens }: Clauses, cue: Cue, target: Target, targets: readonly Target[]): boolean {
+  if (target.type !== 'medication' || tokens[target.first - 1]?.norm !== ',') return false;
+  for (let i = cue.last; i < target.first; i++) if (/^(?:or|nor)$/.test(tokens[i]!.norm)) return false;
+  if (/^(?:or|nor)$/.test(tokens[target.last]?.norm ?? '')) return false;
+  return targets.every(
+    ({ type, first, last }) => first < cue.last || last > target.first || FINDINGS.has(type),
+  );
 }
 
 const MEASURED = new Set(['vital-sign', 'test']);
