@@ -114,6 +114,26 @@ const COORDINATORS = new Set([
   'before',
 ]);
 
+/** Mentions that may begin before one of them ends. */
+const MAX_OVERLAPPING = 4;
+
+/** The mention that a token belongs to, leaving one out: by bisection, since mentions stand in their order. */
+export function mentionAt(mentions: readonly Mention[], token: Token, except?: Mention): Mention | undefined {
+  let low = 0;
+  let high = mentions.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (mentions[middle]!.start <= token.start) low = middle + 1;
+    else high = middle;
+  }
+  let found: Mention | undefined;
+  for (let at = low - 1; at >= 0 && at >= low - MAX_OVERLAPPING; at--) {
+    const mention = mentions[at]!;
+    if (mention.end >= token.end && mention !== except) found = mention;
+  }
+  return found;
+}
+
 /** Whether a word belongs to another mention that is listed beside this one, and not a part of one name with it. */
 function standsInOther(
   input: AnnotatedText,
@@ -123,10 +143,7 @@ function standsInOther(
   last: number,
   at: number,
 ): boolean {
-  const other = input.mentions.find(
-    (each) => each !== mention && each.start <= token.start && each.end >= token.end,
-  );
-  if (!other) return false;
+  if (!mentionAt(input.mentions, token, mention)) return false;
   const [from, to] = at >= last ? [last, at] : [at + 1, first];
   for (let between = from; between < to; between++)
     if (COORDINATORS.has(input.tokens[between]!.norm)) return true;

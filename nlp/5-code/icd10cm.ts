@@ -24,6 +24,8 @@ export interface Icd10cm {
 export function createIcd10cm(lexicon: Lexicon): Icd10cm {
   const { tables } = lexicon;
   const cache = new Map<string, LexiconConcept>();
+  /** Of the few codes that rules name. */
+  const byCode = new Map<string, LexiconConcept | undefined>();
 
   /** Number of the first concept that is not before (system, code). */
   const place = (system: number, code: string): number => {
@@ -93,8 +95,12 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
 
   return {
     named(code) {
-      const concept = tables.conceptCount > 0 ? tables.concept(place(ICD10CM, code)) : undefined;
-      return concept?.code === code ? concept : undefined;
+      if (!byCode.has(code)) {
+        const at = place(ICD10CM, code);
+        const concept = at < tables.conceptCount ? tables.concept(at) : undefined;
+        byCode.set(code, concept?.code === code ? concept : undefined);
+      }
+      return byCode.get(code);
     },
     refine(concept, side) {
       if (concept.system !== ICD10CM) return concept;

@@ -2,6 +2,7 @@ import { tokenize } from '../1-segment/tokens.js';
 import { isTransparent } from '../2-mention/lexicon-words.js';
 import type { AnnotatedText, Mention, MentionType, Token } from '../model.js';
 import { readRules } from '../rules/load.js';
+import { mentionAt } from './context.js';
 import type { TermMatch, TermSearch } from './terms.js';
 
 interface NeighbourRules {
@@ -50,9 +51,9 @@ export function neighboursOf(input: AnnotatedText, first: number, last: number):
   }
   // After a comma a new item of a list begins, unless only an adjective stands there.
   const listed =
-    comma && (after.some((token) => mentionAt(input, token) !== undefined) || !isClosed(tokens[at]));
+    comma && (after.some((token) => mentionAt(input.mentions, token) !== undefined) || !isClosed(tokens[at]));
   return [...before, ...(listed ? [] : after)].filter(
-    (token) => !isTransparent(token.norm) && !isForeign(mentionAt(input, token)),
+    (token) => !isTransparent(token.norm) && !isForeign(mentionAt(input.mentions, token)),
   );
 }
 
@@ -67,10 +68,6 @@ function isClosed(token: Token | undefined): boolean {
 /** Whether two tokens stand on one line, a space apart at most. */
 function isNear(text: string, before: Token, after: Token): boolean {
   return after.start - before.end <= 1 && text.charCodeAt(before.end) !== 10;
-}
-
-function mentionAt(input: AnnotatedText, token: Token): Mention | undefined {
-  return input.mentions.find((each) => each.start <= token.start && each.end >= token.end);
 }
 
 function isForeign(mention: Mention | undefined): boolean {
