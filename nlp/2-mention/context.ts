@@ -77,8 +77,8 @@ const ALLERGY_WORD = /^(?:allerg(?:y|ies|ic)|intoleran(?:t|ce)|hypersensitivity|
 const AFTER_ALLERGY = /^(?:tests?|testing|panel|season|clinic|shots?|ige|challenge|de-?labell?ing|history)$/;
 const BEFORE_PERSON = /^(?:his|her|their|my|your|our|the|with|from|to|see|a|new|by|and)$/;
 const USE_UNIT =
-  /^(?:beers?|drinks?|units?|glass(?:es)?|bottles?|pints?|shots?|cans?|cigarettes?|cigs?|packs?|ppd|pack-years?|py)$/;
-const USE_RHYTHM = /^(?:daily|weekly|nightly|occasionally|regularly|socially|recreationally)$/;
+  /^(?:beers?|drinks?|units?|glass(?:es)?|bottles?|pints?|shots?|cans?|cigarettes?|cigs?|packs?|ppd|pack-years?|py|day|week|wk)$/;
+const USE_RHYTHM = /^(?:daily|weekly|nightly|occasionally|regularly|socially|recreationally|weekends)$/;
 const USE_REACH_TOKENS = 7;
 /** "Vaccines: flu", "all vaccines except flu". */
 const NAMES_VACCINES = new Set([':', 'except', 'excluding', 'including', 'incl', 'besides', 'against']);
@@ -192,7 +192,7 @@ export class ContextJudge {
       const { norm } = this.tokens[t]!;
       if (/^\d+(?:u|units)$/.test(norm)) return true;
       if (counted && (USE_UNIT.test(norm) || norm === 'x' || norm === 'times')) return true;
-      if (/^\d+x$/.test(norm)) return true;
+      if (/^\d+x$/.test(norm) || norm === 'weekends') return true;
       if (/^(?:[.,;]|and|or)$/.test(norm)) return false;
       if (/^(?:\d|(?:one|two|three|four|half)$)/.test(norm)) counted = true;
     }

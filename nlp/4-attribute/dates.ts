@@ -80,7 +80,7 @@ const PATTERNS: readonly [
   [
     HINTS.year,
     new RegExp(
-      `(?:\\b(?:early|late|mid|spring|summer|fall|autumn|winter)[- ](?:of\\s)?|(?<=\\b(?:in|since|from|until|till|before|after|during|year|circa|around|about|dated|of|on|diagnosed|dx|by|year|performed|done|placed|repair|surgery|\\()\\s?['’]?(?:the year\\s)?))(${YEAR})(?![\\d/-]|\\s?(?:mg|ml|mcg|units|calories|kcal|kg|cc|g)\\b)`,
+      `(?:\\b(?:early|late|mid|spring|summer|fall|autumn|winter)[- ](?:of\\s)?|(?<=\\b(?:in|since|from|until|till|before|after|during|year|circa|around|about|dated|of|on|diagnosed|dx|by|year|performed|done|placed|repair|surgery|stopped|started|discontinued|completed|quit|\\()\\s?['’]?(?:the year\\s)?))(${YEAR})(?![\\d/-]|\\s?(?:mg|ml|mcg|units|calories|kcal|kg|cc|g)\\b)`,
       'gi',
     ),
     (m) => m[1]!,
@@ -92,13 +92,6 @@ const PATTERNS: readonly [
     new RegExp(`(?<=[(,;]\\s?|\\s[x×]\\s?\\d\\s?,?\\s?)(${YEAR})(?=\\s?[),;.]|\\s*$)`, 'gm'),
     (m) => m[1]!,
   ],
-  // "TEE 3/4:", "PICC placed 3/6"
-  [
-    HINTS.slash,
-    new RegExp(`(?<=[a-z)] )(0?[1-9]|1[0-2])/(${DAY})(?![\\d/]|\\s?(?:ago|tabs?|caps?|mg)\\b)`, 'gi'),
-    (m, today) => dayOfMonth(m[1]!.padStart(2, '0'), m[2]!, today),
-    true,
-  ],
   // "Vancomycin (stopped 3/8)"
   [
     HINTS.slash,
@@ -107,6 +100,13 @@ const PATTERNS: readonly [
       'gi',
     ),
     (m, today) => dayOfMonth(m[1]!.padStart(2, '0'), m[2]!, today),
+  ],
+  // "TEE 3/4:", "PICC placed 3/6"
+  [
+    HINTS.slash,
+    new RegExp(`(?<=[a-z)] )(0?[1-9]|1[0-2])/(${DAY})(?![\\d/]|\\s?(?:ago|tabs?|caps?|mg)\\b)`, 'gi'),
+    (m, today) => dayOfMonth(m[1]!.padStart(2, '0'), m[2]!, today),
+    true,
   ],
   // "Ferinject 1 g on 3 March", "the 19th of February": May is a verb as well.
   [

@@ -107,6 +107,9 @@ function claimants(
   // "3/12" is three months as well, and "4/5" a strength.
   if (found.normalized?.length === DAY_LENGTH && mention.type === 'diagnosis') return [];
   const owners = [dated[before]!];
+  const gapBefore = text.slice(mention.end, found.start);
+  if (before > 0 && readOff(text, mentions[dated[before - 1]!]!, mention, gapBefore))
+    owners.push(dated[before - 1]!);
   for (let at = before - 1; at >= 0; at--) {
     const other = mentions[dated[at]!]!;
     const gap = text.slice(other.end, mentions[dated[at + 1]!]!.start);

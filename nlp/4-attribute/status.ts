@@ -38,7 +38,7 @@ const ARROW_STATUS: Readonly<Record<string, StatusRow['status']>> = {
   '⬇': 'decrease',
 };
 const MARK =
-  /(?:[([*]|\s[-–—|]|\t|[ ]{3}|\d\s?(?:mg|mcg|g|units?)(?=\s(?:continue|stop|hold|withhold)\s*(?:[,.;\n]|$)))\s*(new|start(?:ed)?|changed?|increased?|decreased?|reduced?|stop(?:ped)?|discontinued?|not taking|no longer taking|down from|up from|held|on hold|hold|continued?|unchanged|no change|resumed?)(?![a-z])(?=\s*(?:[()\]*:;,.\n|]|[-–—]|$|(?:medication|dose|drug|to|until)\b)|(?<=from)\s\d)/i;
+  /(?:[([*]|\s[-–—|]|\t|[ ]{3}|\d\s?(?:mg|mcg|g|units?)(?=\s(?:continue|stop|hold|withhold)\s*(?:[,.;\n]|$)))\s*(new|start(?:ed)?|changed?|increased?|decreased?|reduced?|stop(?:ped)?|discontinued?|not taking|no longer taking|down from|up from|held|on hold|hold|continued?|unchanged|no change|resumed?)(?![a-z])(?=\s*(?:[()\]*:;,.\n|]|[-–—]|$|(?:medication|dose|drug|to|from|until)\b)|(?<=from)\s\d)/i;
 const MARK_STATUS: readonly (readonly [RegExp, StatusRow['status']])[] = [
   [/^(?:new|start|resume)/, 'start'],
   [/^(?:stop|discontinue|not taking|no longer)/, 'stop'],
@@ -51,7 +51,7 @@ const MARK_STATUS: readonly (readonly [RegExp, StatusRow['status']])[] = [
   [/^change/, 'change'],
 ];
 const MARK_REACH = 120;
-const MARK_SIGN = /[([*|\t–—]|\s-|\d\s?(?:m?c?g|units?)\s(?:cont|stop|hold|with)/;
+const MARK_SIGN = /[([*|\t–—]|[ ]{3}|\s-|\d\s?(?:m?c?g|units?)\s(?:cont|stop|hold|with)/;
 
 function markAfter(text: string, end: number, to: number): Attribute | undefined {
   const row = text.slice(end, Math.min(to, end + MARK_REACH)).split('\n', 1)[0]!;

@@ -51,7 +51,7 @@ for (const row of rules.words) for (const word of row.words) wordValue.set(word,
 
 const UNIT = alternatives(rules.units.flatMap((row) => row.words.map((word) => word.toLowerCase())));
 const LINK =
-  '(?:\\s|:|=|-{1,2}|,|\\(|of|is|was|at|were|are|to|on admission|today|right|left|od|os|ou|[rl](?=\\s?\\d|\\s?[=:])|peak|peaked|peaking|nadir|repeat|fasting|random|initial|now|level|levels|count|result|results|value|measured|found to be|noted to be|currently|reading|about|approximately|around|between|showed|revealed|came back|returned|ranging from|intact|total|serum|plasma|stable|elevated|low|high|mildly|slightly|normal|increased|decreased|up|down|\\*|\\|){0,8}';
+  '(?:\\s|:|=|-{1,2}|,|\\(|of|is|was|at|were|are|to|on admission|today|right|left|od|os|ou|[rl](?=\\s?\\d|\\s?[=:])|peak|peaked|peaking|nadir|repeat|fasting|random|@\\s?\\d+\\s?(?:h|hrs?|hours?)\\b|initial|now|level|levels|count|result|results|value|measured|found to be|noted to be|currently|reading|about|approximately|around|between|showed|revealed|came back|returned|ranging from|intact|total|serum|plasma|stable|elevated|low|high|mildly|slightly|normal|increased|decreased|up|down|\\*|\\|){0,8}';
 const NUMERIC = new RegExp(
   // A number with a plus behind it is a grade (pulses 2+, edema 1+/4), never an amount.
   // Columns stand apart by any number of blanks.
