@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createClinicalPipeline } from '../../nlp/index.js';
 import { hardNotes } from '../fuzz/hard-notes.js';
+import { outgrows } from '../support/growth.js';
 
 const pipeline = createClinicalPipeline();
 const SHORT = 4_000;
@@ -21,10 +22,12 @@ function readMs(text: string): number {
 
 /** Of one text: the first may find code that is not compiled yet, and compiling counts as CPU time. */
 const READINGS = 5;
+/** The limit is 50 ms and 5 ms a kB of a core of its own (`cenote bench annotate` tells); here others work beside. */
+const BESIDE_OTHERS = 3;
 
-/** 50 ms and 5 ms a kB; too slow is what is slower each time. */
+/** Too slow is what is slower each time. */
 function isTooSlow(text: string): boolean {
-  const limit = 50 + (5 * text.length) / 1000;
+  const limit = BESIDE_OTHERS * (50 + (5 * text.length) / 1000);
   for (let reading = 0; reading < READINGS; reading++) if (readMs(text) <= limit) return false;
   return true;
 }
@@ -37,13 +40,17 @@ describe('a reader given what nobody would write', () => {
     expect(new Set(notes.map(({ name }) => name)).size).toBe(notes.length);
   });
 
-  it('reads each within 50 ms and 5 ms a kB, and throws at none', () => {
+  it('reads each in time, and throws at none', () => {
     expect(notes.filter(({ textOf }) => isTooSlow(textOf(SHORT))).map(({ name }) => name)).toEqual([]);
   });
 
-  it('reads five times as much of each within the same', () => {
+  it('takes no more than its share for five times as much of each', () => {
     const alone = notes.filter(({ name }) => name.endsWith(', alone'));
-    expect(alone.filter(({ textOf }) => isTooSlow(textOf(LONG))).map(({ name }) => name)).toEqual([]);
+    expect(
+      alone
+        .filter(({ textOf }) => outgrows(readMs, textOf(SHORT), textOf(LONG), LONG / SHORT))
+        .map(({ name }) => name),
+    ).toEqual([]);
   });
 
   const columns = Array.from({ length: 1_000 }, (_, i) => `Na ${i}`).join('\t');
@@ -55,7 +62,8 @@ describe('a reader given what nobody would write', () => {
     ['a table of 1,000 columns', `${columns}\n`.repeat(20)],
     ['100,000 open brackets', '('.repeat(100_000)],
     ['a word of a million letters', 'x'.repeat(1_000_000)],
-  ])('reads %s in time', (_, text) => {
+  ])('reads %s in time, and half of it in half the time', (_, text) => {
     expect(isTooSlow(text)).toBe(false);
+    expect(outgrows(readMs, text.slice(0, text.length / 2), text, 2)).toBe(false);
   });
 });
