@@ -9,7 +9,7 @@ const ORDINARY_WORD_SUPPORT = 0.4;
 /** Outweighs the order of rows where the sentence speaks of vaccines. */
 const VACCINE_BONUS = 0.3;
 /** One of several meanings needs at least this much. */
-const AMBIGUOUS_SUPPORT = 0.25;
+const AMBIGUOUS_SUPPORT = 0.2;
 
 /**
  * The reading of a lexicon phrase that fits its context best, or undefined where the phrase is an ordinary word
@@ -154,6 +154,8 @@ function hintedByNumbers(type: MentionType, hit: LexiconHit, context: ContextJud
     );
   if (type === 'social') return context.useFollows(hit.lastToken) || context.isCounted(hit.firstToken);
   if (type === 'test' || type === 'vital-sign') {
+    // "Li level 0.9"
+    if (context.testWordsAfter(hit.lastToken) > 0) return true;
     return (
       context.valueFollows(hit.lastToken) &&
       !context.strengthFollows(hit.lastToken) &&

@@ -5,8 +5,10 @@ import { partsOf } from './edges.js';
 import { NEUTRAL_TAIL } from './mention-words.js';
 import { asSeen, SEEN_SCORE, trustOf } from './trust.js';
 
-/** A tagged span displaces a lexicon phrase inside it of another type from this likelihood on. */
+/** A tagged span displaces a lexicon phrase that modifies its head from this likelihood on. */
 const DISPLACING_SCORE = 0.6;
+/** The same for a phrase of another type: the lexicon knows what CLL is. */
+const CONTRADICTING_SCORE = 0.7;
 const MAX_MERGED_TOKENS = 10;
 
 /** Types between which the lexicon and the tagger do not contradict each other. */
@@ -54,7 +56,10 @@ export function mergeCandidates(
     ) {
       // The head of an English name is its last word: in "iron deficiency" and "weight management" the phrase of
       // the lexicon only modifies another name. And a level of a substance is no drug.
-      if (span.score >= DISPLACING_SCORE && trustOf(span, context) === 'believed') {
+      if (
+        span.score >= (agree ? DISPLACING_SCORE : CONTRADICTING_SCORE) &&
+        trustOf(span, context) === 'believed'
+      ) {
         gone.add(hit);
         kept.push(span);
       }

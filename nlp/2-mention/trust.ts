@@ -31,6 +31,11 @@ const TRUST: Readonly<Partial<Record<MentionType, Trust>>> = {
 const LIST_CAUTION = 0.1;
 /** Case reports do not describe operations step by step: there the tagger must be all but certain. */
 const OPERATIVE_SCORE = 0.95;
+/** Endings that only names of operations and looks inside have. */
+const OPERATION =
+  /[a-z]{3}(?:ectom(?:y|ies)|otom(?:y|ies)|ostom(?:y|ies)|plast(?:y|ies)|scop(?:y|ies)|centesis|desis|pexy|rrhaphy)$/;
+/** What is asked of the tagger for them. */
+const OPERATION_TRUST: Trust = { known: 0.4, unknown: 0.4, single: 0.4 };
 /** "L4-L5" is a place. */
 const VERTEBRA = /^(?:[clts]\d{1,2}|-|–|\/)$/;
 
@@ -66,7 +71,8 @@ export function trustOf(span: Candidate, context: ContextJudge): 'believed' | 's
 function isBelievable(span: Candidate, context: ContextJudge): boolean {
   const words = span.last - span.first;
   const head = context.tokens[span.last - 1]!.norm;
-  const trust = TRUST[span.type] ?? NO_TRUST;
+  const trust =
+    span.type === 'procedure' && OPERATION.test(head) ? OPERATION_TRUST : (TRUST[span.type] ?? NO_TRUST);
   const caution = context.listItem ? LIST_CAUTION : 0;
   const least = context.knowsWords(span.first, span.last, span.type) ? trust.known : trust.unknown;
   if (span.score < Math.max(least, words === 1 ? trust.single : 0) + caution) return false;

@@ -93,6 +93,19 @@ const MENTION_GOLD: Readonly<Record<string, string>> = {
   Diagnostic_procedure: 'procedures and tests as one',
 };
 
+/** The same one by one. Imaging and biopsies are procedures to us and diagnostic ones to the gold. */
+const SINGLE_GOLD: Readonly<Record<string, string>> = {
+  diagnosis: 'Disease_disorder as diagnosis',
+  symptom: 'Sign_symptom as symptom',
+  procedure: 'Therapeutic_procedure as procedure',
+  test: 'Diagnostic_procedure as test',
+  'vital-sign': 'Diagnostic_procedure as test',
+  Disease_disorder: 'Disease_disorder as diagnosis',
+  Sign_symptom: 'Sign_symptom as symptom',
+  Therapeutic_procedure: 'Therapeutic_procedure as procedure',
+  Diagnostic_procedure: 'Diagnostic_procedure as test',
+};
+
 /** Rows of the base models on the documents that they did not train on. */
 export function heldOutRows(corpora: Corpora, tagger: Tagger): ScoreRow[] {
   return BASE_PLANS.flatMap((plan, b) => {
@@ -120,8 +133,8 @@ export function foldRows(corpora: Corpora, taggerOf: (fold: number) => Tagger): 
     ...FINAL_PLAN.types.map((type) => new Tally(type, (t) => t)),
     new Tally(FINDINGS, (t) => (t === 'Disease_disorder' || t === 'Sign_symptom' ? FINDINGS : undefined)),
   ];
-  const joined = [...new Set(Object.values(MENTION_GOLD))].map(
-    (what) => new Tally(what, (t) => MENTION_GOLD[t]),
+  const joined = [MENTION_GOLD, SINGLE_GOLD].flatMap((names) =>
+    [...new Set(Object.values(names))].map((what) => new Tally(what, (t) => names[t])),
   );
   for (let fold = 0; fold < FOLDS; fold++) {
     const tagger = taggerOf(fold);
