@@ -194,7 +194,9 @@ describe.skipIf(!CHROMIUM)('timeline, notes and cohorts', () => {
 
   it('shows at a touch of pointer or focus how a word was understood, and leads from a fact to its words', async () => {
     const { page } = place;
-    // Unsorted answers come in an order of the tenant's own, and not every note yields what this looks for.
+    // A pointer that was left where a word comes to stand would be shown that word and not the facts; and which note
+    // comes first unsorted is the tenant's own.
+    await page.mouse.move(5, 5);
     const found = (await place.fhir(`DocumentReference?patient=${patient}`)) as unknown as Found;
     const note = found.entry.find(({ resource }) => resource.type?.text === 'History and physical')!;
     await place.open(`note/${note.resource.id}`);
