@@ -18,7 +18,6 @@ const AMBIGUOUS_SUPPORT = 0.2;
  */
 export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | undefined {
   if (context.isUnit(hit.firstToken, hit.lastToken)) return undefined;
-  if (context.isFitnessClass(hit.firstToken, hit.lastToken)) return undefined;
   const spelledSmall = isSpelledSmall(hit, context);
   let best: LexiconRow | undefined;
   let bestScore = 0;

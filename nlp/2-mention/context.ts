@@ -204,16 +204,6 @@ export class ContextJudge {
     return /^\d/.test(this.tokens[first - 1]?.norm ?? '');
   }
 
-  /** "ASA 2", "ASA class III": how fit for an anesthetic, and no aspirin. */
-  isFitnessClass(first: number, last: number): boolean {
-    return (
-      last - first === 1 &&
-      this.tokens[first]!.norm === 'asa' &&
-      /^(?:[1-5]e?|i{1,3}|iv|v|class|grade|ps|status|score|physical)$/.test(this.tokens[last]?.norm ?? '') &&
-      !/^(?:tabs?|tablets?|x|\/|daily|po|od)$/.test(this.tokens[last + 1]?.norm ?? '')
-    );
-  }
-
   /** How many of the following tokens make a test of a substance's name: "tacrolimus level". */
   testWordsAfter(last: number): number {
     let count = 0;
