@@ -59,6 +59,7 @@ export function headerOfLine(text: string, line: Line, around: Around): Header |
     // `<b>Plan:</b>`
     if (text[body] === '<' && text[body + 1] === '/') body = Math.max(body, text.indexOf('>', body) + 1);
     const header = judged(text, line, at, title, body, form, depth, body >= line.end, around);
+    if (opening.pictured && header?.unknown) return undefined;
     return header ?? markedHeader(text, line, at, style.gaps);
   }
   const whole = stripEnd(text, at, line.end);
@@ -74,7 +75,7 @@ export function headerOfLine(text: string, line: Line, around: Around): Header |
     const header =
       brokenHeader(text, line, at, after) ??
       judged(text, line, at, whole, line.end, form, depth, true, around);
-    if (header) return header;
+    if (header && !(opening.pictured && header.unknown)) return header;
   }
   return markedHeader(text, line, at, style.gaps) ?? dashedOrBare(text, line, at);
 }
@@ -150,7 +151,10 @@ function markedHeader(text: string, line: Line, at: number, gaps = false): Heade
   // A full stop parts only what stands for nothing else.
   const stopped = text[parted.titleEnd] === '.' && text[parted.titleEnd + 1] !== '.';
   const title = text.slice(at, parted.titleEnd);
-  const row = title.length > 1 ? exactTitle(title) : undefined;
+  const row =
+    title.length > 1
+      ? (exactTitle(title) ?? (isCapitals(title) ? misreadTitle(title) : undefined))
+      : undefined;
   if (!row || row.sub || row.kind === 'other') return undefined;
   if (stopped && (!MAIN.has(row.kind) || title.length < STOPPED_MIN)) return undefined;
   return headerOf(
@@ -163,7 +167,7 @@ function markedHeader(text: string, line: Line, at: number, gaps = false): Heade
 function startsTitle(text: string, at: number, to: number): boolean {
   if (!startsUpper(text[at]!)) return false;
   let end = at;
-  while (end < to && !isSpace(text.charCodeAt(end)) && !'|;—–=.:”"'.includes(text[end]!)) end++;
+  while (end < to && !isSpace(text.charCodeAt(end)) && !'|;—–=.:”"→'.includes(text[end]!)) end++;
   return beginsTitle(text.slice(at, end).toLowerCase()) || text.slice(at, end).includes('/');
 }
 
@@ -174,11 +178,16 @@ function brokenHeader(text: string, line: Line, at: number, after: Line | undefi
   if (!after || line.end - at > BROKEN_MAX || !startsTitle(text, at, line.end)) return undefined;
   const colon = colonOf(text, after.start, Math.min(after.end, after.start + BROKEN_MAX));
   if (colon < 0) return undefined;
+  // `Follow Up` above `With: the clinic` is whole.
+  if (exactTitle(text.slice(at, line.end)) && !isCapitals(text.slice(at, colon))) return undefined;
   const title = `${text.slice(at, line.end)} ${text.slice(after.start, colon)}`;
   const row = exactTitle(title);
   if (!row || row.sub) return undefined;
   return headerOf(text, { start: line.start, from: at, to: colon, bodyStart: colon + 1 }, row);
 }
+
+/** Capitals with what a scanner makes of them: `PHYS1CAL EXAMlNATION`. */
+const MISREAD_CAPITALS = /^(?=.*[A-Z]{3})[A-Z0-9l ]{8,}$/;
 
 /** Decides whether words set like a header are one, and of which kind. */
 function judged(
@@ -195,6 +204,7 @@ function judged(
   const title = text.slice(at, titleEnd);
   if (
     title.length === 0 ||
+    title.includes('→') ||
     title.length > TITLE_MAX_LENGTH ||
     (wordCount(title) > TITLE_MAX_WORDS && !isSpacedOut(title))
   )
@@ -216,7 +226,7 @@ function judged(
       return (colon || form) && title !== title.toLowerCase() ? header(exact) : undefined;
     // Without colon or setting, only a title standing alone on a line of its own counts, and a common word must be alone
     // with room around it: `Plan` between blank lines, not `pain` in a list.
-    if (colon || form || capitals || underlined) return header(exact);
+    if (colon || form || capitals || underlined || MISREAD_CAPITALS.test(title)) return header(exact);
     if (!alone || !startsUpper(title)) return undefined;
     if (exact.sub || exact.kind === 'other') return undefined;
     const roomBefore = !before || before.start === before.end;

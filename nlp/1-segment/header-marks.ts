@@ -20,7 +20,10 @@ const BULLETS = '-–—•·‣▪▫●○◦■➢➤►▶→>+*“"';
 
 /** Reads over what a header may begin with; undefined where no letter follows. */
 export function readOpening(text: string, line: Span): Opening | undefined {
-  let at = line.start;
+  let at = behindTime(text, line);
+  const timed = at > line.start;
+  if (timed) return isLetter(text.charCodeAt(at)) ? { at, depth: 0, bold: false, listed: true } : undefined;
+  at = behindTags(text, line);
   // `24h events:`
   if (HOURS.test(text.slice(at, at + 8))) return { at, depth: 0, bold: false, listed: false };
   // Most lines begin with a letter and are through here.
@@ -64,6 +67,8 @@ function skipPictures(text: string, from: number, to: number): number {
   let at = from;
   for (;;) {
     const code = text.charCodeAt(at);
+    // Boxes and ticks belong to what is ticked.
+    if ((code >= 0x2610 && code <= 0x2612) || (code >= 0x2713 && code <= 0x2718)) break;
     const picture =
       (code >= 0xd83c && code <= 0xdfff) ||
       (code >= 0x2600 && code <= 0x27bf) ||
@@ -112,6 +117,28 @@ function decorationLength(text: string, from: number, to: number): number {
   if (at - from === 1 && text[from] === '*' && isSpace(text.charCodeAt(at))) return 0;
   while (at < to && text[at] === ' ') at++;
   return at - from;
+}
+
+/** `[09:12] `, `14:05 - `, `03/02/24 09:00: `: when a line was written. */
+const TIME =
+  /^[[(]?(?:\d{1,2}[/.-]\d{1,2}(?:[/.-]\d{2,4})?,? ?)?(?:\d{1,2}:\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?)[\])]?(?: ?[-–—:])? +(?=[A-Za-z])/;
+
+function behindTime(text: string, line: Span): number {
+  const first = text.charCodeAt(line.start);
+  if (classOf(first) !== DIGIT && first !== 91 && first !== 40) return line.start;
+  const time = TIME.exec(text.slice(line.start, Math.min(line.end, line.start + TIME_REACH)));
+  return line.start + (time ? time[0].length : 0);
+}
+
+const TIME_REACH = 32;
+
+/** `<li>`, `<p class="x">`: tags that head nothing. */
+const TAGS = /^(?:<\/?(?:p|li|ul|ol|div|span|td|tr|table|tbody|br|body|html)\b[^<>]{0,60}>\s*)+/i;
+
+function behindTags(text: string, line: Span): number {
+  if (text.charCodeAt(line.start) !== 60) return line.start;
+  const tags = TAGS.exec(text.slice(line.start, Math.min(line.end, line.start + 200)));
+  return line.start + (tags ? tags[0].length : 0);
 }
 
 const PAIRS = new Map([
@@ -168,16 +195,20 @@ export function partedTitle(text: string, at: number, line: Span, gaps = false):
       const bodyStart = skipSpace(text, i, line.end);
       return { titleEnd: i, bodyStart };
     }
-    if (code > 124 ? code !== 0x2013 && code !== 0x2014 : isLetter(code) || code === 32) continue;
+    if (code > 124 ? code !== 0x2013 && code !== 0x2014 && code !== 0x2192 : isLetter(code) || code === 32)
+      continue;
     const spaced = isSpace(text.charCodeAt(i - 1));
     const parted = (length: number): Parted => ({
       titleEnd: stripEnd(text, at, i),
       bodyStart: skipSpace(text, i + length, line.end),
     });
-    if (code === 0x2013 || code === 0x2014) return parted(1);
+    if (code === 0x2013 || code === 0x2014 || code === 0x2192) return parted(1);
     if (code === 45 || code === 61) {
       const arrow = text[i + 1] === '>';
       if (spaced && isSpace(text.charCodeAt(i + (arrow ? 2 : 1)))) return parted(arrow ? 2 : 1);
+      // `ALLERGIES- none`
+      const capitals = i - at >= 4 && text.slice(at, i) === text.slice(at, i).toUpperCase();
+      if (code === 45 && capitals && isSpace(text.charCodeAt(i + 1))) return parted(1);
       if (code === 61) return undefined;
     } else if (code === 59) {
       return text.slice(at, i) === text.slice(at, i).toUpperCase() ? parted(1) : undefined;

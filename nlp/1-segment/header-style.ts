@@ -1,6 +1,6 @@
 import type { SectionKind, Span } from '../model.js';
-import { isLetter } from './characters.js';
-import { partedTitle } from './header-marks.js';
+import { classOf, DIGIT, isLetter } from './characters.js';
+import { partedTitle, readOpening } from './header-marks.js';
 import { startsUpper, wordCount } from './lettering.js';
 import type { Line } from './lines.js';
 import { beginsTitle, exactTitle, titleByKeyword } from './titles.js';
@@ -26,17 +26,20 @@ export function styleOf(text: string, lines: readonly Line[]): HeaderStyle {
   let firm = 0;
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i]!;
-    if (!isLetter(text.charCodeAt(line.start)) || !startsUpper(text[line.start]!)) continue;
-    let word = line.start;
+    let from = line.start;
+    // `4. Medication`
+    if (classOf(text.charCodeAt(from)) === DIGIT) from = readOpening(text, line)?.at ?? from;
+    if (!isLetter(text.charCodeAt(from)) || !startsUpper(text[from]!)) continue;
+    let word = from;
     while (word < line.end && isLetter(text.charCodeAt(word))) word++;
     const following = lines[i + 1];
     if (following && following.start < following.end && isHeading(text, line)) {
       const row = titleByKeyword(text.slice(line.start, line.end));
       if (row && row.kind !== 'other') spoken.add(row.kind);
     }
-    if (!beginsTitle(text.slice(line.start, word).toLowerCase())) continue;
+    if (!beginsTitle(text.slice(from, word).toLowerCase())) continue;
     if (line.end - line.start <= TITLE_REACH && isLetter(text.charCodeAt(line.end - 1))) {
-      const title = text.slice(line.start, line.end);
+      const title = text.slice(from, line.end);
       const row = exactTitle(title);
       if (row && !row.sub && row.kind !== 'other') {
         alone.add(row.kind);
@@ -44,9 +47,9 @@ export function styleOf(text: string, lines: readonly Line[]): HeaderStyle {
         continue;
       }
     }
-    const parted = partedTitle(text, line.start, line, true);
+    const parted = partedTitle(text, from, line, true);
     if (!parted || parted.bodyStart >= line.end || parted.bodyStart - parted.titleEnd < 2) continue;
-    const row = exactTitle(text.slice(line.start, parted.titleEnd));
+    const row = exactTitle(text.slice(from, parted.titleEnd));
     if (row && !row.sub && row.kind !== 'other') gaps.add(row.kind);
   }
   return {

@@ -5,6 +5,8 @@ const LENGTH_MAX = 48;
 /** Shorter titles have too many neighbours among other words. */
 const KNOWN_MIN = 8;
 const EDGE = 4;
+/** So short a title is one only where a digit stands among its letters: `P1an`. */
+const SHORT_MIN = 4;
 
 /** Titles by their first letters and by their last ones, with their length: one letter amiss spares one of the two. */
 let edges: Map<string, string[]> | undefined;
@@ -42,7 +44,7 @@ let skeletons: Map<string, string> | undefined;
 function bySkeleton(): Map<string, string> {
   if (skeletons) return skeletons;
   skeletons = new Map();
-  for (const name of titleNames()) if (name.length >= KNOWN_MIN) skeletons.set(skeletonOf(name), name);
+  for (const name of titleNames()) if (name.length >= SHORT_MIN) skeletons.set(skeletonOf(name), name);
   return skeletons;
 }
 
@@ -51,7 +53,12 @@ function bySkeleton(): Map<string, string> {
  * `Farnily History`) or spaced out (`A L L E R G I E S`); undefined where none is that near.
  */
 export function misreadTitle(title: string): Title | undefined {
-  if (title.length < LENGTH_MIN || title.length > LENGTH_MAX) return undefined;
+  if (title.length < LENGTH_MIN || title.length > LENGTH_MAX) {
+    if (title.length < SHORT_MIN || title.length > LENGTH_MAX || !/^[A-Za-z]+[015][a-z]+$/i.test(title))
+      return undefined;
+    const name = bySkeleton().get(skeletonOf(title));
+    return name === undefined ? undefined : exactTitle(name);
+  }
   if (title[1] === ' ' && /^\S(?: {1,3}\S)+$/.test(title)) {
     const words = title.split(/ {2,}/).map((word) => word.replaceAll(' ', ''));
     return exactTitle(words.join(' '));

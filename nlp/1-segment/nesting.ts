@@ -71,6 +71,8 @@ const PLANS = new Set<SectionKind>([
   'instructions',
   'follow-up',
 ]);
+/** What was found on the patient, of whatever kind. */
+const FOUND = new Set<SectionKind>(['physical-exam', 'review-of-systems', 'results', 'imaging', 'findings']);
 /** What keywords of a title do not take out of a section that may hold it. */
 const NO_SECTION_BY_KEYWORD = new Set<SectionKind>([
   'results',
@@ -101,7 +103,7 @@ export function belongsTo(text: string, header: Header, open: Header): boolean {
   // `Eye exam:` within an examination, `Pain meds:` within a plan.
   if (header.composed && header.form >= open.form) {
     if (header.kind === open.kind) return true;
-    if (HOLDS_PARTS.has(open.kind) && NO_SECTION_BY_KEYWORD.has(header.kind)) return true;
+    if (FOUND.has(open.kind) && NO_SECTION_BY_KEYWORD.has(header.kind)) return true;
     if (PLANS.has(open.kind) && !NEVER_PLANNED.has(header.kind)) return true;
   }
   // `Allergies` above `Allergen Reactions`: the head of the columns.

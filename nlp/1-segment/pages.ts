@@ -26,25 +26,30 @@ const LENGTH_MIN = 8;
 export function pageLines(text: string, lines: readonly Line[]): ReadonlySet<Line> | undefined {
   if (!hasPages(text)) return undefined;
   const found = new Set<Line>();
-  const seen = new Map<string, Line[]>();
+  const printed = new Set<string>();
   lines.forEach((line, i) => {
     if (line.start === line.end || !isPageLine(text, line)) return;
     found.add(line);
     for (let near = Math.max(0, i - REACH); near <= Math.min(lines.length - 1, i + REACH); near++) {
-      const other = lines[near]!;
-      if (near === i || other.end - other.start < LENGTH_MIN || other.end - other.start > PAGE_LINE_MAX)
-        continue;
-      const words = text.slice(other.start, other.end).replace(/\d+/g, '#').replace(/\s+/g, ' ');
-      const same = seen.get(words);
-      if (same) same.push(other);
-      else seen.set(words, [other]);
+      if (near !== i && mayBePrinted(lines[near]!)) printed.add(wordsOf(text, lines[near]!));
     }
   });
-  for (const same of seen.values()) {
-    // The first time it may open the note.
-    if (same.length > 1 && same.some((line) => line !== same[0])) {
-      for (const line of same) if (line !== same[0]) found.add(line);
-    }
+  // The first time it may open the note; from then on it is the page's.
+  const seen = new Set<string>();
+  for (const line of lines) {
+    if (!mayBePrinted(line)) continue;
+    const words = wordsOf(text, line);
+    if (seen.has(words)) found.add(line);
+    else if (printed.has(words)) seen.add(words);
   }
   return found;
+}
+
+function mayBePrinted(line: Line): boolean {
+  const length = line.end - line.start;
+  return length >= LENGTH_MIN && length <= PAGE_LINE_MAX;
+}
+
+function wordsOf(text: string, line: Line): string {
+  return text.slice(line.start, line.end).replace(/\d+/g, '#').replace(/\s+/g, ' ');
 }

@@ -65,7 +65,11 @@ function findHeaders(text: string, lines: readonly Line[]): Header[] {
     if (header) add(header);
     for (const inner of headersInside(text, header ? header.bodyStart : line.start, line.end)) add(inner);
   }
-  if (headers.length < 2 || headers.some(({ bare }) => bare)) {
+  if (
+    headers.length < 2 ||
+    headers.some(({ bare }) => bare) ||
+    headers.every(({ title }) => title.length === 1)
+  ) {
     const spoken = spokenTitles(text, lines).map(({ row, titleStart, titleEnd, start, bodyStart }) =>
       headerOf(text, { start, from: titleStart, to: titleEnd, bodyStart }, row, Form.Plain),
     );

@@ -29,11 +29,14 @@ const GOES_ON = new Set(
  */
 export function spokenTitles(text: string, lines: readonly Line[]): SpokenTitle[] {
   const letters = letterTitles(text, lines);
-  // The letters of a nurse's note are two kinds.
-  if (letters.length >= KINDS_MIN && text[letters[0]!.titleStart] !== 'S') return letters;
-  const found = [...letters, ...lineTitles(text, lines)];
-  if (found.length === 0) found.push(...runsOfCapitals(text));
-  if (found.length === 0) found.push(...saidColons(text));
+  // The letters of a nurse's note are two kinds; two of SOAP, alone on their lines, stand beside an `A/P`.
+  if (letters.length > 0 && (text[letters[0]!.titleStart] !== 'S' || letters.length < KINDS_MIN))
+    return letters;
+  let found = letters.concat(lineTitles(text, lines));
+  if (found.length === 0) found = runsOfCapitals(text);
+  if (found.length === 0) found = saidColons(text);
+  if (found.length === 0) found = jottedTitles(text);
+  if (found.length === 0) found = sentenceTitles(text);
   found.sort((a, b) => a.start - b.start);
   return new Set(found.map(({ row }) => row.kind)).size >= KINDS_MIN ? found : [];
 }
@@ -42,19 +45,28 @@ const COURSE: Title = { kind: 'hospital-course', sub: false, exact: true };
 const TOLD: Title = { kind: 'history-of-present-illness', sub: false, exact: true };
 /** Notes of nurses: data, action, response; problem, intervention, evaluation. */
 const NURSING: Readonly<Record<string, readonly Title[]>> = {
+  SBAR: [
+    TOLD,
+    { kind: 'past-medical-history', sub: false, exact: true },
+    { kind: 'assessment', sub: false, exact: true },
+    { kind: 'plan', sub: false, exact: true },
+  ],
   DAR: [TOLD, COURSE, COURSE],
   PIE: [TOLD, COURSE, COURSE],
 };
 
 /** `S`, `S. `, `S - `, `(S) `: lines of their letters in the order of SOAP; `D: `, `A: `, `R: ` of a nurse's note. */
 function letterTitles(text: string, lines: readonly Line[]): SpokenTitle[] {
-  const found = lettersOf(text, lines, 'SOAP');
-  if (found.length > 0) return found;
   for (const letters of Object.keys(NURSING)) {
     const nursing = lettersOf(text, lines, letters);
     if (nursing.length === letters.length) return nursing;
   }
-  return [];
+  const found = lettersOf(text, lines, 'SOAP');
+  if (found.length >= KINDS_MIN) return found;
+  const alone = lettersOf(text, lines, 'SO').filter(
+    ({ titleEnd }) => text[titleEnd] === '\n' || text[titleEnd] === '\r',
+  );
+  return alone.length === 2 ? alone : [];
 }
 
 function lettersOf(text: string, lines: readonly Line[], letters: string): SpokenTitle[] {
@@ -79,7 +91,7 @@ function lettersOf(text: string, lines: readonly Line[], letters: string): Spoke
     found.push({ start: line.start, titleStart: at, titleEnd: at + 1, bodyStart: end, row });
     next = letter + 1;
   }
-  return found.length >= KINDS_MIN ? found : [];
+  return found;
 }
 
 function lineTitles(text: string, lines: readonly Line[]): SpokenTitle[] {
@@ -166,6 +178,58 @@ function saidColons(text: string): SpokenTitle[] {
     });
   }
   return found;
+}
+
+const JOTTED_MAX = 40;
+
+/** `cc: headache; hpi: 3 days; meds: none`, `CC// cough // HPI// 5 days`: small titles with a mark, run on. */
+function jottedTitles(text: string): SpokenTitle[] {
+  const found: SpokenTitle[] = [];
+  const marks = /:|\/\/(?= )/g;
+  for (let mark = marks.exec(text); mark; mark = marks.exec(text)) {
+    let start = mark.index;
+    while (start > 0 && mark.index - start < JOTTED_MAX && !';,.|\n:'.includes(text[start - 1]!)) {
+      if (text[start - 1] === '/' && text[start - 2] === '/') break;
+      start--;
+    }
+    start = skipSpace(text, start, mark.index);
+    const row = start < mark.index ? exactTitle(text.slice(start, mark.index)) : undefined;
+    if (!row || row.sub || row.kind === 'other') continue;
+    const bodyStart = mark.index + mark[0].length;
+    found.push({ start, titleStart: start, titleEnd: mark.index, bodyStart, row });
+  }
+  return found;
+}
+
+const SENTENCE_KINDS_MIN = 4;
+const SENTENCE_REACH = 80;
+
+/** `CHIEF COMPLAINT COUGH. PAST MEDICAL HISTORY ASTHMA.`: dictated titles that begin sentences, of which some are long. */
+function sentenceTitles(text: string): SpokenTitle[] {
+  const found: SpokenTitle[] = [];
+  let long = 0;
+  const starts = /(?:^|[.!?] {1,3}|\n {0,8})(?=[A-Z])/g;
+  for (let begin = starts.exec(text); begin; begin = starts.exec(text)) {
+    if (begin[0] === '') starts.lastIndex++;
+    const start = begin.index + begin[0].length;
+    const limit = Math.min(text.length, start + SENTENCE_REACH);
+    let stop = wordEnd(text, start, limit);
+    if (!beginsTitle(text.slice(start, stop).toLowerCase())) continue;
+    let title: { end: number; row: Title } | undefined;
+    for (let words = 1; words <= TITLE_WORDS && stop < limit; words++) {
+      const row = isLetter(text.charCodeAt(stop - 1)) ? exactTitle(text.slice(start, stop)) : undefined;
+      if (row && !row.sub && row.kind !== 'other') title = { end: stop, row };
+      if (!isLetter(text.charCodeAt(stop - 1))) break;
+      stop = wordEnd(text, skipSpace(text, stop, limit), limit);
+    }
+    if (!title || title.end - start < 4) continue;
+    const bodyStart = skipSpace(text, title.end, limit);
+    const next = text.slice(bodyStart, wordEnd(text, bodyStart, limit)).toLowerCase();
+    if (GOES_ON.has(next)) continue;
+    if (wordCount(text.slice(start, title.end)) > 1) long++;
+    found.push({ start, titleStart: start, titleEnd: title.end, bodyStart, row: title.row });
+  }
+  return long >= 2 && new Set(found.map(({ row }) => row.kind)).size >= SENTENCE_KINDS_MIN ? found : [];
 }
 
 function wordEnd(text: string, from: number, to: number): number {

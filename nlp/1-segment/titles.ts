@@ -46,7 +46,7 @@ for (const row of rules.titles) {
   for (const words of row.titles) known.set(words, title);
 }
 const firstWords = new Set([...known.keys()].map((words) => words.split(' ')[0]!));
-for (const word of "o/e a/p a&p the his her patient patient's patients today's list admitting brief pertinent relevant other".split(
+for (const word of "o/e a/p a&p the his her patient patient's patients today's list admitting brief pertinent relevant other ed er current updated detailed full complete additional".split(
   ' ',
 ))
   firstWords.add(word);
@@ -83,17 +83,17 @@ export function beginsTitle(word: string): boolean {
   return firstWords.has(word);
 }
 
+const BEFORE =
+  /^(?:the|his|her|patient'?s?|today'?s|list of|admitting|brief|pertinent|relevant|other|ed|er|current|updated|detailed|full|complete|additional) /;
+
 /** The row for exactly these words, or undefined. */
 export function exactTitle(title: string): Title | undefined {
   const words = normalizeTitle(title);
   let found = known.get(words);
+  if (!found && words.includes(' ')) found = known.get(words.replace(BEFORE, ''));
+  // `Clinical impressions`, `Discharge diagnose`: one and many are the same.
   if (!found && words.includes(' '))
-    found = known.get(
-      words.replace(
-        /^(?:the|his|her|patient'?s?|today'?s|list of|admitting|brief|pertinent|relevant|other) /,
-        '',
-      ),
-    );
+    found = known.get(words.endsWith('s') ? words.slice(0, -1) : `${words}s`);
   // `Problem list (inactive)`: what the brackets of a title say holds for what is listed below it.
   if (!found || found.default || !title.includes('(')) return found;
   if (BYGONE.test(title)) return { ...found, default: 'past' };
@@ -145,7 +145,7 @@ export function composedTitle(title: string): Title | undefined {
 
 /** When, by whom and for whom: `as of 3 March`, `for 3/3/24`, `this visit`, `on file prior to visit`. */
 const QUALIFIER =
-  / (?:(?:as of|taken|for|on|at|from|since|dated|today|tonight|now|this (?:visit|morning|evening|encounter|admission|hospitalization|week)|last (?:visit|encounter)|on file(?: prior to (?:this )?visit)?|prior to (?:this )?(?:visit|encounter|arrival)|per (?:patient|pt|chart|family|wife|husband|mother|ems|records?)|by|jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|mon|tue|wed|thu|fri|sat|sun|[ap]m|hrs?|h|st|nd|rd|th|day|cont(?:inued|'d)?)(?= |$) ?)+$/;
+  / (?:(?:as of|taken|for|on|at|from|since|dated|today|tonight|now|this (?:visit|morning|evening|encounter|admission|hospitalization|week)|last (?:visit|encounter)|to date|on file(?: prior to (?:this )?visit)?|prior to (?:this )?(?:visit|encounter|arrival)|per (?:patient|pt|chart|family|wife|husband|mother|ems|records?)|by|jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|mon|tue|wed|thu|fri|sat|sun|[ap]m|hrs?|h|st|nd|rd|th|day|cont(?:inued|'d)?)(?= |$) ?)+$/;
 
 const OPEN_ENDED = / (?:for|on|at|by|from|today|tonight|now)$/;
 
