@@ -5,16 +5,19 @@ import {
   loadLexicon,
   SYSTEMS,
 } from '../2-mention/lexicon.js';
-import { FLAG, type LexiconConcept } from '../2-mention/lexicon-file.js';
+import { FLAG } from '../2-mention/lexicon-file.js';
 import { isSeenOnly } from '../2-mention/trust.js';
 import type { AnnotatedText, Concept, Mention, MentionType, Token } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
 import { isPartOfLongerName, tagOfName } from './context.js';
+import { codeDrug } from './drugs.js';
 import { createIcd10cm, type Icd10cm } from './icd10cm.js';
 import { completion, neighboursOf } from './neighbours.js';
-import { createProductIndex, type ProductIndex } from './products.js';
+import { createProductIndex } from './products.js';
+import { DOUBTFUL, EXACT, ranked, type Scored } from './ranking.js';
 import { CIGARETTES, NICOTINE, speaksOfCigarettes } from './social.js';
 import { createTermSearch, type TermSearch } from './terms.js';
+import { fitsUnit } from './units.js';
 
 const RXNORM = 0;
 const SNOMED = 1;
@@ -50,15 +53,10 @@ const ENTRY_TYPES_OF: Readonly<Partial<Record<MentionType, readonly MentionType[
   device: ['device', 'procedure'],
 };
 
-const EXACT = 0.98;
 const COMPLETED = 0.99;
 const COMPLETED_BESIDE = 0.985;
 const SAME_WORDS = 0.95;
-const DOUBTFUL = 0.8;
-/** Lowest score of a code that is stated at all: measured on coded notes, no code beats a wrong one. */
-const THRESHOLD = 0.7;
 const CACHE_MAX = 10_000;
-const MAX_PER_SYSTEM = 3;
 const QUALIFIERS = new Set(['laterality', 'severity', 'acuity', 'body-site']);
 
 /** Finds the codes of mentions in one lexicon. */
@@ -85,7 +83,11 @@ export function createCodeStage(lexicon?: Lexicon): NlpStage {
       return {
         ...input,
         mentions: input.mentions.map((mention) => {
-          const { concepts, because } = found.code(input, mention);
+          const coded = found.code(input, mention);
+          const concepts = coded.concepts.filter(
+            (concept) => concept.system !== SYSTEMS[LOINC] || fitsUnit(concept, mention),
+          );
+          const { because } = coded;
           return concepts.length === 0
             ? mention
             : {
@@ -101,11 +103,6 @@ export function createCodeStage(lexicon?: Lexicon): NlpStage {
 
 /** The stage with the lexicon that the package ships. */
 export const codeStage: NlpStage = createCodeStage();
-
-interface Scored {
-  readonly concept: LexiconConcept;
-  readonly score: number;
-}
 
 export function createCoder(lexicon: Lexicon): Coder {
   const products = createProductIndex(lexicon);
@@ -258,135 +255,4 @@ function wholeHit(hits: readonly LexiconHit[], length: number): LexiconHit | und
   return hits.length === 1 && hits[0]!.firstToken === 0 && hits[0]!.lastToken === length
     ? hits[0]
     : undefined;
-}
-
-/** Best first, one row a concept, few a system, nothing under the threshold. */
-function ranked(scored: readonly Scored[]): Concept[] {
-  const best = new Map<LexiconConcept, number>();
-  for (const { concept, score } of scored) {
-    if (score >= THRESHOLD && score > (best.get(concept) ?? 0)) best.set(concept, score);
-  }
-  const perSystem = new Map<number, number>();
-  return [...best]
-    .sort((a, b) => b[1] - a[1])
-    .filter(([concept]) => {
-      const count = (perSystem.get(concept.system) ?? 0) + 1;
-      perSystem.set(concept.system, count);
-      return count <= MAX_PER_SYSTEM;
-    })
-    .map(([concept, score]) => ({
-      system: SYSTEMS[concept.system]!,
-      code: concept.code,
-      display: concept.display,
-      score: Math.round(Math.min(score, 1) * 1000) / 1000,
-    }));
-}
-
-const PRODUCT_REACH_TOKENS = 40;
-const PRODUCT_LEAD_TOKENS = 8;
-const LINE_MAX = 200;
-
-/** RxNorm at the level of the words: product where strength and form are given, else brand or ingredient. */
-function codeDrug(
-  lexicon: Lexicon,
-  products: ProductIndex,
-  input: AnnotatedText,
-  mention: Mention,
-  first: number,
-  last: number,
-): { concepts: Concept[]; because?: string } {
-  const scored: Scored[] = [];
-  let because: string | undefined;
-  // The official name of a product around the mention: "24 HR metformin hydrochloride 500 MG ... Tablet".
-  const from = Math.max(0, first - PRODUCT_LEAD_TOKENS);
-  const line = lineStart(input.text, mention.start);
-  for (let start = first; start >= from; start--) {
-    if (input.tokens[start]!.end <= line) break;
-    const hit = lexicon.longestAt(
-      input.tokens,
-      start,
-      Math.min(input.tokens.length, start + PRODUCT_REACH_TOKENS),
-    );
-    if (!hit || hit.lastToken < last) continue;
-    const row = hit.rows.find((each) => (each.flags & FLAG.product) !== 0);
-    if (!row) continue;
-    scored.length = 0;
-    row.concepts.forEach((concept, rank) => {
-      scored.push({ concept, score: EXACT + 0.01 - rank * 0.001 });
-    });
-    because = `lexicon:${row.entry}`;
-  }
-  const hits = lexicon
-    .match(input.tokens, first, last)
-    .filter((hit) => hit.rows.some((row) => row.type === 'medication'));
-  const main = hits[0];
-  if (main && (hits.length === 1 || sameDrug(hits))) {
-    const row = main.rows.find((each) => each.type === 'medication')!;
-    const concept = row.concepts[0];
-    if (concept) {
-      const whole = main.firstToken === first && main.lastToken === last;
-      const brand = concept.kind === 'BN' ? concept.display : undefined;
-      const ingredients = ingredientsOf(lexicon, concept);
-      const product =
-        because === undefined
-          ? products.find(
-              ingredients,
-              brand,
-              mention.attributes,
-              input.text.slice(mention.end, mention.end + 14),
-            )
-          : undefined;
-      if (product) {
-        scored.push({ concept: product, score: EXACT });
-        because = `product:${product.code}`;
-      }
-      const base = (row.flags & FLAG.ambiguous) !== 0 ? DOUBTFUL : whole ? EXACT - 0.03 : 0.9;
-      row.concepts.forEach((each, rank) => {
-        scored.push({ concept: each, score: base - rank * 0.01 - (main.corrected ? 0.05 : 0) });
-      });
-      because ??= `lexicon:${row.entry}${main.corrected ? ` for ${main.corrected}` : ''}`;
-    }
-  }
-  return { concepts: ranked(scored), ...(because ? { because } : {}) };
-}
-
-/** Where the line of an offset begins, as far as a product's name can reach back. */
-function lineStart(text: string, offset: number): number {
-  const stop = Math.max(0, offset - LINE_MAX);
-  let at = offset;
-  while (at > stop && text.charCodeAt(at - 1) !== 10) at--;
-  return at;
-}
-
-/** Two names of one drug in one mention: "bevacizumab (Avastin)". */
-function sameDrug(hits: readonly LexiconHit[]): boolean {
-  const names = hits.map((hit) => hit.rows[0]!.concepts[0]);
-  return (
-    names.every(
-      (concept) =>
-        concept !== undefined &&
-        (concept === names[0] || concept.parts.length > 0 || names[0]!.parts.length > 0),
-    ) && hits.length === 2
-  );
-}
-
-/** Numbers of the ingredients of a drug's concept; itself where it is one. */
-function ingredientsOf(lexicon: Lexicon, concept: LexiconConcept): number[] {
-  if (concept.kind === 'IN') return [numberOf(lexicon, concept)];
-  return concept.parts.filter((part) => lexicon.tables.concept(part).kind === 'IN');
-}
-
-/** Number of a concept: by bisection, since concepts stand by system and code. */
-function numberOf(lexicon: Lexicon, wanted: LexiconConcept): number {
-  const { tables } = lexicon;
-  let low = 0;
-  let high = tables.conceptCount;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const concept = tables.glance(middle);
-    if (concept.system < wanted.system || (concept.system === wanted.system && concept.code < wanted.code))
-      low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -26,37 +26,51 @@ for (const row of readRules<FormRow[]>('code-forms.json'))
   for (const word of row.words) formsOf.set(word, row);
 
 const PRODUCT_KINDS = new Set(['SCD', 'SBD']);
+const COMBINATION_KINDS = new Set(['MIN']);
 const TOLERANCE = 0.001;
 
 /** Finds RxNorm products by ingredients, strength and form. */
 export interface ProductIndex {
   /**
    * The one product of these ingredients (concept numbers) that the strengths and the form name; undefined where
-   * none or several do. A brand asks for the brand's product.
+   * none or several do. A brand asks for the brand's product, a salt for one of that salt.
    */
   find(
     ingredients: readonly number[],
     brand: string | undefined,
     attributes: readonly Attribute[],
     tail: string,
+    salt?: string,
   ): LexiconConcept | undefined;
+  /** The concept of several ingredients together: "losartan / hydrochlorothiazide". */
+  combination(ingredients: readonly number[]): LexiconConcept | undefined;
+}
+
+function keyOf(ingredients: readonly number[]): string {
+  return [...new Set(ingredients)].sort((a, b) => a - b).join(',');
+}
+
+/** Whether a dose form is another's with more said: `Delayed Release Oral Capsule` is an `Oral Capsule`. */
+function isKindOf(form: string, wider: string): boolean {
+  return wider.startsWith('Oral ') && form.endsWith(` ${wider}`);
 }
 
 /** Reads the products of a lexicon once; taking them apart waits until an ingredient is asked for. */
 export function createProductIndex(lexicon: Lexicon): ProductIndex {
   const { tables } = lexicon;
   let byIngredients: Map<string, number[]> | undefined;
+  let combinations: Map<string, number[]> | undefined;
   const parsed = new Map<number, Product | undefined>();
 
-  const index = (): Map<string, number[]> => {
+  const ofKinds = (kinds: ReadonlySet<string>): Map<string, number[]> => {
     const result = new Map<string, number[]>();
     for (let id = 0; id < tables.conceptCount; id++) {
       const concept = tables.glance(id);
       if (concept.system !== 0) break;
-      if (!PRODUCT_KINDS.has(concept.kind)) continue;
+      if (!kinds.has(concept.kind)) continue;
       const parts = concept.parts.filter((part) => tables.glance(part).kind !== 'BN');
       if (parts.length === 0) continue;
-      const key = [...parts].sort((a, b) => a - b).join(',');
+      const key = keyOf(parts);
       const list = result.get(key);
       if (list) list.push(id);
       else result.set(key, [id]);
@@ -70,23 +84,35 @@ export function createProductIndex(lexicon: Lexicon): ProductIndex {
   };
 
   return {
-    find(ingredients, brand, attributes, tail) {
+    find(ingredients, brand, attributes, tail, salt) {
       const wantedForms = formsNamed(attributes, tail);
       if (wantedForms.length === 0) return undefined;
       const strengths = strengthsNamed(attributes);
       if (strengths.length === 0) return undefined;
-      byIngredients ??= index();
-      const ids = byIngredients.get([...new Set(ingredients)].sort((a, b) => a - b).join(',')) ?? [];
+      byIngredients ??= ofKinds(PRODUCT_KINDS);
+      const ids = byIngredients.get(keyOf(ingredients)) ?? [];
       const found: Product[] = [];
+      const near: Product[] = [];
       for (const id of ids) {
         const product = productOf(id);
-        if (!product || !wantedForms.includes(product.form)) continue;
+        if (!product) continue;
+        if (salt !== undefined && !product.concept.display.toLowerCase().includes(salt.toLowerCase()))
+          continue;
+        const form = wantedForms.includes(product.form);
+        if (!form && !wantedForms.some((wanted) => isKindOf(product.form, wanted))) continue;
         if (brand === undefined ? product.brand !== '' : product.brand.toLowerCase() !== brand.toLowerCase())
           continue;
-        if (sameStrengths(product.strengths, strengths)) found.push(product);
+        if (sameStrengths(product.strengths, strengths)) (form ? found : near).push(product);
       }
       // A 24-hour and a 12-hour form of the same strength are told apart by words that the note must have.
-      return found.length === 1 ? found[0]!.concept : undefined;
+      if (found.length > 0) return found.length === 1 ? found[0]!.concept : undefined;
+      // An omeprazole capsule is a delayed release one, since there is no other.
+      return near.length === 1 ? near[0]!.concept : undefined;
+    },
+    combination(ingredients) {
+      combinations ??= ofKinds(COMBINATION_KINDS);
+      const ids = combinations.get(keyOf(ingredients)) ?? [];
+      return ids.length === 1 ? tables.concept(ids[0]!) : undefined;
     },
   };
 }

@@ -76,6 +76,28 @@ describe('diagnoses get the code that their words support', () => {
   });
 
   test.each([
+    ['[Creatinine] 98 umol/L', []],
+    ['[Creatinine] 1.2 mg/dL', ['loinc:2160-0']],
+    ['[Creatinine] 1.2', ['loinc:2160-0']],
+    ['[Sodium] 138 mmol/L', ['loinc:2951-2']],
+    ['[Sodium] 138 mEq/L', ['loinc:2951-2']],
+    ['[Hgb] 102 g/L', ['loinc:718-7']],
+  ])('a code of LOINC fits the unit: %s', (text, wanted) => {
+    expect(codes(text, 'test').filter((code) => code.startsWith('loinc'))).toEqual(wanted);
+  });
+
+  test.each([
+    ['[omeprazole] 20 mg capsule daily', 'rxn:198051'],
+    ['[metoprolol succinate] 50 mg tablet daily', 'rxn:866436'],
+    ['[metoprolol tartrate] 50 mg tablet daily', 'rxn:866514'],
+    ['[losartan/HCTZ] 100/12.5 mg tablet daily', 'rxn:979464'],
+    ['[hydrocodone-acetaminophen] 5-325 mg tablet', 'rxn:857002'],
+    ['[losartan-HCTZ] daily', 'rxn:214619'],
+  ])('%s is that product', (text, wanted) => {
+    expect(codes(text, 'medication')).toEqual([wanted]);
+  });
+
+  test.each([
     ['[Smoker] of 20 cigarettes a day', 'icd:F17.210'],
     ['[Smokes] 1 ppd', 'icd:F17.210'],
     ['Active [smoker]. Cigarettes are sold nearby.', 'icd:F17.200'],
@@ -115,8 +137,6 @@ describe('medications get RxNorm at the level of the words', () => {
     ['[ASA] 81 mg', ['rxn:1191']],
     ['[HCTZ]', ['rxn:5487']],
     ['[lisinopril-hydrochlorothiazide] 20-12.5 mg tablet', ['rxn:197886']],
-    // Its products are in no release that may be stated here; a site that loads RxNorm has them.
-    ['[hydrocodone-acetaminophen] 5-325 mg tablet', []],
     [
       `${'[acetaminophen 325 mg / oxycodone hydrochloride 10 mg oral tablet [percocet'.replace(
         '[percocet',
