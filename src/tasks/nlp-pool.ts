@@ -70,7 +70,7 @@ const BATCH_LOW = 12;
 const BATCH_MAX_LENGTH = 200_000;
 const WORKER_MAX_HEAP_MB = 1024;
 /** What is new in a thread is garbage after one note: more room for it would be memory for nothing. */
-const WORKER_MAX_YOUNG_MB = 24;
+const WORKER_MAX_YOUNG_MB = 12;
 /** Threads that may end before they were ready, before the pool gives up. */
 const STARTS_FAILED_MAX = 3;
 
