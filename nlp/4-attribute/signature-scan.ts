@@ -62,7 +62,7 @@ const DOSE_WORDS_RE =
   /(?<![a-z])(?:(?:very |extremely |single |ultra-?)?(?:high|low|moderate|standard|full|lower|higher|reduced|small|large|therapeutic|prophylactic|maintenance|loading|intermediate|escalating|increasing|decreasing|cumulative|maximal|maximum|minimal|conventional|normal|usual|regular|standard|toxic|stable|test|stress|single|double|multiple|massive|excessive|adjusted|different|recommended|low or moderate|supratherapeutic)['’]?[- ](?:low[- ]|high[- ]|oral |intravenous )?(?:doses?|dosages?)|(?:large|excessive|massive|small) (?:amounts?|quantit(?:y|ies))(?= of)|auc(?: of)? ?\d(?:\.\d+)?|overdos(?:e|es|age)|sliding scale)(?![a-z])/g;
 const DURATION_RES = [
   new RegExp(
-    `(?<![a-z0-9.])(?:for|over|during|x|times|of|lasting|continued|received|with)\\s?(?:(?:the|a|next|past|last|first|following|total|of|period|duration|approximately|about|almost|nearly|at|least|more|than|another|up|to|over|additional|preceding|previous|entire)\\s){0,4}(${PLAIN_RANGE}(?:\\sand\\sa\\shalf)?\\s?-?\\s?(?:more\\s)?(?:${PERIOD}|${COURSE})|(?:${SEVERAL}|an?)\\s${PERIOD})(?![a-z]|\\/)`,
+    `(?<![a-z0-9.])(?:for|over|during|x|times|of|lasting|continued|received|with)\\s?(?:(?:the|a|next|past|last|first|following|total|of|period|duration|approximately|about|almost|nearly|at|least|more|than|another|up|to|over|additional|preceding|previous|entire)\\s){0,4}(${PLAIN_RANGE}(?:\\sand\\sa\\shalf)?\\s?-?\\s?(?:more\\s)?(?:${PERIOD}|${COURSE})|(?:${SEVERAL}|an?|another)\\s${PERIOD})(?![a-z]|\\/)`,
     'g',
   ),
   new RegExp(
@@ -94,7 +94,7 @@ const OF_ANOTHER =
   /^\s?(?:of (?:follow|observation|age|life|gestation|illness|symptoms|fever|pain|cough|headache|vomiting|diarrhea|remission|survival)|follow|history of|after (?:birth|delivery|surgery|transplant))/;
 const LASTING = /^(?:long|short|prolonged|chronic|life)/i;
 const BEFORE_ANOTHER =
-  /\b(?:persist(?:ed|ing|s)?|lasted|apparent|alive|survived|remained (?:well|stable|asymptomatic)|asymptomatic|age of|aged|followed(?: up)?|follow-up|hospitali[sz]ed|monitored|symptoms|suffer(?:ed|ing)|available|recovered|resolved)\s(?:for|over|of|at|period of|during)\s(?:\w+\s){0,2}$/;
+  /\b(?:persist(?:ed|ing|s)?|lasted|apparent|alive|survived|remained (?:well|stable|asymptomatic)|asymptomatic|age of|aged|followed(?: up)?|follow-up|hospitali[sz]ed|monitored|symptoms|suffer(?:ed|ing)|available|recovered|resolved|held|withheld|stopped|discontinued|paused|interrupted)\s(?:for|over|of|at|period of|during)\s(?:\w+\s){0,2}$/;
 
 const BARE_DURATION_RE = new RegExp(
   `^\\s*,?\\s*(?:x\\s?)?(${PLAIN_RANGE}\\s?(?:days?|weeks?|wks?|months?|d))(?![a-z])`,

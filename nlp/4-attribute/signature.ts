@@ -196,7 +196,7 @@ function ownerOf(
   }
   const direct = stripFound(text, drugs[previous]!.end, each.start, found);
   if (/\bof\b/i.test(gapToNext!) && !/\band\b/i.test(gapToNext!)) return next;
-  if (/^[\s(:,-]*$/.test(direct) && !/\n/.test(direct)) {
+  if (/^[\s(:,)-]*$/.test(direct) && !/\n/.test(direct)) {
     // "aspirin 81 mg, oral prednisone": what follows a comma and touches the next drug is the next drug's.
     const touches = /^[\s]*$/.test(gapToNext!);
     if (

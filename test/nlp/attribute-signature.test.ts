@@ -57,6 +57,19 @@ describe('a medication and its directions', () => {
       'He was given [5-fluorouracil] ([5-FU]) 600 mg/m2.',
       { '5-fluorouracil': ['dose:600 mg/m2=600 mg/m2'], '5-FU': ['dose:600 mg/m2=600 mg/m2'] },
     ],
+    [
+      // What stands behind the bracket is said of the drug before it, not of the next one.
+      'He takes [methotrexate] ([MTX]) 15 mg weekly with [folic acid] 5 mg.',
+      {
+        methotrexate: [
+          'dose:15 mg=15 mg',
+          'frequency:weekly={"repeat":{"frequency":1,"period":1,"periodUnit":"wk"}}',
+        ],
+        MTX: ['dose:15 mg=15 mg', 'frequency:weekly={"repeat":{"frequency":1,"period":1,"periodUnit":"wk"}}'],
+        'folic acid': ['strength:5 mg=5 mg'],
+      },
+    ],
+    ['[Apixaban] was held for three days.', { Apixaban: ['status:held=hold'] }],
     ['A rash followed a single dose of [ivermectin].', { ivermectin: ['dose:single dose=1 {dose}'] }],
     [
       'He received [intravenous immunoglobulin].',
