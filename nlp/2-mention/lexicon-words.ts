@@ -26,6 +26,9 @@ export function stem(norm: string): string {
     if (word.includes('ae') || word.includes('oe')) word = word.replace(/[ao]e/g, 'e');
     if (word.includes('our')) word = word.replace(/our/g, 'or');
     if (word.includes('y') && word.endsWith('yse')) word = `${word.slice(0, -3)}yze`;
+    if (word.startsWith('leuc')) word = word.replace(/^leuc(?=o[pcd]|e)/, 'leuk');
+    if (word.includes('sulph')) word = word.replace('sulph', 'sulf');
+    if (word.includes('is')) word = word.replace(/is(?=(?:e|ed|es|ing|ations?)$)/, 'iz');
   }
   const length = word.length;
   if (length < 4) return word;
@@ -35,6 +38,8 @@ export function stem(norm: string): string {
     word = word.slice(0, -1);
   }
   if (word.length > 4 && word.endsWith('e')) word = word.slice(0, -1);
+  // "Centre" and "center", "fibre" and "fiber".
+  if (word.length > 4 && (word.endsWith('tr') || word.endsWith('br'))) word = `${word.slice(0, -1)}er`;
   return word;
 }
 
