@@ -43,7 +43,8 @@ export function styleOf(text: string, lines: readonly Line[]): HeaderStyle {
       const row = exactTitle(title);
       if (row && !row.sub && row.kind !== 'other') {
         alone.add(row.kind);
-        if (wordCount(title) > 1) firm++;
+        // `DHx`, `O/E`: more than one capital, like more than one word, is no word of a list.
+        if (wordCount(title) > 1 || /[A-Z].*[A-Z]/.test(title)) firm++;
         continue;
       }
     }

@@ -182,10 +182,10 @@ function saidColons(text: string): SpokenTitle[] {
 
 const JOTTED_MAX = 40;
 
-/** `cc: headache; hpi: 3 days; meds: none`, `CC// cough // HPI// 5 days`: small titles with a mark, run on. */
+/** `cc: headache; hpi: 3 days; meds: none`, `CC// cough // HPI// 5 days`, `cc=headache`: small titles with a mark, run on. */
 function jottedTitles(text: string): SpokenTitle[] {
   const found: SpokenTitle[] = [];
-  const marks = /:|\/\/(?= )/g;
+  const marks = /:|\/\/(?= )|(?<!=)=(?!=)/g;
   for (let mark = marks.exec(text); mark; mark = marks.exec(text)) {
     let start = mark.index;
     while (start > 0 && mark.index - start < JOTTED_MAX && !';,.|\n:'.includes(text[start - 1]!)) {

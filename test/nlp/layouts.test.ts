@@ -44,4 +44,28 @@ describe('layouts of notes', () => {
     expect(must.filter((pattern) => !matched(pattern))).toEqual([]);
     expect(mustNot.filter(matched)).toEqual([]);
   });
+
+  it('keep their sections, each character in one, and each token in one sentence, whatever the line ends', () => {
+    for (const { style, text } of layouts) {
+      const kinds: string[][] = [];
+      for (const written of [text, text.replace(/\r?\n/g, '\r\n')]) {
+        const { sections, sentences, tokens } = segmentText(written);
+        let at = 0;
+        for (const section of sections) {
+          expect([style, section.start]).toEqual([style, at]);
+          expect(section.bodyStart >= at && section.bodyStart <= section.end).toBe(true);
+          at = section.end;
+        }
+        expect([style, at]).toEqual([style, written.length]);
+        let token = 0;
+        for (const sentence of sentences) {
+          expect([style, sentence.firstToken]).toEqual([style, token]);
+          token = sentence.lastToken;
+        }
+        expect([style, token]).toEqual([style, tokens.length]);
+        kinds.push(sections.map(({ kind }) => kind));
+      }
+      expect([style, kinds[1]]).toEqual([style, kinds[0]]);
+    }
+  });
 });
