@@ -65,12 +65,10 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
   const find = (concept: LexiconConcept, side: string | undefined): LexiconConcept => {
     const pattern = side === undefined ? undefined : SIDE_WORDS[side];
     if (pattern) {
-      const named =
-        /unspecified (?:female breast|male breast|ear|eye|side|limb|upper limb|lower limb|extremity|knee|hip|shoulder|elbow|wrist|hand|ankle|foot|arm|leg|breast|finger|toe|upper arm|forearm|thigh|lower leg|kidney|lung|ovary|femur)/i;
       const parent =
-        concept.kind === 'header'
+        below(concept.code).length > 1
           ? concept.code
-          : named.test(concept.display)
+          : /\bunspecified\b/i.test(concept.display)
             ? concept.code.slice(0, -1)
             : undefined;
       if (parent !== undefined && parent.length >= 3) {

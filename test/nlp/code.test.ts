@@ -69,6 +69,7 @@ describe('diagnoses get the code that their words support', () => {
     ['[hypertension], diabetes', ['sct:59621000', 'icd:I10']],
     ['left [femoral neck fracture]', ['icd:S72.002']],
     ['right [intertrochanteric fracture]', ['sct:127287001', 'icd:S72.141']],
+    ['[laceration of left forearm]', ['icd:S51.812']],
     ['[mass] of the left kidney', ['icd:N28.89']],
     ['left [breast cancer]', ['sct:254837009', 'icd:C50.912']],
   ])('%s', (text, wanted) => {
