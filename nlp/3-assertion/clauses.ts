@@ -303,7 +303,7 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
     const other = cueAt[i - first]!;
     const stopped =
       other >= 0 && (hasStop(cues[other]!) || (tokens[i + 1]!.norm === ',' && saysDone(cues[other]!)));
-    if (stopped || VERBS.has(tokens[i]!.norm)) {
+    if (stopped || VERBS.has(tokens[i]!.norm) || ATTRIBUTES.test(tokens[i]!.norm)) {
       verb = true;
       at = i + 1;
       break;
@@ -329,6 +329,9 @@ export function backwardStart(clauses: Clauses, cue: Cue, row: CueRow): number {
   }
   return at;
 }
+
+/** `AKI likely prerenal, obstruction excluded`: says something of what stands before it. */
+const ATTRIBUTES = /^(?:likely|probably|presumably|due)$/;
 
 /** `paracetamol given, codeine avoided`: the deed before the comma has its own verb. */
 function saysDone(cue: Cue): boolean {

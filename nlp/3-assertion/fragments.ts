@@ -73,7 +73,11 @@ const LEADS_ON =
   /^(?:on|by|due|after|because|in|for|at|as|when|since|last|yesterday|today|lfts|labs|results|family|patient|until|per|and|but|so|if|insurance|appeal)$/;
 
 function opens({ tokens, first }: Clauses, at: number): boolean {
-  return at === first || (at - first <= 2 && /^(?:[-•*)]|\d+|\.)$/.test(tokens[at - 1]!.norm));
+  return (
+    at === first ||
+    tokens[at - 1]!.norm === ';' ||
+    (at - first <= 2 && /^(?:[-•*)]|\d+|\.)$/.test(tokens[at - 1]!.norm))
+  );
 }
 
 /** `Delirium: CAM neg.`, `Immunocomp: no`: the answer ends the line. */

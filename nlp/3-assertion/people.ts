@@ -178,6 +178,9 @@ export function findPeople(
       scopes.push({ from, to: start, row, word: i, backward: true });
       if (before === 'in' || bracketed) continue;
     }
+    // `Brought in wife's Coreg by mistake`
+    if (tokens[i + 1]?.norm === "'s" && mentions.some((mention) => mention.first === i + 2))
+      scopes.push({ from: i + 2, to: Math.min(last, i + 5), row, word: i, backward: false });
     const own = ofTheirOwn(tokens, i, last, row) ?? reflexive(tokens, i, last, row);
     if (own) scopes.push(own);
     const apart = before === 'from' && start - 2 >= first && APART.has(tokens[start - 2]!.norm);

@@ -329,7 +329,7 @@ function bareDenial(clauses: Clauses, at: number, targets: readonly Target[]): v
 const GOING_ON = /^(?:continued|resumed|restarted|renewed|re-?prescribed|recommenced|reinstated)$/;
 
 /** What is done with a drug that is not taken, where its name is left out. */
-const TAKING = /^(?:fill|take|use|start|collect|attend|begin|try|inject|apply)$/;
+const TAKING = /^(?:fill|take|use|start|collect|bother|attend|begin|try|inject|apply)$/;
 
 function isNone({ cues, cueAt, first }: Clauses, at: number): boolean {
   const index = cueAt[at - first]!;
