@@ -138,7 +138,7 @@ export function prepareNames(text: string, words: readonly Word[], clinical: rea
     if (shape[i] === 0) lowerCase.add(word.lower);
     const from = i === 0 ? 0 : words[i - 1]!.end;
     if (i > 0) gap[i] = gapOf(text, from, word.start);
-    const between = text.slice(Math.max(from, word.start - 12), word.start);
+    const between = gap[i] === 1 ? ' ' : text.slice(Math.max(from, word.start - 12), word.start);
     if (between.includes('\n')) {
       if (i > 0) endLine(i);
       labelHash = 0;

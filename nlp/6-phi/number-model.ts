@@ -15,14 +15,30 @@ const THRESHOLD = 0.5;
 /** Words and numbers with the signs within them, bounded. */
 const PIECE = /[\p{L}\p{N}]{1,30}(?:[-/._:*'’][\p{L}\p{N}]{1,30}){0,8}/gu;
 
-export interface Piece extends Span {
-  readonly text: string;
-  readonly digits: number;
-  readonly hash: number;
-  /** Hash of its form: digits and letters alike. */
-  readonly form: number;
-  /** The same with runs of digits or letters as one. */
-  readonly short: number;
+/** A word or number; what features need of it is made when asked for, since most words stand beside no number. */
+export class Piece implements Span {
+  private word = 0;
+  private known = false;
+
+  constructor(
+    readonly start: number,
+    readonly end: number,
+    readonly text: string,
+    readonly digits: number,
+    /** Hash of its form: digits and letters alike. */
+    readonly form: number,
+    /** The same with runs of digits or letters as one. */
+    readonly short: number,
+  ) {}
+
+  /** Hash of the word, or of the number's form. */
+  get hash(): number {
+    if (!this.known) {
+      this.word = this.digits > 0 ? this.form : hashString(this.text.toLowerCase());
+      this.known = true;
+    }
+    return this.word;
+  }
 }
 
 export function piecesOf(text: string): Piece[] {
@@ -32,7 +48,6 @@ export function piecesOf(text: string): Piece[] {
     const piece = match[0];
     let digits = 0;
     for (let i = 0; i < piece.length; i++) if (isDigit(piece.charCodeAt(i))) digits++;
-    const lower = piece.toLowerCase();
     let form = 0;
     let short = 0;
     if (digits > 0) {
@@ -40,15 +55,7 @@ export function piecesOf(text: string): Piece[] {
       form = hashString(shape.slice(0, 18));
       short = hashString(shape.replace(/9+/g, '9').replace(/A+/g, 'A').slice(0, 12));
     }
-    pieces.push({
-      start: match.index,
-      end: match.index + piece.length,
-      text: piece,
-      digits,
-      hash: digits > 0 ? form : hashString(lower),
-      form,
-      short,
-    });
+    pieces.push(new Piece(match.index, match.index + piece.length, piece, digits, form, short));
   }
   return pieces;
 }
@@ -81,7 +88,9 @@ export function labelsOf(text: string, pieces: readonly Piece[]): Int32Array {
   let label = 0;
   let since = 0;
   for (let i = 1; i < pieces.length; i++) {
-    const gap = text.slice(pieces[i - 1]!.end, Math.min(pieces[i]!.start, pieces[i - 1]!.end + 12));
+    const { end } = pieces[i - 1]!;
+    const gap =
+      pieces[i]!.start - end === 1 ? text[end]! : text.slice(end, Math.min(pieces[i]!.start, end + 12));
     if (gap.includes('\n')) label = 0;
     if (gap.startsWith(':')) {
       label = pieces[i - 1]!.hash;
