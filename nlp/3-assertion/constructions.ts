@@ -15,6 +15,63 @@ export function applyConstructions(clauses: Clauses, targets: readonly Target[])
   pastReaction(clauses, targets);
   switches(clauses, targets);
   consented(clauses, targets);
+  thoughtOf(clauses, targets);
+  takenUntil(clauses, targets);
+}
+
+const THOUGHT_OF: CueRow = {
+  effect: 'possible',
+  scope: 'after',
+  cues: ['differential'],
+  example: 'Differential for syncope includes {arrhythmia}.',
+};
+const THOUGHTS = /^(?:differentials?|ddx|dx|considerations|possibilities|causes)$/;
+const THOUGHTS_REACH = 12;
+
+/** `Differential for syncope includes arrhythmia, seizure`: what is included is thought of, what it is for is there. */
+function thoughtOf({ tokens, first, last }: Clauses, targets: readonly Target[]): void {
+  for (let at = first + 1; at < last; at++) {
+    if (!/^includ(?:e|es|ed|ing)$/.test(tokens[at]!.norm)) continue;
+    let word = at - 1;
+    while (word > first && at - word < THOUGHTS_REACH && !THOUGHTS.test(tokens[word]!.norm)) word--;
+    if (!THOUGHTS.test(tokens[word]!.norm)) continue;
+    for (const target of targets) {
+      if (!FINDINGS.has(target.type) || target.first <= word) continue;
+      const distance = target.first - at;
+      if (distance > 0) target.hits.push({ row: THOUGHT_OF, text: 'differential includes', distance });
+      else drop(target, ({ row, cue }) => row.effect === 'possible' && cue !== undefined && cue.last > word);
+    }
+  }
+}
+
+function drop({ hits }: Target, which: (hit: Target['hits'][number]) => boolean): void {
+  for (let i = hits.length - 1; i >= 0; i--) if (which(hits[i]!)) hits.splice(i, 1);
+}
+
+const TAKEN_UNTIL: CueRow = {
+  effect: 'past',
+  scope: 'before',
+  cues: ['until'],
+  types: ['medication'],
+  because: 'stopped',
+  example: '{Methimazole} until 2021.',
+};
+const UNTIL_REACH = 8;
+const MONTH = /^(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*$/;
+
+/** `methimazole until 2021`, `until March 2021`: of a whole year one speaks when it is over. */
+function takenUntil({ tokens, first, last }: Clauses, targets: readonly Target[]): void {
+  for (let at = first + 1; at < last - 1; at++) {
+    if (!/^(?:until|till)$/.test(tokens[at]!.norm)) continue;
+    const year = MONTH.test(tokens[at + 1]!.norm) ? at + 2 : at + 1;
+    if (year >= last || !/^(?:19|20)\d\d$/.test(tokens[year]!.norm)) continue;
+    for (const target of targets) {
+      const distance = at - target.last;
+      if (target.type !== 'medication' || distance < 0 || distance > UNTIL_REACH) continue;
+      if (tokens.slice(target.last, at).some(({ norm }) => norm === ';')) continue;
+      target.hits.push({ row: TAKEN_UNTIL, text: 'until', distance });
+    }
+  }
 }
 
 const HOLD_FOR: CueRow = {

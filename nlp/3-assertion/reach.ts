@@ -61,6 +61,8 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
         if (reached < from || target.first >= to) continue;
         if (target.named && target.first === cue.first) continue;
         if (row.types && !speaksOf(row, target)) continue;
+        // `Takes lisinopril; was put on atorvastatin but never picked it up`
+        if (row.crosses && isBehindAnother(clauses, cue, row, target, targets)) continue;
         if (target.last <= cue.last && row.scope === 'after') continue;
         if (row.scope === 'before' && target.last > cue.first) continue;
         // `no synovitis, BP 128/76`: what has a number is no item of the list that is denied.
@@ -93,6 +95,21 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
 /** Rows of allergens reach drugs, too: which of them a word is, is decided afterwards. */
 function speaksOf({ types }: CueRow, target: Target): boolean {
   return types!.includes(target.type) || (target.type === 'medication' && types![0] === 'allergen');
+}
+
+/** Whether a semicolon stands behind the target and another that the cue speaks of behind that. */
+function isBehindAnother(
+  { tokens }: Clauses,
+  cue: Cue,
+  row: CueRow,
+  target: Target,
+  targets: readonly Target[],
+): boolean {
+  let mark = target.last;
+  while (mark < cue.first && tokens[mark]!.norm !== ';') mark++;
+  return targets.some(
+    (other) => other.first > mark && other.last <= cue.first && (!row.types || speaksOf(row, other)),
+  );
 }
 
 /** A drug that a finding is denied `on` or `with` is being taken. */

@@ -54,12 +54,12 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
   };
 
   /** "Esophageal varices" are I85.00, without bleeding: the code of noughts or nines that says that nothing more is said. */
-  const residual = (header: string): LexiconConcept | undefined =>
-    below(header).find(
+  const residual = ({ code, display }: LexiconConcept): LexiconConcept | undefined =>
+    below(code).find(
       (other) =>
         other.kind === 'billable' &&
-        /^\.?(?:0+|9|90|19)$/.test(other.code.slice(header.length)) &&
-        RESIDUAL.test(other.display),
+        /^\.?(?:0+|0?9|90|19)$/.test(other.code.slice(code.length)) &&
+        saysNoMore(other.display, display),
     );
 
   const find = (concept: LexiconConcept, side: string | undefined): LexiconConcept => {
@@ -88,7 +88,7 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
         unspecific(other.display) === plain &&
         /unspecified|not specified|NOS|without complication|uncomplicated/i.test(other.display),
     );
-    return billable[0] ?? residual(concept.code) ?? concept;
+    return billable[0] ?? residual(concept) ?? concept;
   };
 
   return {
@@ -111,6 +111,13 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
       return refined;
     },
   };
+}
+
+/** Whether all that a name adds to its heading's is that nothing more is said: "of unspecified hip, unstageable" adds. */
+function saysNoMore(display: string, heading: string): boolean {
+  if (display.startsWith(heading)) return RESIDUAL.test(display.slice(heading.length));
+  const [first = '', ...more] = display.split(', ');
+  return (RESIDUAL.test(first) || more.length > 0) && more.every((part) => RESIDUAL.test(part));
 }
 
 /** A name without its side; a fracture not said to be displaced or not is displaced (guideline I.C.19.c). */

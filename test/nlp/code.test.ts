@@ -57,6 +57,7 @@ describe('diagnoses get the code that their words support', () => {
     // Where more could be said and is not, the code that says so.
     ['[breast cancer]', ['sct:254837009', 'icd:C50.919']],
     ['[esophageal varices]', ['sct:28670008', 'icd:I85.00']],
+    ['[pressure ulcer] of the hip', ['sct:399912005', 'icd:L89.209']],
     ['[macroscopic hematuria]', ['icd:R31.0']],
     ['[rectal bleeding]', ['sct:405729008', 'icd:K62.5']],
     // Words of the same clause complete a name, also that of a short form.
