@@ -25,7 +25,8 @@ export function readOpening(text: string, line: Span): Opening | undefined {
   if (timed) return isLetter(text.charCodeAt(at)) ? { at, depth: 0, bold: false, listed: true } : undefined;
   at = behindTags(text, line);
   // `24h events:`
-  if (HOURS.test(text.slice(at, at + 8))) return { at, depth: 0, bold: false, listed: false };
+  if (classOf(text.charCodeAt(at)) === DIGIT && HOURS.test(text.slice(at, at + 8)))
+    return { at, depth: 0, bold: false, listed: false };
   // Most lines begin with a letter and are through here.
   if (!isLetter(text.charCodeAt(at))) {
     let depth = 0;

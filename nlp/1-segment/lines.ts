@@ -33,6 +33,7 @@ export function splitLines(text: string): Line[] {
   let from = 0;
   for (let at = 0; at <= text.length; at++) {
     const code = at === text.length ? NEWLINE : text.charCodeAt(at);
+    if (code > RETURN && code < 0x85 && !commas) continue;
     const lost = commas && code === COMMA && isLostLineEnd(text, at);
     if (!lost && !isBreak(code)) continue;
     lines.push(trimmed(text, from, at));

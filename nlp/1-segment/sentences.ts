@@ -226,6 +226,8 @@ function splitBlock(
       close(token.text === ',' ? i + 1 : i);
       continue;
     }
+    // A word neither begins an item nor ends a sentence, unless it has dots of its own.
+    if (isLetter(code) && token.text.charCodeAt(token.text.length - 1) !== DOT) continue;
     if (
       i > from &&
       (startsInlineItem(text, tokens, i, last, item) || (isRoundBox(tokens, i) && isRoundBox(tokens, from)))
@@ -257,6 +259,7 @@ function splitBlock(
   close(last);
 }
 
+const DOT = 46;
 const BOX_LINE_MAX = 200;
 
 /** Whether a line has its boxes behind their words: `nausea [x] vomiting [ ]`. */

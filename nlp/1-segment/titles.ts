@@ -104,22 +104,43 @@ export function exactTitle(title: string): Title | undefined {
 const TO_CHOOSE = /\((?:please )?(?:circle|tick|check|select|choose|mark)\b/i;
 const BYGONE = /\((?:inactive|resolved|past|historical|old|previous)\)/i;
 
-const keywords = rules.keywords.map((row) => ({
+const keywords = rules.keywords.map((row, order) => ({
+  order,
   words: row.words,
   spoken: row.spoken === true,
   title: { kind: row.kind, sub: false, default: row.default, exact: false },
 }));
+type Keyword = (typeof keywords)[number];
+const keywordsByWord = new Map<string, Keyword[]>();
+for (const row of keywords) {
+  const there = keywordsByWord.get(row.words[0]!);
+  if (there) there.push(row);
+  else keywordsByWord.set(row.words[0]!, [row]);
+}
+
+/** The first row of the table whose words all stand in the title. */
+function keywordIn(title: string, spoken: boolean): Title | undefined {
+  let best: Keyword | undefined;
+  const words = normalizeTitle(title).split(' ');
+  for (const word of words) {
+    const rows = keywordsByWord.get(word);
+    if (!rows) continue;
+    for (const row of rows) {
+      if (best && row.order >= best.order) break;
+      if ((row.spoken || !spoken) && row.words.every((one) => words.includes(one))) best = row;
+    }
+  }
+  return best?.title;
+}
 
 /** The kind that keywords inside an unknown title suggest, or undefined. */
 export function titleByKeyword(title: string): Title | undefined {
-  const words = new Set(normalizeTitle(title).split(' '));
-  return keywords.find((row) => row.words.every((word) => words.has(word)))?.title;
+  return keywordIn(title, false);
 }
 
 /** `When to call the doctor:`, alone on its line: the kind by the everyday words of a leaflet, or undefined. */
 export function spokenTitle(title: string): Title | undefined {
-  const words = new Set(normalizeTitle(title).split(' '));
-  return keywords.find((row) => row.spoken && row.words.every((word) => words.has(word)))?.title;
+  return keywordIn(title, true);
 }
 
 const COMPOSED_WORDS = 6;

@@ -39,6 +39,18 @@ export function tokenize(text: string): Token[] {
     let end: number;
     let norm: string | undefined;
     if (isWordClass(found)) {
+      end = endOfPlainWord(text, at);
+      if (end > at) {
+        const word = text.slice(at, end);
+        tokens.push({
+          start: at,
+          end,
+          text: word,
+          norm: hasCapital(text, at, end) ? word.toLowerCase() : word,
+        });
+        at = end;
+        continue;
+      }
       end = endOfInitialism(text, at);
       if (end > at) norm = normalizeWord(text.slice(at, end)).replaceAll('.', '');
       else {
@@ -66,6 +78,29 @@ export function tokenize(text: string): Token[] {
     at = end;
   }
   return tokens;
+}
+
+/** ASCII that ends a word whatever the word is: white space and `( ) , ; :`; a full stop only behind two letters. */
+const ENDS_WORD = new Uint8Array(128);
+for (const mark of ' \n\r\t(),;:') ENDS_WORD[mark.charCodeAt(0)] = 1;
+
+/** Most words: plain letters up to what ends every word. Returns `from` where it must be looked at closer. */
+function endOfPlainWord(text: string, from: number): number {
+  const length = text.length;
+  let at = from;
+  let code = 0;
+  while (at < length) {
+    code = text.charCodeAt(at);
+    if ((code | 32) < 97 || (code | 32) > 122) break;
+    at++;
+  }
+  if (at === length || at === from) return from;
+  return (code < 128 && ENDS_WORD[code] === 1) || (code === DOT && at - from > 1) ? at : from;
+}
+
+function hasCapital(text: string, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (text.charCodeAt(at) < 97) return true;
+  return false;
 }
 
 /** Letters and digits; digits may follow letters (`B12`), and a code keeps its dot (`E11.9`). */
