@@ -1,7 +1,7 @@
 import type { SectionKind } from '../model.js';
 import { classOf, DIGIT, isLetter, isSpace } from './characters.js';
 import { type Header, headerOf } from './header.js';
-import { isCapitals, startsUpper } from './lettering.js';
+import { indexWithin, isCapitals, startsUpper } from './lettering.js';
 import { endsTitle, exactTitle } from './titles.js';
 
 const TITLE_MAX_LENGTH = 80;
@@ -9,16 +9,16 @@ const TITLE_MAX_LENGTH = 80;
 /** Headers within a line: `None. MEDICATIONS: aspirin`, after a sentence or a gap. */
 export function headersInside(text: string, from: number, to: number): Header[] {
   const found: Header[] = [];
-  let colon = text.indexOf(':', from);
+  let colon = indexWithin(text, ':', from, to);
   let floor = from;
-  while (colon >= 0 && colon < to) {
+  while (colon >= 0) {
     // The colon of a time parts nothing.
     const time =
       classOf(text.charCodeAt(colon - 1)) === DIGIT && classOf(text.charCodeAt(colon + 1)) === DIGIT;
     const header = time ? undefined : headerBeforeColon(text, floor, colon);
     if (header) found.push(header);
     floor = colon + 1;
-    colon = text.indexOf(':', colon + 1);
+    colon = indexWithin(text, ':', colon + 1, to);
   }
   return found;
 }

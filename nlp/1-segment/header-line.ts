@@ -3,7 +3,15 @@ import { classOf, DIGIT, isLetter, isSpace } from './characters.js';
 import { Form, type Header, headerOf } from './header.js';
 import { boxedTitle, type Opening, partedTitle, readOpening, stripEnd } from './header-marks.js';
 import { type HeaderStyle, isHeading } from './header-style.js';
-import { endsSentence, isCapitals, isNounPhrase, isTitleCase, startsUpper, wordCount } from './lettering.js';
+import {
+  endsSentence,
+  indexWithin,
+  isCapitals,
+  isNounPhrase,
+  isTitleCase,
+  startsUpper,
+  wordCount,
+} from './lettering.js';
 import { isRule, type Line } from './lines.js';
 import { misreadTitle } from './misread.js';
 import { HOLDS_PARTS, isBlank } from './nesting.js';
@@ -319,8 +327,8 @@ function colonOf(text: string, from: number, to: number): number {
     const code = text.charCodeAt(at);
     // `HPI (3/2, Dr. Lund 08:15):`
     if (code === 40) {
-      const close = text.indexOf(')', at);
-      if (close > 0 && close < limit) at = close;
+      const close = indexWithin(text, ')', at, limit);
+      if (close > 0) at = close;
       continue;
     }
     if (code === 0xff1a) return at;

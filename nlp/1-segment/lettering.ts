@@ -73,3 +73,10 @@ export function isNounPhrase(text: string): boolean {
 export function endsSentence(text: string): boolean {
   return /[.!?;,]$/.test(text) || /\d{2,}/.test(text);
 }
+
+/** Where a character stands from `from` on and before `to`, or -1; what is beyond is never read, however long the text. */
+export function indexWithin(text: string, mark: string, from: number, to: number): number {
+  const code = mark.charCodeAt(0);
+  for (let at = from; at < to; at++) if (text.charCodeAt(at) === code) return at;
+  return -1;
+}
