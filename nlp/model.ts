@@ -80,6 +80,9 @@ export type MentionType =
   | 'social'
   | 'phi';
 
+/** Why something is done to a patient: to treat, or to find out. */
+export type ProcedureCategory = 'therapeutic' | 'diagnostic';
+
 /**
  * What kind of personal data a mention of type `phi` is: the identifiers of the HIPAA Safe Harbor rule
  * (45 CFR 164.514(b)(2)) that stand in words, and organisations. `age` is one over 89, `address` anything smaller
@@ -173,6 +176,8 @@ export interface Mention extends Span {
   readonly type: MentionType;
   /** Of a mention of type `phi` only. */
   readonly kind?: PhiKind;
+  /** Of a mention of type `procedure` or `test` only, where it is plain; what decided it is `because.category`. */
+  readonly category?: ProcedureCategory;
   readonly assertion: Assertion;
   readonly attributes: readonly Attribute[];
   /** Ranked, best first; at most one per system is "best": the first of that system. Empty beats wrong. */

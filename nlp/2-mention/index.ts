@@ -11,6 +11,7 @@ import type {
 import type { NlpStage } from '../pipeline.js';
 import { tagDocument } from './agreement.js';
 import type { Candidate } from './candidate.js';
+import { categoryOf } from './category.js';
 import { chooseRow } from './choose-row.js';
 import { ContextJudge } from './context.js';
 import { drugMarks } from './drug-marks.js';
@@ -101,18 +102,23 @@ export function findMentions(
         const body = input.text.slice(section.bodyStart, section.bodyStart + ABSENT_REACH);
         if (candidate.type !== 'test' && ABSENT.test(body)) continue;
       }
+      const category = categoryOf(candidate, context);
       mentions.push({
         start,
         end,
         text: input.text.slice(start, end),
         ...(candidate.core ? { core: spanOf(tokens, candidate.core) } : {}),
         type: candidate.type,
+        ...(category ? { category: category.category } : {}),
         assertion: PLAIN,
         attributes: [],
         concepts: [],
         score: Math.round(candidate.score * 1000) / 1000,
         accepted: true,
-        because: { mention: candidate.because },
+        because: {
+          mention: candidate.because,
+          ...(category ? { category: category.because } : {}),
+        },
         section: sentence.section,
       });
     }
