@@ -1,6 +1,6 @@
 import { isTransparent, stem } from '../2-mention/lexicon-words.js';
 import type { AnnotatedText, Mention, Sentence, Token } from '../model.js';
-import { isMeaningless } from './terms.js';
+import { isMeaningless } from './term-words.js';
 
 const TAG = /^(?:disorder|finding|procedure|situation|regime|event|observable|physical|person|morphologic)$/;
 /** Tags of what is done; a finding within such a name is what is looked for or treated. */

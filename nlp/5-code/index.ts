@@ -56,13 +56,13 @@ const ENTRY_TYPES_OF: Readonly<Partial<Record<MentionType, readonly MentionType[
 const COMPLETED = 0.99;
 const COMPLETED_BESIDE = 0.985;
 const SAME_WORDS = 0.95;
-const CACHE_MAX = 10_000;
+const CACHE_MAX = 20_000;
 const QUALIFIERS = new Set(['laterality', 'severity', 'acuity', 'body-site']);
 
 /** Finds the codes of mentions in one lexicon. */
 export interface Coder {
   /** Ranked concepts, best first; the first of a system is its best. Empty beats wrong. */
-  code(input: AnnotatedText, mention: Mention): { concepts: Concept[]; because?: string };
+  code(input: AnnotatedText, mention: Mention): Coded;
 }
 
 /** Stage `code`: standard codes for mentions, at the level that their words support. */
@@ -108,7 +108,7 @@ export function createCoder(lexicon: Lexicon): Coder {
   const products = createProductIndex(lexicon);
   const terms = createTermSearch(lexicon);
   const icd10cm = createIcd10cm(lexicon);
-  const cache = new Map<string, { concepts: Concept[]; because?: string }>();
+  const cache = new Map<string, Found>();
   return {
     code(input, mention) {
       const systems = SYSTEMS_OF[mention.type];
@@ -127,11 +127,20 @@ export function createCoder(lexicon: Lexicon): Coder {
       const qualifiers = mention.attributes.filter((each) => QUALIFIERS.has(each.type));
       const official = input.tokens[last]?.norm === '(' && tagOfName(input, last) !== undefined;
       const beside = systems.includes(ICD10CM) && !official ? neighboursOf(input, first, last) : [];
-      const key = `${official ? '(' : ''}${mention.type}|${mention.text}|${qualifiers.map((each) => each.text).join(',')}|${beside.map((each) => each.norm).join(' ')}`;
-      const known = cache.get(key);
-      if (known) return ofCigarettes(known, input, mention, icd10cm);
+      const key = `${official ? '(' : ''}${mention.type}|${mention.text}|${qualifiers.map((each) => each.text).join(',')}`;
       const support = qualifiers.flatMap((each) => tokensWithin(input.tokens, each.start, each.end));
-      const coded = codeFinding(lexicon, terms, icd10cm, mention, own, support, beside, systems);
+      let found = cache.get(key);
+      if (!found) {
+        found = codeFinding(lexicon, terms, icd10cm, mention, own, support, systems);
+        if (cache.size >= CACHE_MAX) cache.clear();
+        cache.set(key, found);
+      }
+      const types = ENTRY_TYPES_OF[mention.type] ?? [mention.type];
+      const longer =
+        beside.length > 0 ? completion(terms, own, found.names, [...support, ...beside], types) : undefined;
+      const coded = longer
+        ? found.with(lexicon.row(longer.entry), COMPLETED_BESIDE, `beside:${longer.entry}`)
+        : found.coded;
       // An official name is one concept; where no table has it, a wider one of its system is not the one meant.
       const result = official
         ? {
@@ -141,19 +150,28 @@ export function createCoder(lexicon: Lexicon): Coder {
             ),
           }
         : coded;
-      if (cache.size < CACHE_MAX) cache.set(key, result);
       return ofCigarettes(result, input, mention, icd10cm);
     },
   };
 }
 
+/** Concepts, and what decided them. */
+interface Coded {
+  readonly concepts: Concept[];
+  readonly because?: string;
+}
+
+/** What a mention's own words and qualifiers mean. */
+interface Found {
+  readonly coded: Coded;
+  /** Names of the diseases among it. */
+  readonly names: readonly string[];
+  /** The same with the ICD-10-CM codes of a longer name among them. */
+  with(row: LexiconRow, score: number, because: string): Coded;
+}
+
 /** A smoker of cigarettes depends on those. */
-function ofCigarettes(
-  coded: { concepts: Concept[]; because?: string },
-  input: AnnotatedText,
-  mention: Mention,
-  icd10cm: Icd10cm,
-): { concepts: Concept[]; because?: string } {
+function ofCigarettes(coded: Coded, input: AnnotatedText, mention: Mention, icd10cm: Icd10cm): Coded {
   const nicotine = coded.concepts.find(({ code }) => code === NICOTINE);
   const cigarettes = icd10cm.named(CIGARETTES);
   if (!nicotine || !cigarettes || !speaksOfCigarettes(input.text, mention)) return coded;
@@ -200,22 +218,24 @@ function codeFinding(
   mention: Mention,
   own: readonly Token[],
   support: readonly Token[],
-  beside: readonly Token[],
   systems: readonly number[],
-): { concepts: Concept[]; because?: string } {
+): Found {
   const types = ENTRY_TYPES_OF[mention.type] ?? [mention.type];
   const side = mention.attributes.find((each) => each.type === 'laterality')?.normalized;
   const scored: Scored[] = [];
   let because: string | undefined;
-  const take = (row: LexiconRow, score: number, why: string, into = systems): void => {
+  const scoresOf = (row: LexiconRow, score: number, into: readonly number[]): Scored[] => {
     const doubtful = (row.flags & FLAG.ambiguous) !== 0 ? Math.min(score, DOUBTFUL) : score;
     let before = 0;
-    row.concepts.forEach((concept, rank) => {
-      if (!into.includes(concept.system)) return;
+    return row.concepts.flatMap((concept, rank) => {
+      if (!into.includes(concept.system)) return [];
       // An official name may stand behind the codes of a classification; those are in order of trust.
       const place = concept.system === SNOMED ? before++ : rank;
-      scored.push({ concept: icd10cm.refine(concept, side), score: doubtful - place * 0.001 });
+      return [{ concept: icd10cm.refine(concept, side), score: doubtful - place * 0.001 }];
     });
+  };
+  const take = (row: LexiconRow, score: number, why: string): void => {
+    scored.push(...scoresOf(row, score, systems));
     because ??= why;
   };
   const hit = wholeHit(lexicon.match(own), own.length);
@@ -234,14 +254,14 @@ function codeFinding(
       take(row, score, `words:${row.entry}`);
     }
   }
-  if (beside.length > 0) {
-    const completed = completion(terms, own, namesIn(scored), [...support, ...beside], types);
-    if (completed) {
-      because = undefined;
-      take(lexicon.row(completed.entry), COMPLETED_BESIDE, `beside:${completed.entry}`, [ICD10CM]);
-    }
-  }
-  return { concepts: ranked(scored), ...(because ? { because } : {}) };
+  return {
+    coded: { concepts: ranked(scored), ...(because ? { because } : {}) },
+    names: namesIn(scored),
+    with: (row, score, why) => ({
+      concepts: ranked([...scored, ...scoresOf(row, score, [ICD10CM])]),
+      because: why,
+    }),
+  };
 }
 
 /** Names of the diseases that a mention was found to mean. */

@@ -20,6 +20,7 @@ const MAX_BESIDE = 4;
 const MAX_LINKED = 8;
 const MAX_AFTER_COMMA = 2;
 const MAX_NAMES = 2;
+const MAX_KEPT_NAMES = 5000;
 /** What a name says of what the note does not. */
 const UNSAID = /,.*$|\bunspecified\b|\[[^\]]*\]/g;
 
@@ -89,9 +90,24 @@ export function completion(
   beside: readonly Token[],
   types: readonly MentionType[],
 ): TermMatch | undefined {
-  for (const name of [own, ...names.slice(0, MAX_NAMES).map((each) => tokenize(each.replace(UNSAID, '')))]) {
-    const found = terms.find(name, beside, types).find(({ score, extra }) => score >= 0.999 && extra > 0);
+  const alone = terms.longerNames(own, types).completedBy(beside);
+  if (alone) return alone;
+  for (const name of names.slice(0, MAX_NAMES)) {
+    const found = terms.longerNames(said(name), types).completedBy(beside);
     if (found) return found;
   }
   return undefined;
+}
+
+const saidOf = new Map<string, readonly Token[]>();
+
+/** The words of a concept's name that a note would say. */
+function said(name: string): readonly Token[] {
+  let tokens = saidOf.get(name);
+  if (!tokens) {
+    tokens = tokenize(name.replace(UNSAID, ''));
+    if (saidOf.size >= MAX_KEPT_NAMES) saidOf.clear();
+    saidOf.set(name, tokens);
+  }
+  return tokens;
 }
