@@ -4,6 +4,7 @@ import { findMentions } from '../2-mention/index.js';
 import { openTagger, type Tagger } from '../2-mention/tagger.js';
 import { decodeTagger, encodeTagger } from '../2-mention/tagger-file.js';
 import { markCores } from '../5-code/core.js';
+import type { Mention } from '../model.js';
 import type { CrfWeights } from '../train/crf-trainer.js';
 import type { PreparedDocument } from '../train/prepare.js';
 import {
@@ -93,18 +94,23 @@ const MENTION_GOLD: Readonly<Record<string, string>> = {
   Diagnostic_procedure: 'procedures and tests as one',
 };
 
-/** The same one by one. Imaging and biopsies are procedures to us and diagnostic ones to the gold. */
+/** The same one by one. */
 const SINGLE_GOLD: Readonly<Record<string, string>> = {
   diagnosis: 'Disease_disorder as diagnosis',
   symptom: 'Sign_symptom as symptom',
-  procedure: 'Therapeutic_procedure as procedure',
-  test: 'Diagnostic_procedure as test',
-  'vital-sign': 'Diagnostic_procedure as test',
+  therapeutic: 'Therapeutic_procedure by category',
+  diagnostic: 'Diagnostic_procedure by category',
   Disease_disorder: 'Disease_disorder as diagnosis',
   Sign_symptom: 'Sign_symptom as symptom',
-  Therapeutic_procedure: 'Therapeutic_procedure as procedure',
-  Diagnostic_procedure: 'Diagnostic_procedure as test',
+  Therapeutic_procedure: 'Therapeutic_procedure by category',
+  Diagnostic_procedure: 'Diagnostic_procedure by category',
 };
+
+/** A procedure by what it is done for; tests and vital signs are there to find out. */
+function byCategory({ start, end, type, category }: Mention): ScoredSpan {
+  if (type === 'procedure') return { start, end, type: category ?? type };
+  return { start, end, type: type === 'test' || type === 'vital-sign' ? (category ?? 'diagnostic') : type };
+}
 
 /** Rows of the base models on the documents that they did not train on. */
 export function heldOutRows(corpora: Corpora, tagger: Tagger): ScoreRow[] {
@@ -133,9 +139,10 @@ export function foldRows(corpora: Corpora, taggerOf: (fold: number) => Tagger): 
     ...FINAL_PLAN.types.map((type) => new Tally(type, (t) => t)),
     new Tally(FINDINGS, (t) => (t === 'Disease_disorder' || t === 'Sign_symptom' ? FINDINGS : undefined)),
   ];
-  const joined = [MENTION_GOLD, SINGLE_GOLD].flatMap((names) =>
-    [...new Set(Object.values(names))].map((what) => new Tally(what, (t) => names[t])),
-  );
+  const tallies = (names: Readonly<Record<string, string>>): Tally[] =>
+    [...new Set(Object.values(names))].map((what) => new Tally(what, (t) => names[t]));
+  const joined = tallies(MENTION_GOLD);
+  const single = tallies(SINGLE_GOLD);
   for (let fold = 0; fold < FOLDS; fold++) {
     const tagger = taggerOf(fold);
     documents.forEach((document, i) => {
@@ -145,11 +152,15 @@ export function foldRows(corpora: Corpora, taggerOf: (fold: number) => Tagger): 
       const found = findMentions({ text: document.text, ...segmentText(document.text) }, tagger);
       const mentions = markCores(found, document.text);
       for (const tally of joined) tally.add(mentions, document.gold);
+      const categorised = mentions.map(byCategory);
+      for (const tally of single) tally.add(categorised, document.gold);
     });
   }
   return [
     ...alone.flatMap((tally) => tally.rows('case-reports, 5-fold, tagger', documents.length)),
-    ...joined.flatMap((tally) => tally.rows('case-reports, 5-fold, mention stage', documents.length)),
+    ...[...joined, ...single].flatMap((tally) =>
+      tally.rows('case-reports, 5-fold, mention stage', documents.length),
+    ),
   ];
 }
 
