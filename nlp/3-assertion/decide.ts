@@ -10,7 +10,7 @@ import {
   WHICH,
 } from './deeds.js';
 import type { Answer, Signs } from './forms.js';
-import { type PersonRow, personOfTitle } from './people.js';
+import { type PersonRow, personOfTitle } from './persons.js';
 import { ACTS, FINDINGS, type Hit, type Target } from './target.js';
 
 /** What stands around a mention besides cues. */

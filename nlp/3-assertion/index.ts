@@ -14,8 +14,10 @@ import {
   replyAfter,
 } from './forms.js';
 import { genderOfPatient } from './gender.js';
-import { findPeople, lastNamed, MOTHER, NEWBORN, ofPronoun, type PersonRow, subjectOf } from './people.js';
+import { findPeople, MOTHER, NEWBORN } from './people.js';
+import { lastNamed, type PersonRow, subjectOf } from './persons.js';
 import { applyCues, carriedBy } from './reach.js';
+import { ofPronoun } from './selves.js';
 import type { Carried, Target } from './target.js';
 
 /** Stage `assertion`: whether each mention is so, when, and of whom. */

@@ -1,106 +1,25 @@
 import type { Token } from '../model.js';
-import { readRules } from '../rules/load.js';
 import { type Gender, genderOfPronoun } from './gender.js';
+import {
+  IN_LAW,
+  informantVerbs,
+  isInformant,
+  isInLaw,
+  links,
+  type PersonRow,
+  type PersonScope,
+  POSSESSIVES,
+  people,
+} from './persons.js';
+import { ofTheirOwn, ofThemselves, pronounScope, saysOfSelf } from './selves.js';
 
-export interface PersonRow {
-  readonly word: string;
-  readonly who: 'family' | 'other';
-  readonly gender?: 'male' | 'female';
-  /** Words after which it is no person (`donor site`). */
-  readonly notBefore?: readonly string[];
-  /** Words before which it is no person (`syringe driver`). */
-  readonly notAfter?: readonly string[];
-  /** Words of which one must follow: a `source` is a person only as `source patient`. */
-  readonly onlyBefore?: readonly string[];
-  /** A short form that is a person only where it opens its sentence before a colon (`Mo: migraine`). */
-  readonly opens?: true;
-  readonly example: string;
-}
-
-const rules = readRules<{ people: PersonRow[]; informantVerbs: string[]; links: string[] }>('people.json');
-const people = new Map(rules.people.map((row) => [row.word, row]));
-const informantVerbs = new Set(rules.informantVerbs);
-/** What joins a person to what they have: without one near (`partner abuse`) nothing is said of them. */
-const links = new Set(rules.links);
 const LINK_MAX_TOKENS = 5;
 
-const POSSESSIVES = new Set([
-  'his',
-  'her',
-  'their',
-  'my',
-  'the',
-  'a',
-  'an',
-  'one',
-  'two',
-  'three',
-  'both',
-  'maternal',
-  'paternal',
-  'older',
-  'younger',
-  'elder',
-  'eldest',
-  'oldest',
-  'youngest',
-  'twin',
-  'late',
-  'great',
-  '-',
-  "'s",
-  'patient',
-  'biological',
-  'adoptive',
-  'identical',
-  'fraternal',
-  'foster',
-  'half',
-  'other',
-  'another',
-  'several',
-  'first',
-  '1st',
-  'degree',
-  'household',
-  'close',
-  'sick',
-  'pt',
-  'old',
-  'year',
-]);
 /** Before a person these make them company, source or listener, not the one who is ill: `lives with his wife`. */
 const COMPANY = new Set(['with', 'by', 'per', 'from', 'to', 'for', 'via', 'and']);
 /** `unremarkable apart from a grandfather with …` */
 const APART = new Set(['apart', 'aside']);
 const SICK_CONTACT = new Set(['contact', 'exposure', 'exposed']);
-const ADVERBS = new Set([
-  'also',
-  'and',
-  'has',
-  'who',
-  'then',
-  'just',
-  'had',
-  'is',
-  'was',
-  'are',
-  'were',
-  'never',
-  'does',
-  'did',
-  'not',
-]);
-
-/** A person of whom something is said: findings in `from..to` are theirs. */
-export interface PersonScope {
-  readonly from: number;
-  readonly to: number;
-  readonly row: PersonRow;
-  /** Index of the token that names the person. */
-  readonly word: number;
-  readonly backward: boolean;
-}
 
 /** Words of a chart whose patient has just been born: `maternal hepatitis C` is not the child's. */
 export const NEWBORN = /\b(?:newborn|neonate|neonatal|infant|baby (?:boy|girl)|nicu|apgars?)\b/i;
@@ -181,7 +100,7 @@ export function findPeople(
     // `Brought in wife's Coreg by mistake`
     if (tokens[i + 1]?.norm === "'s" && mentions.some((mention) => mention.first === i + 2))
       scopes.push({ from: i + 2, to: Math.min(last, i + 5), row, word: i, backward: false });
-    const own = ofTheirOwn(tokens, i, last, row) ?? reflexive(tokens, i, last, row);
+    const own = ofTheirOwn(tokens, i, last, row);
     if (own) scopes.push(own);
     const apart = before === 'from' && start - 2 >= first && APART.has(tokens[start - 2]!.norm);
     const company =
@@ -221,33 +140,6 @@ export function findPeople(
   return scopes;
 }
 
-/** `Mother says she herself has asthma`, `his wife reports that her own tablets …`: who tells speaks of themselves. */
-function ofThemselves(
-  tokens: readonly Token[],
-  person: number,
-  last: number,
-  row: PersonRow,
-): { from: number; to: number } | undefined {
-  // `His carer says she has flu`: the patient is no `she`.
-  const other = OTHER_PRONOUN.get(tokens[person - 1]?.norm ?? '');
-  for (let i = person + 2; i < Math.min(last, person + OWN_REACH); i++) {
-    const { norm } = tokens[i]!;
-    if (norm === 'patient' || norm === 'pt') return undefined;
-    if (other !== undefined && norm === other.pronoun && row.gender !== other.notOf) {
-      let to = i + 1;
-      while (to < last && !/^(?:but|;|patient|pt|he|she)$/.test(tokens[to]!.norm)) to++;
-      return { from: i + 1, to };
-    }
-    const gender = OWN.get(norm === 'own' ? tokens[i - 1]!.norm : norm);
-    if (gender === undefined || (norm !== 'own' && POSSESSIVE.has(norm))) continue;
-    if (gender !== 'any' && row.gender !== undefined && gender !== row.gender) return undefined;
-    let to = i + 1;
-    while (to < last && !/^(?:but|;|patient|pt)$/.test(tokens[to]!.norm)) to++;
-    return { from: i + 1, to };
-  }
-  return undefined;
-}
-
 /** A dash between two words with spaces, as against that of `half-brother`. */
 function isDash(tokens: readonly Token[], i: number): boolean {
   return (
@@ -273,136 +165,6 @@ function endsRelatives(tokens: readonly Token[], person: number, last: number): 
 
 const RELATIVES_MAX_TOKENS = 12;
 
-/** `His wife applies cream to her own rash`: what someone has of their own. */
-function ofTheirOwn(
-  tokens: readonly Token[],
-  person: number,
-  last: number,
-  row: PersonRow,
-): PersonScope | undefined {
-  for (let i = person + 1; i < Math.min(last, person + OWN_MAX_TOKENS); i++) {
-    const { norm } = tokens[i]!;
-    if (norm === ';' || norm === 'patient' || norm === 'pt') return undefined;
-    if (norm !== 'own') continue;
-    const gender = OWN.get(tokens[i - 1]!.norm);
-    if (gender === undefined || (gender !== 'any' && row.gender !== undefined && gender !== row.gender))
-      return undefined;
-    let to = i + 1;
-    while (to < last && !/^(?:but|;|,|and|patient|pt)$/.test(tokens[to]!.norm)) to++;
-    return { from: i + 1, to, row, word: person, backward: false };
-  }
-  return undefined;
-}
-
-const OWN_MAX_TOKENS = 14;
-
-/** `Seen with mother, who talks; she herself has fibromyalgia`. */
-function reflexive(
-  tokens: readonly Token[],
-  person: number,
-  last: number,
-  row: PersonRow,
-): PersonScope | undefined {
-  for (let i = person + 1; i < Math.min(last, person + REFLEXIVE_MAX_TOKENS); i++) {
-    const { norm } = tokens[i]!;
-    if (norm === 'patient' || norm === 'pt') return undefined;
-    if (norm !== 'herself' && norm !== 'himself') continue;
-    if (row.gender !== undefined && genderOfPronoun(tokens[i]!) !== row.gender) return undefined;
-    const subject = tokens[i - 1]!.norm;
-    if (i - 1 !== person && subject !== 'she' && subject !== 'he') return undefined;
-    let to = i + 1;
-    while (to < last && !/^(?:but|;|patient|pt)$/.test(tokens[to]!.norm)) to++;
-    return { from: i + 1, to, row, word: person, backward: false };
-  }
-  return undefined;
-}
-
-const REFLEXIVE_MAX_TOKENS = 20;
-
-/** From a pronoun of a gender that is not the patient's to where the patient is spoken of again. */
-function pronounScope(
-  tokens: readonly Token[],
-  first: number,
-  last: number,
-  gender: Gender,
-  patient: Gender | undefined,
-): { from: number; to: number } | undefined {
-  if (gender === patient) return undefined;
-  for (let i = first; i < Math.min(last, first + PRONOUN_REACH); i++) {
-    const { norm } = tokens[i]!;
-    if (norm === 'patient' || norm === 'pt') return undefined;
-    const found = genderOfPronoun(tokens[i]!);
-    if (found !== undefined && found !== gender) return undefined;
-    if (norm !== 'he' && norm !== 'she') continue;
-    let to = i + 1;
-    while (to < last && !ENDS_PRONOUN.test(tokens[to]!.norm)) {
-      const other = genderOfPronoun(tokens[to]!);
-      if (other !== undefined && other !== gender) break;
-      to++;
-    }
-    return { from: i + 1, to };
-  }
-  return undefined;
-}
-
-const PRONOUN_REACH = 16;
-const ENDS_PRONOUN = /^(?:;|patient|pt)$/;
-
-/** `Wife reports she takes Ativan` in the note of a man. */
-function saysOfSelf(
-  tokens: readonly Token[],
-  person: number,
-  last: number,
-  gender: Gender | undefined,
-  patient: Gender | undefined,
-): { from: number; to: number } | undefined {
-  if (patient === undefined || gender === undefined || gender === patient) return undefined;
-  return pronounScope(tokens, person + 1, last, gender, patient);
-}
-
-/**
- * What a sentence that opens with `She` says in the note of a man, after his wife was named: of her; but what she
- * reports, unless she says it of herself, is his.
- */
-export function ofPronoun(
-  tokens: readonly Token[],
-  first: number,
-  last: number,
-  row: PersonRow,
-  patient: Gender,
-): PersonScope | undefined {
-  const gender = genderOfPronoun(tokens[first]!);
-  if (gender === undefined || gender === patient || row.gender !== gender) return undefined;
-  const scope = isInformant(tokens, first, last)
-    ? pronounScope(tokens, first + 1, last, gender, patient)
-    : pronounScope(tokens, first, last, gender, patient);
-  return scope && { ...scope, row, word: first, backward: false };
-}
-
-/** The last person whom a sentence names, of that gender. */
-export function lastNamed(tokens: readonly Token[], first: number, last: number): PersonRow | undefined {
-  for (let i = last - 1; i >= first; i--) {
-    const row = people.get(tokens[i]!.norm);
-    if (row?.gender && !row.opens && !row.onlyBefore) return row;
-  }
-  return undefined;
-}
-
-const OTHER_PRONOUN = new Map<string, { pronoun: string; notOf: 'male' | 'female' }>([
-  ['his', { pronoun: 'she', notOf: 'male' }],
-  ['her', { pronoun: 'he', notOf: 'female' }],
-]);
-const OWN_REACH = 12;
-const POSSESSIVE = new Set(['her', 'his', 'their']);
-const OWN = new Map<string, 'male' | 'female' | 'any'>([
-  ['herself', 'female'],
-  ['himself', 'male'],
-  ['themselves', 'any'],
-  ['her', 'female'],
-  ['his', 'male'],
-  ['their', 'any'],
-]);
-
 /** `Mo: migraine`, and in a list of relatives `mo - bipolar, fa - alcohol`. */
 function opensEntry(tokens: readonly Token[], i: number, first: number): boolean {
   const mark = tokens[i + 1]?.norm ?? '';
@@ -427,14 +189,6 @@ function sides(
 
 const ENTRY_ENDS = new Set([',', ';', ':', '|']);
 
-/** By marriage: what they have runs in another family. */
-const IN_LAW: PersonRow = { word: 'in-law', who: 'other', example: 'His brother-in-law had {gout}.' };
-
-function isInLaw(tokens: readonly Token[], i: number): boolean {
-  const at = tokens[i + 1]?.norm === '-' ? i + 2 : i + 1;
-  return tokens[at]?.norm === 'in' && /^(?:-|law)$/.test(tokens[at + 1]?.norm ?? '');
-}
-
 function isLinked(tokens: readonly Token[], person: number, last: number): boolean {
   for (let i = person + 1; i < Math.min(last, person + 1 + LINK_MAX_TOKENS); i++) {
     if (links.has(tokens[i]!.norm)) return true;
@@ -455,29 +209,6 @@ function sickContact(tokens: readonly Token[], at: number, first: number): boole
   return false;
 }
 
-const PASSIVE = new Set(['was', 'were', 'is', 'are', 'been']);
-const OBSERVED = new Set([
-  'told',
-  'found',
-  'noted',
-  'noticed',
-  'observed',
-  'thought',
-  'described',
-  'reported',
-  'said',
-]);
-
-function isInformant(tokens: readonly Token[], person: number, last: number): boolean {
-  for (let i = person + 1; i < Math.min(last, person + 4); i++) {
-    const word = tokens[i]!.norm;
-    // `Her twin was found to carry BRCA1` is told of the twin.
-    if (informantVerbs.has(word)) return !(OBSERVED.has(word) && PASSIVE.has(tokens[i - 1]!.norm));
-    if (!ADVERBS.has(word)) return false;
-  }
-  return false;
-}
-
 /** `Mr. Diaz, whose wife suffered from ALS, comes in for insomnia`: the clause about her ends at the comma. */
 function endsRelative(tokens: readonly Token[], at: number, person: number, first: number): boolean {
   if (tokens[at]!.norm !== ',') return false;
@@ -495,33 +226,4 @@ function returnsToPatient(tokens: readonly Token[], at: number, row: PersonRow):
   return (
     word === 'patient' || word === 'pt' || word === 'i' || word === 'there' || tokens[at - 1]!.norm === ';'
   );
-}
-
-/** Whose section it is by its title: `PMH (mother):`, `Donor history:`, `Maternal medications:`. */
-export function personOfTitle(title: string): PersonRow | undefined {
-  const words = title.toLowerCase().match(/\p{L}+/gu) ?? [];
-  if (!title.includes('(') && !words.some((word) => OF_PERSON.has(word))) return undefined;
-  for (const [i, word] of words.entries()) {
-    // `Home meds per wife's list`: who told is not who takes them.
-    if (/^(?:per|from|by|via|with|to)$/.test(words[i - 1] ?? '')) continue;
-    const row = people.get(word === 'maternal' ? 'mother' : word === 'paternal' ? 'father' : word);
-    if (row && !row.opens && !row.onlyBefore) return row;
-  }
-  return undefined;
-}
-
-const OF_PERSON = new Set(
-  'history hx pmh labs serologies serology medications meds problems conditions diagnoses allergies'.split(
-    ' ',
-  ),
-);
-
-/** The person a sentence is about where it begins with one: `Her mother is 70.` */
-export function subjectOf(tokens: readonly Token[], first: number, last: number): PersonRow | undefined {
-  for (let i = first; i < Math.min(last, first + 5); i++) {
-    const row = people.get(tokens[i]!.norm);
-    if (row) return isInformant(tokens, i, last) ? undefined : row;
-    if (!POSSESSIVES.has(tokens[i]!.norm)) return undefined;
-  }
-  return undefined;
 }

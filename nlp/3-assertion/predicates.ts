@@ -1,77 +1,22 @@
-import { readRules } from '../rules/load.js';
 import { backwardStart, type Clauses, forwardEnd } from './clauses.js';
 import { type Cue, type CueRow, isAside } from './cues.js';
 import { ACTS, FINDINGS, type Target } from './target.js';
-
-/** One row of `rules/verbs.json`: what verbs mean behind a modal or a denial, whatever else they mean. */
-export interface VerbRow {
-  /** `kept`: to deny it leaves the drug as it is; `lasting`: to deny it leaves the finding; `seen`: to deny it
-   * denies; `ended`: what it was done to has ended; `fit`: what is said of it is not done yet. */
-  readonly meaning: 'kept' | 'lasting' | 'seen' | 'wished' | 'ended' | 'fit';
-  /** Beginnings of words. */
-  readonly stems: readonly string[];
-  readonly example: string;
-}
-
-const stems = new Map<VerbRow['meaning'], RegExp>();
-for (const { meaning, stems: words } of readRules<VerbRow[]>('verbs.json'))
-  stems.set(meaning, new RegExp(`^(?:${words.join('|')})`));
-
-function means(meaning: VerbRow['meaning'], norm: string): boolean {
-  return stems.get(meaning)!.test(norm);
-}
-
-const MODALS = new Set([
-  'will',
-  "'ll",
-  'should',
-  'would',
-  'could',
-  'may',
-  'might',
-  'can',
-  'shall',
-  'must',
-  'ca',
-  'wo',
-]);
-const HAVING = new Set([
-  'is',
-  'was',
-  'are',
-  'were',
-  'has',
-  'have',
-  'had',
-  'did',
-  'does',
-  'do',
-  'been',
-  'being',
-]);
-const DENYING = new Set(
-  "not n't never don't doesn't didn't won't wouldn't couldn't can't isn't wasn't weren't hasn't haven't hadn't cannot".split(
-    ' ',
-  ),
-);
-const PASSIVE = new Set(['be', 'been', 'being', 'get', 'got', 'gotten']);
-const COPULA = new Set(['is', 'was', 'are', 'were']);
-/** Participles that do not end in `-ed`. */
-const PARTICIPLE =
-  /^(?:[a-z]{2,}ed|done|given|taken|begun|held|seen|shown|found|put|sent|brought|kept|left|made|set|cut|withdrawn|chosen|drawn|written|met|had|run|bought|sought|felt|heard|read|built|won|gotten|undergone|thought|told|taught|withheld|grown)$/;
-/** What stands where a verb is looked for and is none. */
-const NO_VERB =
-  /^(?:the|an?|his|her|their|its|my|our|your|this|that|these|those|he|she|they|it|we|i|you|patient|pt|and|or|but|of|to|in|for|with|by|at|from|if|when|as|than|no|on|off|due|because)$/;
-const GROUP_MAX_TOKENS = 7;
-
-interface Group {
-  readonly first: number;
-  readonly last: number;
-  readonly verb: string;
-  readonly modal: boolean;
-  readonly denied: boolean;
-  readonly passive: boolean;
-}
+import {
+  DENYING,
+  GROUP_MAX_TOKENS,
+  type Group,
+  HAVING,
+  isCovered,
+  isNone,
+  isWeak,
+  MODALS,
+  means,
+  NO_VERB,
+  PARTICIPLE,
+  PASSIVE,
+  readGroup,
+  SMALL_WORDS,
+} from './verb-groups.js';
 
 const ROW: Omit<CueRow, 'effect' | 'scope' | 'example'> = { cues: [] };
 const ACT_TYPES = [...ACTS];
@@ -198,68 +143,6 @@ export function applyPredicates(clauses: Clauses, targets: readonly Target[]): v
   }
 }
 
-/** The verb group that begins at `at`; undefined where a cue has its own say of it. */
-function readGroup({ tokens, last, cues, cueAt, first }: Clauses, at: number): Group | undefined {
-  const modal = MODALS.has(tokens[at]!.norm);
-  let denied = false;
-  let passive = COPULA.has(tokens[at]!.norm);
-  let i = at + 1;
-  for (; i < Math.min(last, at + GROUP_MAX_TOKENS); i++) {
-    const { norm } = tokens[i]!;
-    if (passive && /^(?:an?|the|his|her|my|our)$/.test(norm)) continue;
-    if (DENYING.has(norm)) denied = true;
-    else if (PASSIVE.has(norm)) passive = true;
-    else if (norm !== 'have' && norm !== 'had' && !isAside(norm, '') && !SMALL_WORDS.has(norm)) break;
-  }
-  const verb = tokens[i]?.norm ?? '';
-  if (i >= last || !/^[a-z]{3,}$/.test(verb) || NO_VERB.test(verb)) return undefined;
-  if (!modal && !(denied && (passive || PARTICIPLE.test(verb)))) return undefined;
-  if (!means('fit', verb) && /^(?:an?|the|his|her|my|our)$/.test(tokens[i - 1]!.norm)) return undefined;
-  for (let k = at; k <= i; k++) {
-    const index = cueAt[k - first]!;
-    if (index < 0) continue;
-    if (!isWeak(cues[index]!)) return undefined;
-  }
-  return { first: at, last: i + 1, verb, modal, denied, passive };
-}
-
-const SMALL_WORDS = new Set([
-  'yet',
-  'still',
-  'only',
-  'ever',
-  'likely',
-  'probably',
-  'possibly',
-  'been',
-  'to',
-  'need',
-  'first',
-  'simply',
-  'so',
-  'far',
-  'as',
-]);
-
-/** A cue that the words around it may turn: `done` in `could not be done`, the mere `not`. */
-function isWeak({ rows, text }: Cue): boolean {
-  return (
-    /^(?:not|n't|never|has not|had not|have not|is not|was not|are not|were not)$/.test(text) ||
-    rows.every(
-      ({ effect, scope }) =>
-        effect === 'current' ||
-        effect === 'stop' ||
-        effect === 'possible' ||
-        (effect === 'planned' && scope === 'after'),
-    )
-  );
-}
-
-function isCovered({ cues, cueAt, first }: Clauses, at: number): boolean {
-  const index = cueAt[at - first]!;
-  return index >= 0 && !isWeak(cues[index]!);
-}
-
 /** The last act that is named before `at`, within reach of it, and that nobody is said to be allergic to. */
 function between(
   { tokens }: Clauses,
@@ -330,11 +213,6 @@ const GOING_ON = /^(?:continued|resumed|restarted|renewed|re-?prescribed|recomme
 
 /** What is done with a drug that is not taken, where its name is left out. */
 const TAKING = /^(?:fill|take|use|start|collect|bother|attend|begin|try|inject|apply)$/;
-
-function isNone({ cues, cueAt, first }: Clauses, at: number): boolean {
-  const index = cueAt[at - first]!;
-  return index >= 0 && cues[index]!.rows.some(({ effect }) => effect === 'none' || effect === 'possible');
-}
 
 /** `no longer bothers with methadone` */
 function noLonger(clauses: Clauses, at: number, targets: readonly Target[]): void {

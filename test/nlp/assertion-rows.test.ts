@@ -5,7 +5,7 @@ import type { AllergenRow } from '../../nlp/3-assertion/allergens.js';
 import { spelledOut, wordsSpelledOut } from '../../nlp/3-assertion/cue-phrases.js';
 import type { CueRow } from '../../nlp/3-assertion/cues.js';
 import { assertMentions } from '../../nlp/3-assertion/index.js';
-import type { PersonRow } from '../../nlp/3-assertion/people.js';
+import type { PersonRow } from '../../nlp/3-assertion/persons.js';
 import { type GateRow, gate } from '../../nlp/5-code/gate.js';
 import type { AnnotatedText, Mention, MentionType } from '../../nlp/model.js';
 import { readRules } from '../../nlp/rules/load.js';
