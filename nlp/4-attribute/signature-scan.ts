@@ -32,7 +32,7 @@ const formWords = [
 
 const timing = memoized(timingOf);
 const PERIOD = '(?:days?|d|weeks?|wks?|w|months?|mos?|years?|yrs?|yr|hours?|hrs?|h|minutes?|mins?)';
-const COURSE = '(?:courses?|treatments?)';
+const COURSE = '(?:courses?|treatments?|cycles?)';
 const SEVERAL = '(?:several|a few|many|a couple of|few)';
 
 const QUANTITY = '(?:\\d+(?:\\.\\d+)?|one|two|three|four|five|six|ten)';
@@ -59,7 +59,9 @@ const COUNTED_RE = new RegExp(COUNTED, 'g');
 const ROUTE_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives([...routeCode.keys()])})(?![a-z0-9])`, 'g');
 const FORM_RE = new RegExp(`(?<![a-z0-9])(?:${alternatives(formWords)})(?![a-z0-9])`, 'g');
 const DOSE_WORDS_RE =
-  /(?<![a-z])(?:(?:very |extremely |single |ultra-?)?(?:high|low|moderate|standard|full|lower|higher|reduced|small|large|therapeutic|prophylactic|maintenance|loading|intermediate|escalating|increasing|decreasing|cumulative|maximal|maximum|minimal|conventional|normal|usual|regular|standard|toxic|stable|test|stress|single|double|multiple|massive|excessive|adjusted|different|recommended|low or moderate|supratherapeutic)['’]?[- ](?:low[- ]|high[- ]|oral |intravenous )?(?:doses?|dosages?)|(?:large|excessive|massive|small) (?:amounts?|quantit(?:y|ies))(?= of)|auc(?: of)? ?\d(?:\.\d+)?|overdos(?:e|es|age)|sliding scale)(?![a-z])/g;
+  /(?<![a-z])(?:(?:very |extremely |single |ultra-?)?(?:high|low|moderate|standard|full|lower|higher|reduced|small|large|therapeutic|prophylactic|maintenance|loading|intermediate|escalating|increasing|decreasing|cumulative|maximal|maximum|minimal|conventional|normal|usual|regular|standard|toxic|stable|test|stress|single|double|multiple|massive|excessive|adjusted|different|recommended|low or moderate|supratherapeutic)['’]?[- ](?:low[- ]|high[- ]|cumulative |test |oral |intravenous )*(?:doses?|dosages?)|(?:large|excessive|massive|small) (?:amounts?|quantit(?:y|ies))(?= of)|auc(?: of)? ?\d(?:\.\d+)?|overdos(?:e|es|age)|sliding scale)(?![a-z])/g;
+/** "Multiple doses of 600 mg": the amount says it. */
+const AMOUNT_NEXT = /^\sof\s(?:(?:less|more|greater)\sthan\s|up\sto\s|about\s|approximately\s)?\d/;
 const DURATION_RES = [
   new RegExp(
     `(?<![a-z0-9.])(?:for|over|during|x|times|of|lasting|continued|received|with)\\s?(?:(?:the|a|next|past|last|first|following|total|of|period|duration|approximately|about|almost|nearly|at|least|more|than|another|up|to|over|additional|preceding|previous|entire)\\s){0,4}(${PLAIN_RANGE}(?:\\sand\\sa\\shalf)?\\s?-?\\s?(?:more\\s)?(?:${PERIOD}|${COURSE})|(?:${SEVERAL}|an?|another)\\s${PERIOD})(?![a-z]|\\/)`,
@@ -92,9 +94,17 @@ const ELAPSED =
 /** "8 months of follow-up", "persisted for 10 hours": how long something else lasted. */
 const OF_ANOTHER =
   /^\s?(?:of (?:follow|observation|age|life|gestation|illness|symptoms|fever|pain|cough|headache|vomiting|diarrhea|remission|survival)|follow|history of|after (?:birth|delivery|surgery|transplant))/;
+const DISEASE_OF_DRUG =
+  /^(?:[\s-](?:induced|related|associated)|\s(?:apno?ea|toxicity|poisoning|intoxication|overdose|withdrawal|dependence|resistance|levels?))/i;
 const LASTING = /^(?:long|short|prolonged|chronic|life)/i;
+/** "At the age of 5 years". */
+const AGE = /\baged?\s(?:of\s)?$/;
 const BEFORE_ANOTHER =
-  /\b(?:persist(?:ed|ing|s)?|lasted|apparent|alive|survived|remained (?:well|stable|asymptomatic)|asymptomatic|age of|aged|followed(?: up)?|follow-up|hospitali[sz]ed|monitored|symptoms|suffer(?:ed|ing)|available|recovered|resolved|held|withheld|stopped|discontinued|paused|interrupted)\s(?:for|over|of|at|period of|during)\s(?:\w+\s){0,2}$/;
+  /\b(?:persist(?:ed|ing|s)?|lasted|apparent|alive|survived|remained (?:well|stable|asymptomatic)|asymptomatic|age of|aged|followed(?: up)?|follow-up|hospitali[sz]ed|monitored|symptoms|suffer(?:ed|ing)|available|recovered|resolved|held|withheld|stopped|discontinued|paused|interrupted|consciousness|unconscious)\s(?:for|over|of|at|period of|during)\s(?:\w+\s){0,2}$/;
+
+/** "LFTs checked every 6 weeks": how often something else is done. */
+const CHECKED =
+  /\b(?:monitor(?:ed|ing)?|follow(?:ed)?[- ]up|check(?:ed|ing)?|measur(?:ed|ing|ements?)|test(?:ed|ing)|screen(?:ed|ing)|seen|examin(?:ed|ations?)|evaluat(?:ed|ions?)|assess(?:ed|ments?)|visits?|lfts?|cbc|inr|labs)\s(?:(?:be|at|least|about|repeated|approximately)\s)*$/;
 
 const BARE_DURATION_RE = new RegExp(
   `^\\s*,?\\s*(?:x\\s?)?(${PLAIN_RANGE}\\s?(?:days?|weeks?|wks?|months?|d))(?![a-z])`,
@@ -119,10 +129,15 @@ export function scanSignature(
       (drug) =>
         drug.start >= at &&
         drug.start - at < 30 &&
-        /^[\s(-]*(?:(?:of|the|a|use|dose|doses|therapy|treatment|with|and|administration|injections?|infusions?|daily|weekly|once|twice|(?:high|low|single|standard)[- ]dose|[a-z]+-(?:release|acting))[\s(-]*)*$/i.test(
+        /^[\s(-]*(?:(?:of|the|a|use|dose|doses|therapy|treatment|with|and|administration|injections?|infusions?|daily|weekly|once|twice|(?:high|low|single|standard)[- ]dose|[a-z]+-(?:release|acting)|recombinant|human|pegylated|liposomal|unfractionated|low-molecular-weight)[\s(-]*)*$/i.test(
           text.slice(at, drug.start),
         ),
     );
+  // "Prolonged suxamethonium apnoea" is no prolonged use.
+  const ofDisease = (at: number): boolean => {
+    const drug = drugs.find(({ start: from }) => from >= at);
+    return drug !== undefined && DISEASE_OF_DRUG.test(text.slice(drug.end, drug.end + 24));
+  };
   const first = drugs.reduce((least, drug) => Math.min(least, drug.start - start), Number.POSITIVE_INFINITY);
   let region = blankAsides(blankNoise(lowerCase(text.slice(start, end))), first);
   const found: Found[] = [];
@@ -214,13 +229,14 @@ export function scanSignature(
         BEFORE_ANOTHER.test(region.slice(Math.max(0, from - 40), from))
       )
         return false;
-      if (/^-?\s?old\b/i.test(region.slice(to))) return false;
+      if (/^-?\s?old\b/i.test(region.slice(to)) || AGE.test(region.slice(Math.max(0, from - 12), from)))
+        return false;
       if (
         /^(?:chronic|chronically|prolonged)/i.test(words) &&
         !/^\s(?:\w+[\s/-]){0,3}(?:use|usage|user|users|therapy|treatment|administration|ingestion|exposure|intake|abuse|course|oral|intravenous|dosing|infusion|steroid|steroids|medication)\b/i.test(
           region.slice(to),
         ) &&
-        !touchesDrug(start + to)
+        (!touchesDrug(start + to) || ofDisease(start + to))
       )
         return false;
       // "every 4 hours" and "in 24 hours" are no durations; an amount per day is none either.
@@ -238,6 +254,7 @@ export function scanSignature(
     const words = withoutStop(trimEnd(region.slice(from, to)));
     if (!free(from, from + words.length)) continue;
     if (/^on\sdays?\s\d+$/i.test(words)) continue;
+    if (CHECKED.test(region.slice(Math.max(0, from - 40), from))) continue;
     if (
       /^(?:continuous|continuously|intermittent|intermittently|single)$/i.test(words) &&
       !/^\s(?:\w+[\s-]){0,2}(?:infusion|infusions|i\.?v|intravenous|oral|dose|dosing|administration|treatment|therapy)\b/i.test(
@@ -248,10 +265,19 @@ export function scanSignature(
       continue;
     if (
       /^once$/i.test(words) &&
-      /^\s(?:the|he|she|it|they|a|patient|daily dose|again|more|you)\b/i.test(region.slice(to))
+      /^\s(?:the|he|she|it|they|a|patient|daily dose|again|more|you|(?:[a-z-]+\s){1,2}(?:was|were|is|are|has|had))\b/i.test(
+        region.slice(to),
+      )
     )
       continue;
     // "A single dose of ivermectin" is how much was given; "10 mg single dose" how often.
+    if (
+      words === 'single' &&
+      /^[- ](?:(?:low|high|large|small|test|loading|oral|intravenous|iv)[- ])+doses?\b/.test(
+        region.slice(from + 6),
+      )
+    )
+      continue;
     if (
       /^(?:one[- ])?single[- ]dose$/.test(words) &&
       /^\s(?:of\b|\()/.test(region.slice(from + words.length))
@@ -302,6 +328,7 @@ export function scanSignature(
     return true;
   });
   each(DOSE_WORDS_RE, 0, (_match, from, to) => {
+    if (AMOUNT_NEXT.test(region.slice(to))) return false;
     add('dose', from, to, undefined);
     return true;
   });
@@ -316,14 +343,16 @@ export function scanSignature(
     return true;
   });
   each(ROUTE_RE, 0, (match, from, to) => {
+    if (/^(?:infusion|injection)$/.test(match[0]) && NO_ROUTE_AFTER.test(region.slice(to))) return false;
     // "oral ulcers" and "rectal bleeding" are findings, "oral metformin" is a route.
     if (
       ADJECTIVE_ROUTE.test(match[0]) &&
       !drugs.some((drug) => start + from >= drug.start && start + to < drug.end) &&
       !touchesDrug(start + to) &&
-      !/^\s?(?:[),;.]|$)/.test(region.slice(to)) &&
-      !AFTER_ROUTE.test(region.slice(to)) &&
-      !found.some((other) => other.end <= start + from && start + from - other.end < 3)
+      (match[0] === 'ocular' ||
+        (!/^\s?(?:[),;.]|$)/.test(region.slice(to)) &&
+          !AFTER_ROUTE.test(region.slice(to)) &&
+          !found.some((other) => other.end <= start + from && start + from - other.end < 3)))
     )
       return false;
     const code = routeCode.get(match[0].toLowerCase().replace(/\s+/g, ' '));
@@ -331,13 +360,38 @@ export function scanSignature(
     add('route', from, to, code);
     return true;
   });
-  return found.sort((a, b) => a.start - b.start || b.end - a.end);
+  return joinRoutes(
+    text,
+    found.sort((a, b) => a.start - b.start || b.end - a.end),
+  );
+}
+
+const GIVING = /^(?:injections?|infusions?|ingestion|instillation|irrigation|infiltration|intake)$/i;
+
+/** "Intralesional injections", "sublingual ingestion": one way of giving, of which the first word says more. */
+function joinRoutes(text: string, found: readonly Found[]): Found[] {
+  const joined: Found[] = [];
+  for (const each of found) {
+    const last = joined.at(-1);
+    if (
+      last?.type === 'route' &&
+      each.type === 'route' &&
+      GIVING.test(each.text) &&
+      !GIVING.test(last.text) &&
+      /^\s(?:artery\s|vein\s|bolus\s)?$/i.test(text.slice(last.end, each.start))
+    )
+      joined[joined.length - 1] = { ...last, end: each.end, text: text.slice(last.start, each.end) };
+    else joined.push(each);
+  }
+  return joined;
 }
 
 const ADJECTIVE_ROUTE =
-  /^(?:oral|nasal|rectal|vaginal|ophthalmic|otic|buccal|epidural|systemic|sublingual|topical|intravenous|subcutaneous|right eye|left eye|right ear|left ear|pr|im|sc|pv|po|ou|sl|neb|nebs|inhaled|inhalation|cutaneous|irrigation|intake|drip)$/i;
+  /^(?:oral|nasal|rectal|vaginal|ophthalmic|otic|buccal|epidural|systemic|sublingual|topical|intravenous|subcutaneous|right eye|left eye|right ear|left ear|pr|im|sc|pv|po|ou|sl|neb|nebs|inhaled|inhalation|cutaneous|irrigation|intake|drip|infiltration|ocular|intra-?(?!uterine)[a-z]+(?<!ly))$/i;
+/** "Injection site", "infusion reaction": nothing is said of how it was given. */
+const NO_ROUTE_AFTER = /^\s(?:sites?|reactions?|rates?|cent(?:er|re)s?)\b/;
 const AFTER_ROUTE =
-  /^[\s-]?(?:administration|administrations|therapy|treatment|dose|doses|dosing|route|form|formulation|preparation|medication|medications|infusion|infusions|injection|injections|bolus|push|tablets?|capsules?|solution|suspension|daily|twice|once|three|every|q\d|q|bid|tid|qid|prn|as needed|for|at|x|and|or|with|in|on|over|steroids?|corticosteroids?|antibiotics?|application|intake|use|loading|challenge|load|ingestion|exposure|drops?|spray|cream|gel|ointment|\d|per|up|until|each|then|to|given|administered|nightly|weekly|monthly|stat|now|prior|before|after|of)\b/i;
+  /^[\s-]?(?:administration|administrations|chemotherapy|instillation|therapy|treatment|dose|doses|dosing|route|form|formulation|preparation|medication|medications|infusion|infusions|injection|injections|bolus|push|tablets?|capsules?|solution|suspension|daily|twice|once|three|every|q\d|q|bid|tid|qid|prn|as needed|for|at|x|and|or|with|in|on|over|steroids?|corticosteroids?|antibiotics?|application|intake|use|loading|challenge|load|ingestion|exposure|drops?|spray|cream|gel|ointment|\d|per|up|until|each|then|to|given|administered|nightly|weekly|monthly|stat|now|prior|before|after|of)\b/i;
 
 /** Percentages of patients, laboratory values and fluids that came out are no doses. */
 function isNoDose(words: string, before: string, after: string): boolean {
@@ -353,7 +407,10 @@ function isNoDose(words: string, before: string, after: string): boolean {
   // "Reference value: 24-66 ng/mL", "MIC > 32 mg/liter", "FEV1 increased to 1.65 L" are results too.
   if (
     /\b(?:ng|pg)\s?\/\s?ml$/i.test(words) ||
-    /\b(?:clearances?|MIC|FEV1|reference|range|values?|creatinine)\b[^.;]{0,24}$/i.test(before)
+    /\b(?:clearances?|MIC|FEV1|reference|(?:normal|reference) range|values?|creatinine)\b[^.;]{0,24}$/i.test(
+      before,
+    ) ||
+    (/\brange\b[^.;]{0,24}$/i.test(before) && /\/\s?(?:d?l|ml)\b/i.test(words))
   )
     return true;
   // A weight; `3 mg/kg` is a dose.
@@ -401,12 +458,16 @@ function blankNoise(region: string): string {
   return region.replace(NOISE, (match) => ' '.repeat(match.length));
 }
 
+/** "2 g (30 mg/kg) of acetaminophen". */
+const AMOUNT_ASIDE = /\d\s?(?:mg|mcg|g|units?|iu)\b/;
 const ASIDE = /\([^()\n]*\)/g;
 
 /** Without what is bracketed before any drug is named: "HFrEF (EF 25%), on insulin". */
 function blankAsides(region: string, firstDrug: number): string {
   return region.replace(ASIDE, (aside, at: number) =>
-    at + aside.length <= firstDrug && firstDrug !== Number.POSITIVE_INFINITY
+    at + aside.length <= firstDrug &&
+    firstDrug !== Number.POSITIVE_INFINITY &&
+    !(/^\sof\b/.test(region.slice(at + aside.length, at + aside.length + 4)) && AMOUNT_ASIDE.test(aside))
       ? ' '.repeat(aside.length)
       : aside,
   );

@@ -18,10 +18,10 @@ export interface SignatureRegion {
 
 /** Words between an attribute and a drug that keep them together: "10 mg of oral prednisone". */
 const BINDING =
-  /^[\s(-]*(?:(?:of|the|a|an|his|her|dose|doses|dosage|dosages|therapy|treatment|treatments|administration|administrations|use|course|courses|cycles?|injections?|infusions?|tablets?|with|by|using|and|or|plus|regimen|intake|ingestion|application|bolus|total|combination|usage|agent|drug|exposure|from|total|taking|receiving|combined|bottles?|in|added|continued|daily|each|including|intermittent|concomitant|adjuvant|systemic|generic|long-acting|short-acting|iv|initiation|dosing|antibiotic|chemotherapy|monotherapy|started|starting|on|her|to)[\s(-]*)*$/i;
+  /^[\s(-]*(?:(?:of|the|a|an|his|her|dose|doses|dosage|dosages|therapy|treatment|treatments|administration|administrations|use|course|courses|cycles?|injections?|infusions?|tablets?|with|by|using|and|or|plus|regimen|intake|ingestion|application|bolus|total|combination|usage|agent|drug|exposure|from|total|taking|receiving|combined|bottles?|in|added|continued|daily|each|including|intermittent|concomitant|adjuvant|systemic|generic|long-acting|short-acting|iv|initiation|dosing|antibiotic|chemotherapy|monotherapy|started|starting|on|her|to|recombinant|human|pegylated|liposomal|unfractionated|low-molecular-weight|delivered|administered|given|infused|injected|applied)[\s(-]*)*$/i;
 /** "Ingestion of the antifungal drug X", "orally administered X": any words of the phrase up to its drug. */
 const PHRASE =
-  /^(?!.*\b(?:for|who|which|that|was|were|is|are|had|has|developed|because|after|during|in)\b)[^.;:,()\n]{0,30}\b(?:of|with|administered|containing)\s[^.;:,()\n]{0,45}$/i;
+  /^(?!.*\b(?:for|who|which|that|was|were|is|are|had|has|developed|because|after|during|in|part)\b)[^.;:,()\n]{0,30}\b(?:of|with|administered|containing)\s[^.;:,()\n]{0,45}$/i;
 /** What may stand between two drugs given alike: "aspirin and clopidogrel daily". */
 const COORDINATED = /^\s*(?:,|and|or|\/|\+|plus|with|,\s*and|&|-|\()\s*$/i;
 const SHARED = new Set(['route', 'frequency', 'duration', 'prn']);
@@ -63,13 +63,21 @@ function isInName(each: Found, drug: DrugPlace): boolean {
   );
 }
 
+const VEHICLE = /^(?:ns\b|d5w?\b|lr\b|(?:normal |half[- ])?saline|dextrose|lactated|sterile water|0\.9)/i;
+
+/** "Vancomycin 1 g in 250 mL NS q12h": what it is given in has no directions of its own. */
+function isVehicle(text: string, { start, end }: DrugPlace): boolean {
+  return (
+    VEHICLE.test(text.slice(start, end)) &&
+    /\s(?:in|with)\s(?:\d+\s?(?:ml|cc|l)\s(?:of\s)?)?$/i.test(text.slice(Math.max(0, start - 16), start))
+  );
+}
+
 /** Reads a region by the rules alone. */
 export function tieByRules(text: string, mentions: readonly Mention[], region: SignatureRegion): Ties {
-  const drugs = region.drugs.map((index) => ({
-    index,
-    start: mentions[index]!.start,
-    end: mentions[index]!.end,
-  }));
+  const drugs = region.drugs
+    .map((index) => ({ index, start: mentions[index]!.start, end: mentions[index]!.end }))
+    .filter((drug, at) => at === 0 || !isVehicle(text, drug));
   const found = scanSignature(text, region.start, region.end, drugs).filter(
     (each) =>
       !drugs.some(
@@ -105,12 +113,18 @@ function attachRegion(
     give(result, drugs[owner]!.index, typed(text, each, drugs[owner]!, found));
     for (const other of namesOf(text, owner, drugs))
       give(result, drugs[other]!.index, typed(text, each, drugs[other]!, found));
+    if (owner > 0 && isOfWhatItIs(text, each, drugs[owner - 1]!, drugs[owner]!))
+      give(result, drugs[owner - 1]!.index, each);
     if (!SHARED.has(each.type)) continue;
     const forward = each.start < drugs[owner]!.start ? 1 : -1;
     for (let other = owner + forward; other >= 0 && other < drugs.length; other += forward) {
       const [left, right] =
         forward > 0 ? [drugs[other - 1]!, drugs[other]!] : [drugs[other]!, drugs[other + 1]!];
-      if (!COORDINATED.test(text.slice(left.end, right.start))) break;
+      if (
+        !COORDINATED.test(text.slice(left.end, right.start)) &&
+        !(isCycle(each) && COORDINATED.test(stripPerBody(text, left.end, right.start, found)))
+      )
+        break;
       give(result, drugs[other]!.index, typed(text, each, drugs[other]!, found));
     }
   }
@@ -120,6 +134,60 @@ function attachRegion(
     const status = statusOf(text, before, drug.start, drug.end, after);
     if (status) give(result, drug.index, status);
   }
+  shareBetweenNames(mentions, region, result);
+}
+
+const DIRECTIONS: ReadonlySet<string> = new Set(['strength', 'dose', 'route', 'frequency', 'duration']);
+const MIN_NAME = 3;
+
+/** "During lithium therapy, while she has been on lithium for 6 years": said of one name, it is said of the same drug. */
+function shareBetweenNames(
+  mentions: readonly Mention[],
+  { drugs }: SignatureRegion,
+  result: Map<number, Attribute[]>,
+): void {
+  if (drugs.length < 2) return;
+  const directed = (index: number): boolean =>
+    result.get(index)?.some(({ type }) => DIRECTIONS.has(type)) ?? false;
+  const statusIn = (list: readonly Attribute[] | undefined): string | undefined =>
+    list?.find(({ type }) => type === 'status')?.normalized;
+  for (const index of drugs) {
+    const mention = mentions[index]!;
+    if (mention.text.length < MIN_NAME || directed(index)) continue;
+    const name = mention.text.toLowerCase();
+    const { polarity, temporality, experiencer } = mention.assertion;
+    const same = drugs.filter((other) => {
+      const { text, type, assertion, attributes } = mentions[other]!;
+      return (
+        other !== index &&
+        type === mention.type &&
+        text.length === name.length &&
+        text.toLowerCase() === name &&
+        assertion.polarity === polarity &&
+        assertion.temporality === temporality &&
+        assertion.experiencer === experiencer &&
+        directed(other) &&
+        statusIn(result.get(other)) === statusIn(result.get(index)) &&
+        statusIn(attributes) === statusIn(mention.attributes)
+      );
+    });
+    if (same.length !== 1) continue;
+    for (const each of result.get(same[0]!)!) if (DIRECTIONS.has(each.type)) give(result, index, each);
+  }
+}
+
+/** Between a drug and what it is: "ticlopidine is an oral antiplatelet agent". */
+const IS_A = /^\s?(?:,|is|was|are|,\swhich\sis)\san?\s(?:[a-z-]+\s){0,2}$/i;
+
+/** Whether a way of giving stands in what a drug is said to be. */
+function isOfWhatItIs(text: string, each: Found, drug: DrugPlace, kind: DrugPlace): boolean {
+  return (
+    each.type === 'route' &&
+    each.start >= drug.end &&
+    each.start - drug.end < 40 &&
+    (each.end > kind.start || /^\s*$/.test(text.slice(each.end, kind.start))) &&
+    IS_A.test(text.slice(drug.end, each.start))
+  );
 }
 
 /** In running text what stands far from the drug and from all else said of it belongs to something else. */
@@ -141,9 +209,9 @@ function isFar(
 }
 
 /** Between two names of one drug: "5-fluorouracil (5-FU)", "the antifungal drug ketoconazole". */
-const SAME_DRUG = /^\s*(?:\(|(?:drugs?|agents?)\s|)\s*$/i;
-/** What closes the second name's bracket, or says more of it there: "(Xeloda; Roche)". */
-const BRACKET_ENDS = /^\s*[);,]/;
+const SAME_DRUG = /^\s*(?:(?:therapy|treatment|agents?|drugs?)?\s*\(|(?:drugs?|agents?)\s|)\s*$/i;
+/** What closes the second name's bracket, or says more of it there: "(Xeloda; Roche)", "(prednisolone 25 mg/day)". */
+const BRACKET_ENDS = /^\s*(?:[);,]|\d[^()\n]{0,40}\))/;
 
 /** Other names of the same drug beside its own. */
 function namesOf(text: string, owner: number, drugs: readonly DrugPlace[]): number[] {
@@ -195,6 +263,8 @@ function ownerOf(
     return previous;
   }
   const direct = stripFound(text, drugs[previous]!.end, each.start, found);
+  // "Rifampicin once daily for 7 days on the level of repaglinide": it goes on with what was said before.
+  if (each.type === 'duration' && /^[\s,]*(?:for|x)\s*$/.test(direct)) return previous;
   if (/\bof\b/i.test(gapToNext!) && !/\band\b/i.test(gapToNext!)) return next;
   if (/^[\s(:,)-]*$/.test(direct) && !/\n/.test(direct)) {
     // "aspirin 81 mg, oral prednisone": what follows a comma and touches the next drug is the next drug's.
@@ -214,6 +284,24 @@ function ownerOf(
     return previous;
   }
   return next;
+}
+
+/** Rhythms of weeks and numbers of cycles are those of a whole regimen. */
+function isCycle({ type, text }: Found): boolean {
+  return type === 'duration'
+    ? /cycles?$/i.test(text)
+    : type === 'frequency' && /(?:\bq\s?\d+\s?-?\s?w|\bweek|\bevery\s(?:14|21|28)[\s-]days?)/i.test(text);
+}
+
+/** "AUC 5", "75 mg/m2": a dose of the regimens whose drugs share their cycles. */
+const PER_BODY = /^AUC|\/\s?m(?:2|²|\^2|\(2\))/i;
+
+/** The text between two drugs of a regimen, without a dose per body surface and its route. */
+function stripPerBody(text: string, from: number, to: number, found: readonly Found[]): string {
+  const dosed = found.filter(
+    (each) => each.type === 'route' || ((each.type === 'dose' || each.measured) && PER_BODY.test(each.text)),
+  );
+  return stripFound(text, from, to, dosed);
 }
 
 /** The text between two places without the attributes that stand in it. */

@@ -48,10 +48,64 @@ function signatures(
 }
 
 const daily = '{"repeat":{"frequency":1,"period":1,"periodUnit":"d"}}';
+const threeWeekly = '{"repeat":{"frequency":1,"period":3,"periodUnit":"wk"}}';
 const twice = '{"repeat":{"frequency":2,"period":1,"periodUnit":"d"}}';
 
 describe('a medication and its directions', () => {
   test.each<[string, Record<string, string[]>]>([
+    [
+      // The drugs of a regimen share its rhythm and number of cycles, and no dose.
+      '[Carboplatin] AUC 5 and [paclitaxel] 175 mg/m2 every 3 weeks for 6 cycles.',
+      {
+        Carboplatin: ['dose:AUC 5', `frequency:every 3 weeks=${threeWeekly}`, 'duration:6 cycles'],
+        paclitaxel: [
+          'dose:175 mg/m2=175 mg/m2',
+          `frequency:every 3 weeks=${threeWeekly}`,
+          'duration:6 cycles',
+        ],
+      },
+    ],
+    [
+      // Other drugs do not: which of them is taken twice is not said of both.
+      '[Lisinopril] 10 mg and [metoprolol] 25 mg twice daily.',
+      {
+        Lisinopril: ['strength:10 mg=10 mg'],
+        metoprolol: ['strength:25 mg=25 mg', `frequency:twice daily=${twice}`],
+      },
+    ],
+    [
+      '[vancomycin] 1 g in 250 mL [NS] IV every day',
+      {
+        vancomycin: ['strength:1 g in 250 mL=1 g', 'route:IV=47625008', `frequency:every day=${daily}`],
+        NS: [],
+      },
+    ],
+    [
+      // A class and the drug in its bracket are one.
+      'Treated for 6 months with [corticosteroid] therapy ([prednisolone] 25 mg daily).',
+      {
+        corticosteroid: ['duration:6 months=6 mo', 'dose:25 mg=25 mg', `frequency:daily=${daily}`],
+        prednisolone: ['duration:6 months=6 mo', 'strength:25 mg=25 mg', `frequency:daily=${daily}`],
+      },
+    ],
+    [
+      '[Ticlopidine] is an oral [antiplatelet agent].',
+      { Ticlopidine: ['route:oral=26643006'], 'antiplatelet agent': ['route:oral=26643006'] },
+    ],
+    [
+      'Treated with intralesional injections of [5-FU]; the injection site was sore.',
+      { '5-FU': ['route:intralesional injections'] },
+    ],
+    ['A single low dose of [methotrexate] was given.', { methotrexate: ['dose:single low dose'] }],
+    ['LFTs monitored every 6 weeks on [methotrexate]; at the age of 5 years well.', { methotrexate: [] }],
+    [
+      // What how often was given goes on before the next name.
+      '[rifampicin] 600 mg once daily for 7 days on [repaglinide] metabolism.',
+      {
+        rifampicin: ['strength:600 mg=600 mg', `frequency:once daily=${daily}`, 'duration:7 days=7 d'],
+        repaglinide: [],
+      },
+    ],
     [
       // Two names of one drug have one signature.
       'He was given [5-fluorouracil] ([5-FU]) 600 mg/m2.',
