@@ -218,6 +218,39 @@ describe.skipIf(!CHROMIUM)('timeline, notes and cohorts', () => {
     expect(await look('note')).toEqual([]);
   });
 
+  it('says of facts that could not be read that they could not, not that there are none, and reads them again', async () => {
+    const { page } = place;
+    const found = (await place.fhir(`DocumentReference?patient=${patient}`)) as unknown as Found;
+    const note = found.entry.find(({ resource }) => resource.type?.text === 'History and physical')!;
+    expect(place.takeProblems()).toEqual([]);
+    await page.route(/\/Provenance\?/, (route) =>
+      route.fulfill({
+        status: 503,
+        contentType: 'application/fhir+json',
+        body: JSON.stringify({
+          resourceType: 'OperationOutcome',
+          issue: [{ severity: 'error', code: 'transient', diagnostics: 'The database cannot be reached.' }],
+        }),
+      }),
+    );
+    await place.open(`note/${note.resource.id}`);
+    await page.waitForSelector('.detail .error');
+    const told = async () => (await page.locator('.detail').textContent()) ?? '';
+    expect(await told()).toContain('could not be read: The database cannot be reached.');
+    expect(await told()).not.toContain('None were made');
+    await page.locator('.note mark:not(.refused) button').first().focus();
+    await page.waitForSelector('.detail dl');
+    expect(await told()).toContain('could not be read');
+    expect(await told()).not.toContain('No fact was made');
+    expect(await look('note-failed')).toEqual([]);
+    await page.locator('.note mark:not(.refused) button').first().blur();
+    await page.unroute(/\/Provenance\?/);
+    await page.click('.detail .error button:has-text("Try again")');
+    await page.waitForSelector('.facts button');
+    expect(await page.locator('.detail .error').count()).toBe(0);
+    expect(place.takeProblems().filter((problem) => !problem.includes('status of 503'))).toEqual([]);
+  });
+
   it('builds a cohort by pressing codes, with counts as one goes', async () => {
     const { page } = place;
     await place.open('cohorts');

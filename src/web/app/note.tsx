@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { type Resource, request } from './api.js';
-import { Show, useLoad } from './load.js';
+import { Failure, type Loaded, Show, useLoad } from './load.js';
 import { Legend, MarkedText, type Mention, MentionFacts } from './marked.js';
 import { type Fact, factsOf, mentionOf, readFacts } from './note/facts.js';
 import { decisionOf, Review } from './review.js';
@@ -112,11 +112,18 @@ function Reader({ note, focus }: { note: Note; focus: string | undefined }): JSX
           <p class="empty">The document has no text to show.</p>
         )}
         <aside class="detail" aria-label="The mention">
+          {facts.state === 'failed' && (
+            <Failure
+              message={`The facts of this note could not be read: ${facts.message}`}
+              again={facts.again}
+            />
+          )}
           {looked ? (
             <>
               <MentionFacts mention={looked} />
               <OwnFacts
                 facts={factsOf(read, looked)}
+                known={facts.state === 'done'}
                 reviewed={looked === chosen}
                 onChanged={() => setRound(round + 1)}
               />
@@ -129,7 +136,7 @@ function Reader({ note, focus }: { note: Note; focus: string | undefined }): JSX
           ) : (
             <AllFacts
               facts={read}
-              loading={facts.state === 'loading'}
+              state={facts.state}
               onChoose={(fact) => {
                 const mention = mentionOf(fact, mentions);
                 if (mention) {
@@ -148,14 +155,17 @@ function Reader({ note, focus }: { note: Note; focus: string | undefined }): JSX
 /** What became of the words: facts to look at, and for chosen words to decide on. */
 function OwnFacts({
   facts,
+  known,
   reviewed,
   onChanged,
 }: {
   facts: readonly Fact[];
+  /** Whether the facts were read: where not, none that are known says nothing. */
+  known: boolean;
   reviewed: boolean;
   onChanged: () => void;
 }): JSX.Element {
-  if (facts.length === 0) return <p class="quiet">No fact was made of these words.</p>;
+  if (facts.length === 0) return known ? <p class="quiet">No fact was made of these words.</p> : <></>;
   return (
     <>
       {facts.map(({ resource }) => (
@@ -175,24 +185,25 @@ function OwnFacts({
   );
 }
 
+/** What is said where no facts are known. */
+const WITHOUT_FACTS = { loading: 'Loading…', failed: '', done: 'None were made of it.' } as const;
+
 function AllFacts({
   facts,
-  loading,
+  state,
   onChoose,
 }: {
   facts: readonly Fact[];
-  loading: boolean;
+  state: Loaded<unknown>['state'];
   onChoose: (fact: Fact) => void;
 }): JSX.Element {
   return (
     <>
       <h2>Facts of this note</h2>
       <p class="quiet">
-        {loading && facts.length === 0
-          ? 'Loading…'
-          : facts.length === 0
-            ? 'None were made of it.'
-            : 'Each leads to its words; a word shows how it was understood.'}
+        {facts.length > 0
+          ? 'Each leads to its words; a word shows how it was understood.'
+          : WITHOUT_FACTS[state]}
       </p>
       <ul class="facts">
         {facts.map((fact) => (
