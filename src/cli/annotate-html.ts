@@ -71,7 +71,8 @@ function mark(text: string, mention: Mention): string {
 }
 
 function tooltip(mention: Mention): string {
-  const lines = [`${mention.type}${mention.kind ? ` ${mention.kind}` : ''}, score ${mention.score}`];
+  const what = mention.kind ?? mention.category;
+  const lines = [`${mention.type}${what ? ` ${what}` : ''}, score ${mention.score}`];
   const context = contextOf(mention);
   if (context) lines.push(context);
   for (const { type, text, normalized } of mention.attributes)

@@ -44,7 +44,7 @@ function lineOf(text: string, mention: Mention, paint: (code: string, words: str
   const shown = mention.accepted ? paint(colour, words) : paint(`${DIM}${STRUCK}`, words);
   const code = mention.concepts[0];
   const parts = [
-    `  ${mention.accepted ? '+' : '-'} ${paint(DIM, (mention.kind ?? mention.type).padEnd(10))} ${shown}`,
+    `  ${mention.accepted ? '+' : '-'} ${paint(DIM, kindOf(mention).padEnd(10))} ${shown}`,
     ...mention.attributes.map(({ type, text: value, normalized }) =>
       paint(
         DIM,
@@ -58,6 +58,11 @@ function lineOf(text: string, mention: Mention, paint: (code: string, words: str
   if (!mention.accepted) parts.push(paint(DIM, `refused: ${mention.reason ?? 'unknown'}`));
   const why = whyOf(mention);
   return parts.join('  ') + (why.length > 0 ? `\n      ${paint(DIM, why.join('; '))}` : '');
+}
+
+/** What it is, as briefly as can be: a procedure to treat or to find out. */
+function kindOf({ type, kind, category }: Mention): string {
+  return category && type === 'procedure' ? `${type}, ${category}` : (kind ?? type);
 }
 
 /** What is said of it, where that is not simply that it is so now. */

@@ -31,6 +31,7 @@ export function whyOf(mention: Mention): string[] {
   const lines: string[] = [];
   for (const [step, rule] of Object.entries(because)) {
     if (step === 'mention') lines.push(`found: ${foundBy(rule)}`);
+    else if (step === 'category') lines.push(`${mention.category ?? step}: ${categorisedBy(rule)}`);
     else if (step === 'assertion') lines.push(`read as ${readAs(mention)}: ${saidBy(rule)}`);
     else if (step === 'code') lines.push(`code: ${codedBy(rule)}`);
     else if (step === 'gate')
@@ -49,6 +50,15 @@ function foundBy(rule: string): string {
   if (rule.includes('model:'))
     parts.push(entry ? 'and the trained recogniser' : 'the trained recogniser alone');
   return parts.length > 0 ? parts.join(' ') : rule;
+}
+
+function categorisedBy(rule: string): string {
+  const word = /^words:(.+)$/.exec(rule);
+  if (word) return `"${word[1]}"`;
+  const named = /^lexicon:(\d+) (.+)$/.exec(rule);
+  if (named) return `"${named[2]}" in the official name of entry ${named[1]} of the lexicon`;
+  if (rule === 'type:test') return 'a test';
+  return rule === 'model:clinical' ? 'the trained recogniser' : rule;
 }
 
 function readAs({ assertion }: Mention): string {

@@ -127,60 +127,61 @@ interface EntityShape {
   readonly category: string;
   readonly type: (mention: Mention) => string | undefined;
   readonly attributes: Readonly<Partial<Record<AttributeType, AttributeShape>>>;
-  /** What a date of the entity is called. */
-  readonly time?: string;
+  /** What a date of an entity of this type is called. */
+  readonly time?: (type: string) => string;
 }
 
 const always = (type: string) => () => type;
+const timeTo = (type: string) => `TIME_TO_${type}`;
 
 const SHAPES: Readonly<Record<MentionType, EntityShape>> = {
   medication: {
     category: 'MEDICATION',
     type: brandOrGeneric,
     attributes: MEDICATION,
-    time: 'TIME_TO_MEDICATION_NAME',
+    time: always('TIME_TO_MEDICATION_NAME'),
   },
   vaccine: {
     category: 'MEDICATION',
     type: brandOrGeneric,
     attributes: MEDICATION,
-    time: 'TIME_TO_MEDICATION_NAME',
+    time: always('TIME_TO_MEDICATION_NAME'),
   },
   diagnosis: {
     category: 'MEDICAL_CONDITION',
     type: always('DX_NAME'),
     attributes: CONDITION,
-    time: 'TIME_TO_DX_NAME',
+    time: timeTo,
   },
   symptom: {
     category: 'MEDICAL_CONDITION',
     type: always('DX_NAME'),
     attributes: CONDITION,
-    time: 'TIME_TO_DX_NAME',
+    time: timeTo,
   },
   procedure: {
     category: 'TEST_TREATMENT_PROCEDURE',
-    type: always('PROCEDURE_NAME'),
+    type: procedureType,
     attributes: PLACED,
-    time: 'TIME_TO_PROCEDURE_NAME',
+    time: timeTo,
   },
   device: {
     category: 'TEST_TREATMENT_PROCEDURE',
     type: always('TREATMENT_NAME'),
     attributes: PLACED,
-    time: 'TIME_TO_TREATMENT_NAME',
+    time: timeTo,
   },
   test: {
     category: 'TEST_TREATMENT_PROCEDURE',
     type: always('TEST_NAME'),
     attributes: TEST,
-    time: 'TIME_TO_TEST_NAME',
+    time: timeTo,
   },
   'vital-sign': {
     category: 'TEST_TREATMENT_PROCEDURE',
     type: always('TEST_NAME'),
     attributes: TEST,
-    time: 'TIME_TO_TEST_NAME',
+    time: timeTo,
   },
   allergen: { category: 'BEHAVIORAL_ENVIRONMENTAL_SOCIAL', type: always('ALLERGIES'), attributes: {} },
   social: {
@@ -194,6 +195,16 @@ const SHAPES: Readonly<Record<MentionType, EntityShape>> = {
     attributes: {},
   },
 };
+
+/** Done again and again over weeks, where an operation is done once. */
+const OVER_TIME =
+  /therap|chemo|radiation|irradiation|dialysis|rehabilitat|treatment|ventilation|[cb]i?pap|oxygen|nutrition|feeding|acupuncture|counsel|massage/i;
+
+/** What finds out is a test there; what treats is a treatment where it takes its time, else a procedure. */
+function procedureType({ category, name, text }: Mention): string {
+  if (category === 'diagnostic') return 'TEST_NAME';
+  return category === 'therapeutic' && OVER_TIME.test(name ?? text) ? 'TREATMENT_NAME' : 'PROCEDURE_NAME';
+}
 
 /** RxNorm writes brands with a capital or in brackets and ingredients in small letters; no other word tells them apart. */
 function brandOrGeneric(mention: Mention): string {
@@ -231,7 +242,7 @@ export function comprehendAnswer(
       Type: type,
       Traits: traits,
       Attributes: mention.attributes.flatMap((attribute) => {
-        const found = attributeOf(attribute, mention, shape, format);
+        const found = attributeOf(attribute, mention, shape, type, format);
         return found
           ? [
               {
@@ -279,6 +290,7 @@ function attributeOf(
   attribute: Attribute,
   mention: Mention,
   shape: EntityShape,
+  entityType: string,
   format: ComprehendFormat,
 ): Pick<ComprehendAttribute, 'Type' | 'Category' | 'RelationshipType'> | undefined {
   // A unit that was assumed stands in no words of its own.
@@ -290,7 +302,7 @@ function attributeOf(
   if (attribute.type === 'date') {
     // InferRxNorm has no time expressions.
     return shape.time && format !== 'comprehend-rxnorm'
-      ? { Type: shape.time, Category: 'TIME_EXPRESSION', RelationshipType: 'OVERLAP' }
+      ? { Type: shape.time(entityType), Category: 'TIME_EXPRESSION', RelationshipType: 'OVERLAP' }
       : undefined;
   }
   const found = shape.attributes[attribute.type];

@@ -2,6 +2,7 @@ import type { Resource } from '../core/resource.js';
 import { codeableConcept, derivedHead, traceExtensions } from './derived.js';
 import type { DocumentEnvelope } from './document.js';
 import type { Fact } from './fact.js';
+import { procedureCategory } from './procedure-category.js';
 import { bodySite } from './snomed.js';
 import { whenOf } from './when.js';
 
@@ -13,6 +14,7 @@ export function procedure(fact: Fact, id: string, document: DocumentEnvelope): R
   const when = whenOf(fact, document);
   const { temporality } = fact.mentions[0]!.assertion;
   const site = bodySite(fact);
+  const category = procedureCategory(fact);
   const planned = temporality === 'planned';
   let performed: object = {};
   if (when.source === 'text' && when.end) {
@@ -26,6 +28,7 @@ export function procedure(fact: Fact, id: string, document: DocumentEnvelope): R
   return {
     ...derivedHead('Procedure', id, 'derived-procedure', traceExtensions(document, fact, when.source)),
     status: planned ? 'preparation' : 'completed',
+    ...(category && { category }),
     code: codeableConcept(fact),
     subject: { reference: document.subject },
     ...(document.encounter && { encounter: { reference: document.encounter } }),

@@ -1,6 +1,7 @@
 import type { Annotation, Concept, Mention } from '../../nlp/model.js';
 import type { CodeableConcept, StoredResource } from '../core/resource.js';
 import { extensionUrl } from '../mapping/document.js';
+import { categoryOfConcept } from '../mapping/procedure-category.js';
 import { readAnnotation } from '../store/annotations.js';
 import type { Store } from '../store/contract.js';
 import { REVIEW_SYSTEM } from '../store/derived-group.js';
@@ -81,7 +82,13 @@ function decided(mention: Mention, reviewed: readonly StoredResource[]): Mention
   if (because.review === 'rejected')
     return { ...mention, accepted: false, reason: 'rejected-by-person', because };
   if (because.review !== 'corrected') return { ...mention, accepted: true, because };
-  return { ...mention, accepted: true, concepts: conceptsOf(fact), because };
+  const { category: _, ...rest } = mention;
+  // Only of a Procedure does the corrected resource say a category.
+  const category =
+    fact.resourceType === 'Procedure'
+      ? categoryOfConcept(fact.category as CodeableConcept | undefined)
+      : mention.category;
+  return { ...rest, ...(category && { category }), accepted: true, concepts: conceptsOf(fact), because };
 }
 
 function conceptsOf(fact: StoredResource): Concept[] {

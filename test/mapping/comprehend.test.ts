@@ -189,6 +189,21 @@ describe('DetectEntitiesV2', () => {
       'PROCEDURE_NAME',
       ['FUTURE'],
     ],
+    ['imaging', { type: 'procedure', category: 'diagnostic' }, 'TEST_TREATMENT_PROCEDURE', 'TEST_NAME', []],
+    [
+      'an operation',
+      { type: 'procedure', category: 'therapeutic', text: 'appendectomy' },
+      'TEST_TREATMENT_PROCEDURE',
+      'PROCEDURE_NAME',
+      [],
+    ],
+    [
+      'what treats over weeks',
+      { type: 'procedure', category: 'therapeutic', text: 'radiation therapy' },
+      'TEST_TREATMENT_PROCEDURE',
+      'TREATMENT_NAME',
+      [],
+    ],
     ['a test', { type: 'test' }, 'TEST_TREATMENT_PROCEDURE', 'TEST_NAME', []],
     ['an allergen', { type: 'allergen' }, 'BEHAVIORAL_ENVIRONMENTAL_SOCIAL', 'ALLERGIES', []],
     [

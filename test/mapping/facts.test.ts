@@ -180,6 +180,43 @@ describe('facts of a note', () => {
     expect(extension(p!, 'date-source')[0]).toMatchObject({ valueCode: source });
   });
 
+  it.each([
+    ['surgical', 'therapeutic', 'appendectomy', ['387713003', '277132007']],
+    ['surgical', 'therapeutic', 'right total hip replacement', ['387713003', '277132007']],
+    ['surgical', 'therapeutic', 'repair of inguinal hernia', ['387713003', '277132007']],
+    ['therapeutic', 'therapeutic', 'coronary angioplasty', ['277132007']],
+    ['therapeutic', 'therapeutic', 'hormone replacement therapy', ['277132007']],
+    ['therapeutic', 'therapeutic', 'phlebotomy', ['277132007']],
+    ['therapeutic', 'therapeutic', 'anesthesia for cesarean section', ['277132007']],
+    ['therapeutic', 'therapeutic', 'autologous stem cell transplantation', ['277132007']],
+    ['diagnostic', 'diagnostic', 'excisional biopsy', ['103693007']],
+    ['no', undefined, 'vaginal delivery', undefined],
+  ] as const)('gives a procedure its category: %s for %s %s', (_, category, text, codes) => {
+    const [p] = facts([mention({ text, type: 'procedure', ...(category && { category }) })]);
+    const found = p!.category as { coding: { system: string; code: string }[] } | undefined;
+    expect(found?.coding.map(({ code }) => code)).toEqual(codes);
+    for (const { system } of found?.coding ?? []) expect(system).toBe('http://snomed.info/sct');
+  });
+
+  it('calls an abbreviated operation surgical by the name of its code', () => {
+    const [p] = facts([
+      mention({
+        text: 'CABG',
+        type: 'procedure',
+        category: 'therapeutic',
+        concepts: [
+          {
+            system: 'http://snomed.info/sct',
+            code: '232717009',
+            display: 'Coronary artery bypass grafting',
+            score: 0.98,
+          },
+        ],
+      }),
+    ]);
+    expect(p!.category).toMatchObject({ coding: [{ code: '387713003' }, { code: '277132007' }] });
+  });
+
   it('says the same fact of one note once, with every span', () => {
     const again = { ...metformin, start: 100, end: 109 };
     const out = facts([metformin, again]);

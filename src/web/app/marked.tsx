@@ -10,6 +10,8 @@ export interface Mention {
   end: number;
   text: string;
   type: string;
+  /** Of a procedure or test: done to treat or to find out. Not in annotations of old pipelines. */
+  category?: string;
   assertion: { polarity: string; temporality: string; experiencer: string };
   attributes: { type: string; text: string; start: number; end: number; normalized?: string }[];
   concepts: { system: string; code: string; display: string; score: number }[];
@@ -119,7 +121,11 @@ function MarkedPiece({
 
 function titleOf(m: Mention): string {
   const { polarity, temporality, experiencer } = m.assertion;
-  return `${m.type}: ${[polarity, temporality, experiencer].join(', ')}${m.accepted ? '' : `; refused: ${m.reason}`}`;
+  return `${nameOfType(m)}: ${[polarity, temporality, experiencer].join(', ')}${m.accepted ? '' : `; refused: ${m.reason}`}`;
+}
+
+function nameOfType({ type, category }: Mention): string {
+  return category ? `${category} ${type}` : type;
 }
 
 export function MentionDetail({ mention }: { mention: Mention }): JSX.Element {
@@ -138,7 +144,7 @@ export function MentionFacts({ mention }: { mention: Mention }): JSX.Element {
     <>
       <h2>{mention.text.replace(/\s+/g, ' ')}</h2>
       <p>
-        <span class={`m ${mention.type}`}>{mention.type}</span>{' '}
+        <span class={`m ${mention.type}`}>{nameOfType(mention)}</span>{' '}
         {mention.accepted ? <strong>accepted</strong> : <strong class="no">refused: {mention.reason}</strong>}
       </p>
       <dl>
