@@ -317,9 +317,9 @@ function stripFound(text: string, from: number, to: number, found: readonly Foun
   return at < to ? rest + text.slice(at, to) : rest;
 }
 
-/** "Metoprolol succ 50 mg", "vancomycin powder 1 g": a salt or form shortened between the name and its strength. */
+/** "Metoprolol succ 50 mg", "vancomycin powder 1 g", "EpiPen Jr 150 mcg": a salt, form, size or device between the name and its strength. */
 const STRENGTH_GAP =
-  /^[\s,(:*-]*(?:(?:succ|succinate|tart|tartrate|hcl|conc|concentrate|powder|sod|citrate|acetate|phosphate|besylate|mesylate|maleate|fumarate|monohydrate)[\s,(:*-]+)?$/i;
+  /^[\s,(:*-]*(?:(?:jr\.?|junior|(?:flex|kwik)pen|solostar|pen|auto-?injector|diskus|ellipta|respimat|handihaler|turbuhaler|odt|succ|succinate|tart|tartrate|hcl|conc|concentrate|powder|sod|citrate|acetate|phosphate|besylate|mesylate|maleate|fumarate|monohydrate)[\s,(:*-]+)?$/i;
 
 /** A measured amount is the product's strength where it follows the name, and the dose elsewhere. */
 function typed(text: string, each: Found, drug: DrugPlace, found: readonly Found[]): Attribute {

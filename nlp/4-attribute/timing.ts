@@ -37,6 +37,8 @@ const PIECES = [
   `(?:mon|tues|wednes|thurs|fri|satur|sun)days`,
   // "on Mondays", "Mon/Wed/Fri", "MWF", "on days 1, 8 and 15"
   `on\\s${DAY}(?:(?:\\s?,\\s?(?:and\\s)?|\\s?\\/\\s?|\\s?and\\s?|\\s?-\\s?)${DAY})*|${DAY}(?:(?:\\s?,\\s?(?:and\\s)?|\\s?\\/\\s?|\\s?and\\s?|\\s?-\\s?)${DAY})+|m\\/w\\/f|mwf|t\\/th\\/s|t\\/t\\/s`,
+  // "M-F", "Mon-Sat", "days 1-5", "all other days"
+  `(?:m|mon|tue|wed|thu|sun)\\s?-\\s?(?:f|fri|sa|sat|su|sun|thu|th)(?![a-z])|days\\s\\d{1,2}\\s?(?:-|–|to)\\s?\\d{1,2}|all\\s(?:the\\s)?other\\sdays`,
   `on\\sdays?\\s\\d+(?:(?:\\s?,\\s?(?:and\\s)?|\\s?and\\s|\\s?-\\s?|\\s?to\\s)\\d+)*`,
   `(?:as\\sa\\s)?(?:single|one[- ]time)(?:\\sdose)?|x\\s?1(?![\\d.]|\\s?(?:d|w|m))|once|stat`,
   `continuous(?:ly)?|intermittent(?:ly)?`,
@@ -105,6 +107,10 @@ const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
 const WEEKDAY_WORDS = ['mon', 'tues?', 'wed', 'thurs?', 'fri', 'sat', 'sun'].map(
   (day) => new RegExp(`\\b${day}(?:day|nesday|urday)?s?\\b`),
 );
+
+/** "Mon-Fri", "M-Sa": the days between are meant too. */
+const DAY_RANGE =
+  /(?<![a-z-])(m|mon|tue|wed|thu)(?:day|sday|nesday|rsday)?s? ?(?:-|–|to|through) ?(f|fri|sa|sat|su|sun|th|thu)(?:day|urday)?s?\b(?!-)/;
 
 const EVERY = new RegExp(
   `\\b(?:every|q) ?(${NN})(?: \\(?${N}\\)?)? ?-? ?(hours?|hrs?|h|°|days?|d|weeks?|wks?|w|months?|mos?|minutes?|mins?|years?)(?![a-z])`,
@@ -253,5 +259,12 @@ function whenOf(text: string): string[] {
 function daysOf(text: string): string[] {
   if (/\bm\/w\/f\b|\bmwf\b/.test(text)) return ['mon', 'wed', 'fri'];
   if (/\bt\/th\/s\b|\bt\/t\/s\b/.test(text)) return ['tue', 'thu', 'sat'];
+  const span = DAY_RANGE.exec(text);
+  if (span) {
+    const [from, to] = [span[1]!, span[2]!].map((day) =>
+      WEEKDAYS.findIndex((name) => name.startsWith(day.slice(0, 3))),
+    );
+    if (from! < to!) return WEEKDAYS.slice(from, to! + 1);
+  }
   return WEEKDAYS.filter((_day, at) => WEEKDAY_WORDS[at]!.test(text));
 }

@@ -81,6 +81,21 @@ describe('a medication and its directions', () => {
       },
     ],
     [
+      // A size between a name and its strength.
+      '[EpiPen] Jr 150 mcg IM prn',
+      { EpiPen: ['strength:150 mcg=150 ug', 'route:IM=78421000', 'prn:prn=true'] },
+    ],
+    [
+      '[Levothyroxine] 75 mcg M-Sa and [prednisone] 100 mg days 1-5',
+      {
+        Levothyroxine: [
+          'strength:75 mcg=75 ug',
+          'frequency:M-Sa={"repeat":{"dayOfWeek":["mon","tue","wed","thu","fri","sat"],"frequency":1,"period":1,"periodUnit":"d"}}',
+        ],
+        prednisone: ['strength:100 mg=100 mg', 'frequency:days 1-5'],
+      },
+    ],
+    [
       // A class and the drug in its bracket are one.
       'Treated for 6 months with [corticosteroid] therapy ([prednisolone] 25 mg daily).',
       {
