@@ -15,11 +15,13 @@ import {
 import { isRule, type Line } from './lines.js';
 import { misreadTitle } from './misread.js';
 import { HOLDS_PARTS, isBlank } from './nesting.js';
+import { headedTitle } from './title-grammar.js';
 import {
   beginsTitle,
   composedTitle,
   exactTitle,
   joinedTitle,
+  partOfMedications,
   qualifiedTitle,
   spokenTitle,
   type Title,
@@ -39,7 +41,7 @@ export interface Around {
 
 /** The header that a line is or begins with, or undefined. */
 export function headerOfLine(text: string, line: Line, around: Around): Header | undefined {
-  const { after, style } = around;
+  const { after, open, style } = around;
   const opening = readOpening(text, line);
   if (!opening) return undefined;
   const { at, depth } = opening;
@@ -56,6 +58,8 @@ export function headerOfLine(text: string, line: Line, around: Around): Header |
     const boxed = colon < 0 && exactTitle(text.slice(at, cell)) !== undefined;
     if (!boxed) return markedHeader(text, line, at);
   }
+  const part = open && PRESCRIBED.has(open.kind) ? partHeader(text, line, at, colon) : undefined;
+  if (part) return part;
   const boxed = boxedHeader(text, line, opening);
   if (boxed) return boxed;
   if (opening.pictured && !startsTitle(text, at, line.end)) return undefined;
@@ -86,6 +90,20 @@ export function headerOfLine(text: string, line: Line, around: Around): Header |
     if (header && !(opening.pictured && header.unknown)) return header;
   }
   return markedHeader(text, line, at, style.gaps) ?? dashedOrBare(text, line, at);
+}
+
+const PRESCRIBED = new Set<SectionKind>(['medications', 'discharge-medications']);
+const PART_MAX = 48;
+
+/** `STOP`, `Continue:`, `CHANGED (2)` within a list of medicines. */
+function partHeader(text: string, line: Line, at: number, colon: number): Header | undefined {
+  const end = stripEnd(text, at, colon > 0 ? colon : line.end);
+  if (end - at > PART_MAX || !startsUpper(text[at]!)) return undefined;
+  const bodyStart = colon > 0 ? colon + 1 : line.end;
+  // `Stop: aspirin` says all in its line.
+  const row = bodyStart === line.end ? partOfMedications(text.slice(at, end)) : undefined;
+  if (!row) return undefined;
+  return headerOf(text, { start: line.start, from: at, to: end, bodyStart }, row);
 }
 
 /** `[MEDS] aspirin`, `** PLAN ** rest` */
@@ -161,7 +179,7 @@ function markedHeader(text: string, line: Line, at: number, gaps = false): Heade
   const title = text.slice(at, parted.titleEnd);
   const row =
     title.length > 1
-      ? (exactTitle(title) ?? (isCapitals(title) ? misreadTitle(title) : undefined))
+      ? (exactTitle(title) ?? (isCapitals(title) ? misreadTitle(title) : undefined) ?? headedTitle(title))
       : undefined;
   if (!row || row.sub || row.kind === 'other') return undefined;
   if (stopped && (!MAIN.has(row.kind) || title.length < STOPPED_MIN)) return undefined;
@@ -245,17 +263,28 @@ function judged(
     // Right below a header it is the head of a column: `Diagnosis Date`.
     const below = open && open.bodyStart <= line.start && isBlank(text, open.bodyStart, line.start);
     const phrase = !colon && style.spoken && !below && isHeading(text, line);
-    const spoken = phrase ? titleByKeyword(title) : colon ? spokenTitle(title) : undefined;
+    const spoken = phrase
+      ? (headedTitle(title) ?? titleByKeyword(title))
+      : colon
+        ? spokenTitle(title)
+        : undefined;
     if (spoken && spoken.kind !== 'other') return header(spoken);
   }
+  if (colon && !alone && ADDRESSED.test(title)) {
+    const spoken = spokenTitle(title);
+    if (spoken) return header(spoken);
+  }
   if (colon && !strong && isNounPhrase(title)) {
-    const composed = composedTitle(title);
+    const composed = composedTitle(title) ?? headedTitle(title);
     if (composed) return { ...header(composed), composed: true };
   }
+  // `All: NKDA` above `Refraction: …`: nothing more is said of allergies.
+  if (colon && !alone && !strong && open && before && saidNone(text, open, before) && isTitleCase(title))
+    return { ...header({ kind: 'other', sub: false, exact: false }), unknown: true };
   if (!strong && !(colon && alone && isNounPhrase(title))) return undefined;
   if (!strong && open && HOLDS_PARTS.has(open.kind)) return undefined;
   if (endsSentence(title)) return undefined;
-  const keyword = colon || alone ? titleByKeyword(title) : undefined;
+  const keyword = colon || alone ? (headedTitle(title) ?? titleByKeyword(title)) : undefined;
   if (keyword && (colon || form || underlined || wordCount(title) <= 6)) return header(keyword);
   if (!strong && !isTitleCase(title)) return undefined;
   if ((form === Form.Bold || form === Form.Markdown) && !alone) return undefined;
@@ -266,6 +295,26 @@ function judged(
   }
   if (capitals && title.length < 4 && !form) return undefined;
   return { ...header({ kind: 'other', sub: false, exact: false }), unknown: true };
+}
+
+/** How a leaflet begins its titles; what follows their colon may stand in the same line. */
+const ADDRESSED =
+  /^(?:your?|what|when|why|how|medicines|medications|stop|come|call|keep|start|continue|things|tests) /i;
+
+const CLOSED_BY_NONE = new Set<SectionKind>([
+  'allergies',
+  'family-history',
+  'social-history',
+  'immunizations',
+]);
+const NONE_MAX = 40;
+const NONE =
+  /^[\s-]*(?:nkda|nkfa|nka|none|nil|no known(?: drug| medication| food)?(?: allergies)?|no allergies|denies|negative|non-?contributory|unremarkable|unknown)\b[^:\n]{0,16}$/i;
+
+/** Whether all that a section has said is that there is nothing. */
+function saidNone(text: string, open: Header, before: Line): boolean {
+  if (!CLOSED_BY_NONE.has(open.kind) || before.end - open.bodyStart > NONE_MAX) return false;
+  return NONE.test(text.slice(open.bodyStart, before.end));
 }
 
 /** `M E D I C A T I O N S` */

@@ -207,9 +207,9 @@ export function partedTitle(text: string, at: number, line: Span, gaps = false):
     if (code === 45 || code === 61) {
       const arrow = text[i + 1] === '>';
       if (spaced && isSpace(text.charCodeAt(i + (arrow ? 2 : 1)))) return parted(arrow ? 2 : 1);
-      // `ALLERGIES- none`
+      // `ALLERGIES- none`, `PLAN= rest`
       const capitals = i - at >= 4 && text.slice(at, i) === text.slice(at, i).toUpperCase();
-      if (code === 45 && capitals && isSpace(text.charCodeAt(i + 1))) return parted(1);
+      if (capitals && isSpace(text.charCodeAt(i + 1))) return parted(1);
       if (code === 61) return undefined;
     } else if (code === 59) {
       return text.slice(at, i) === text.slice(at, i).toUpperCase() ? parted(1) : undefined;

@@ -8,7 +8,8 @@ import { isClosing, letterPart } from './letter.js';
 import type { Line } from './lines.js';
 import { belongsTo, isBlank } from './nesting.js';
 import { pageLines } from './pages.js';
-import { spokenTitles } from './spoken.js';
+import { questionHeaders } from './questions.js';
+import { semicolonTitles, spokenTitles } from './spoken.js';
 
 /**
  * Finds the sections of a note. They are contiguous and cover the text from its first character to its last;
@@ -45,6 +46,7 @@ function findHeaders(text: string, lines: readonly Line[]): Header[] {
   };
   const style = styleOf(text, lines);
   const paged = pageLines(text, lines);
+  const asked = questionHeaders(text, lines);
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i]!;
     if (line.start === line.end || (open && line.start < open.bodyStart)) continue;
@@ -56,6 +58,11 @@ function findHeaders(text: string, lines: readonly Line[]): Header[] {
       i = columns.next - 1;
       continue;
     }
+    const question = asked?.get(line.start);
+    if (question) {
+      add(question);
+      continue;
+    }
     const letter = letterPart(text, line, lines[i - 1], open);
     if (letter) {
       add(letter);
@@ -65,12 +72,16 @@ function findHeaders(text: string, lines: readonly Line[]): Header[] {
     if (header) add(header);
     for (const inner of headersInside(text, header ? header.bodyStart : line.start, line.end)) add(inner);
   }
+  const jotted = lines.length <= JOTTED_LINES_MAX ? semicolonTitles(text) : [];
   if (
+    jotted.length > 0 ||
     headers.length < 2 ||
     headers.some(({ bare }) => bare) ||
     headers.every(({ title }) => title.length === 1)
   ) {
-    const spoken = spokenTitles(text, lines).map(({ row, titleStart, titleEnd, start, bodyStart }) =>
+    const starts = new Set(jotted.map(({ start }) => start));
+    const titles = [...jotted, ...spokenTitles(text, lines).filter(({ start }) => !starts.has(start))];
+    const spoken = titles.map(({ row, titleStart, titleEnd, start, bodyStart }) =>
       headerOf(text, { start, from: titleStart, to: titleEnd, bodyStart }, row, Form.Plain),
     );
     if (spoken.length > 0) {
@@ -83,12 +94,19 @@ function findHeaders(text: string, lines: readonly Line[]): Header[] {
   return inTheirPlace(text, headers);
 }
 
+/** What is jotted down in one breath has few lines. */
+const JOTTED_LINES_MAX = 6;
 const COPY_TO = /^cc$/i;
 const CLOSES = new Set<SectionKind>(['plan', 'assessment-and-plan', 'follow-up', 'disposition']);
 const EXAM = /^exam(?:ination)?s?$/i;
 const MODALITY =
   /\b(?:CT|CTA|MRI?|MRA|PET|XR|US|x-?ray|ultrasound|sonogram|radiographs?|mammogra\w+|tomography|echo\w*|fluoroscop\w+|DEXA|DXA|scan)\b/i;
 const HEAD = 80;
+const CARE = /\b(?:care|dressing|hygiene)$/i;
+const CARE_REACH = 240;
+const CARED =
+  /\b(?:cleansed|cleaned|irrigated|applied|removed|changed|packed|debrided|redressed|dressed|flushed|tolerated|performed|provided|completed|done|given)\b/i;
+const TO_DO = /\b(?:should|must|may|can|to be|will be|until|if|when|your|keep|do not|once)\b/i;
 
 /** Titles whose sense hangs on where they stand: `cc:` below a plan, `EXAM:` above the findings of a radiologist. */
 function inTheirPlace(text: string, headers: readonly Header[]): Header[] {
@@ -100,6 +118,12 @@ function inTheirPlace(text: string, headers: readonly Header[]): Header[] {
       headers.slice(0, i).some(({ kind, title }) => CLOSES.has(kind) || isClosing(title))
     )
       return { ...header, kind: 'other' };
+    // `Wound care: cleansed, foam applied` tells what was done.
+    if (header.kind === 'instructions' && CARE.test(header.title)) {
+      const end = Math.min(headers[i + 1]?.start ?? text.length, header.bodyStart + CARE_REACH);
+      const words = text.slice(header.bodyStart, end);
+      if (CARED.test(words) && !TO_DO.test(words)) return { ...header, kind: 'procedures' };
+    }
     if (reads && header.kind === 'physical-exam' && EXAM.test(header.title)) {
       const end = Math.min(headers[i + 1]?.start ?? text.length, header.bodyStart + HEAD);
       if (MODALITY.test(text.slice(header.bodyStart, end))) return { ...header, kind: 'imaging' };

@@ -201,6 +201,32 @@ function jottedTitles(text: string): SpokenTitle[] {
   return found;
 }
 
+/** `cc cough; pmh neg; meds ocp; dx acute bronchitis`: titles that begin what semicolons part, of four kinds and more. */
+export function semicolonTitles(text: string): SpokenTitle[] {
+  const found: SpokenTitle[] = [];
+  for (let mark = -1; ; ) {
+    const start = skipSpace(text, mark + 1, text.length);
+    const next = text.indexOf(';', start);
+    const limit = next < 0 ? text.length : next;
+    let stop = wordEnd(text, start, limit);
+    if (beginsTitle(text.slice(start, stop).toLowerCase())) {
+      let title: { end: number; row: Title } | undefined;
+      for (let words = 1; words <= 3 && stop < limit; words++) {
+        const row = isLetter(text.charCodeAt(stop - 1)) ? exactTitle(text.slice(start, stop)) : undefined;
+        if (row && !row.sub && row.kind !== 'other' && stop - start > 1) title = { end: stop, row };
+        stop = wordEnd(text, skipSpace(text, stop, limit), limit);
+      }
+      const bodyStart = title ? skipSpace(text, title.end, limit) : start;
+      const word = text.slice(bodyStart, wordEnd(text, bodyStart, limit)).toLowerCase();
+      if (title && !GOES_ON.has(word))
+        found.push({ start, titleStart: start, titleEnd: title.end, bodyStart, row: title.row });
+    }
+    if (next < 0) break;
+    mark = next;
+  }
+  return new Set(found.map(({ row }) => row.kind)).size >= SENTENCE_KINDS_MIN ? found : [];
+}
+
 const SENTENCE_KINDS_MIN = 4;
 const SENTENCE_REACH = 80;
 

@@ -27,6 +27,8 @@ export interface Title {
 
 interface SectionRules {
   readonly titles: readonly TitleRow[];
+  /** Headings within a list of medicines (`STOP`, `CONTINUE`), which are none elsewhere. */
+  readonly parts: readonly TitleRow[];
   readonly keywords: readonly {
     readonly words: readonly string[];
     readonly kind: SectionKind;
@@ -35,6 +37,8 @@ interface SectionRules {
     readonly spoken?: boolean;
     readonly example: string;
   }[];
+  /** Short forms of words of titles, written out. */
+  readonly short: Readonly<Record<string, string>>;
   /** Words that may stand beside a keyword in a title that no row has. */
   readonly beside: readonly string[];
 }
@@ -44,6 +48,11 @@ const known = new Map<string, Title>();
 for (const row of rules.titles) {
   const title: Title = { kind: row.kind, sub: row.sub === true, default: row.default, exact: true };
   for (const words of row.titles) known.set(words, title);
+}
+const parts = new Map<string, Title>();
+for (const row of rules.parts) {
+  const title: Title = { kind: row.kind, sub: false, default: row.default, exact: true };
+  for (const words of row.titles) parts.set(words, title);
 }
 const firstWords = new Set([...known.keys()].map((words) => words.split(' ')[0]!));
 for (const word of "o/e a/p a&p the his her patient patient's patients today's list admitting brief pertinent relevant other ed er current updated detailed full complete additional".split(
@@ -60,6 +69,7 @@ export function normalizeTitle(title: string): string {
   if (title === lastTitle) return lastWords;
   let words = normalizeWord(title);
   if (words.includes('(')) words = words.replace(/\([^()]{0,60}\)/g, ' ');
+  if (words.includes('[')) words = words.replace(/\[[^[\]]{0,60}(?:\]|$)/g, ' ');
   if (words.includes('&')) words = words.replace(/&/g, ' and ');
   lastWords = words.replace(/[^a-z']+/g, ' ').trim();
   lastTitle = title;
@@ -94,15 +104,28 @@ export function exactTitle(title: string): Title | undefined {
   // `Clinical impressions`, `Discharge diagnose`: one and many are the same.
   if (!found && words.includes(' '))
     found = known.get(words.endsWith('s') ? words.slice(0, -1) : `${words}s`);
+  if (!found && words.includes(' ') && SHORT.test(words))
+    found = known.get(words.replace(SHORT, (word) => rules.short[word]!));
   // `Problem list (inactive)`: what the brackets of a title say holds for what is listed below it.
   if (!found || found.default || !title.includes('(')) return found;
   if (BYGONE.test(title)) return { ...found, default: 'past' };
   return TO_CHOOSE.test(title) ? { ...found, default: 'possible' } : found;
 }
 
+const SHORT = new RegExp(`\\b(?:${Object.keys(rules.short).join('|')})\\b`);
+
 /** `Diagnosis (circle one)`: what a form offers. */
 const TO_CHOOSE = /\((?:please )?(?:circle|tick|check|select|choose|mark)\b/i;
 const BYGONE = /\((?:inactive|resolved|past|historical|old|previous)\)/i;
+
+/** `STOP`, `CONTINUE:`: what a heading says that stands within a list of medicines, or undefined. */
+export function partOfMedications(title: string): Title | undefined {
+  const words = normalizeTitle(title);
+  return parts.get(words) ?? parts.get(words.replace(OF_MEDICATIONS, ''));
+}
+
+const OF_MEDICATIONS =
+  /^(?:medications?|meds?|medicines?|drugs?) | (?:(?:taking )?(?:these|the following|your) )?(?:medications?|meds?|medicines?|drugs?|rx)$/;
 
 const keywords = rules.keywords.map((row, order) => ({
   order,
@@ -191,5 +214,6 @@ export function joinedTitle(title: string): Title | undefined {
 
 /** What a title says of all that is listed below it, by its row, the row it qualifies, or its keywords. */
 export function defaultOfTitle(title: string): SectionDefault | undefined {
-  return (exactTitle(title) ?? qualifiedTitle(title) ?? titleByKeyword(title))?.default;
+  return (exactTitle(title) ?? qualifiedTitle(title) ?? partOfMedications(title) ?? titleByKeyword(title))
+    ?.default;
 }
