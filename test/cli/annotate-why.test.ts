@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createClinicalPipeline } from '../../nlp/index.js';
 import { htmlOf } from '../../src/cli/annotate-html.js';
+import { textOf } from '../../src/cli/annotate-text.js';
 import { whyOf } from '../../src/cli/annotate-why.js';
 
 const pipeline = createClinicalPipeline();
@@ -39,6 +40,18 @@ describe('the reasons of a mention, as a clinician reads them', () => {
       says: ['no fact: "clinic" beside it makes something else of it'],
     },
   ];
+  rows.push(
+    {
+      text: 'Excisional biopsy of the node in 2019.',
+      words: 'Excisional biopsy',
+      says: ['diagnostic: "biopsy"'],
+    },
+    {
+      text: 'ERCP with sphincterotomy in 2020.',
+      words: 'ERCP',
+      says: ['therapeutic: "with sphincterotomy"'],
+    },
+  );
   it.each(rows)('$text', ({ text, words, says }) => {
     const told = why(text, words);
     for (const part of says) expect(told).toContain(part);
@@ -50,5 +63,17 @@ describe('the reasons of a mention, as a clinician reads them', () => {
     const html = htmlOf([{ text, annotation: pipeline.annotate(text, { id: 'a' }) }]);
     expect(html).toMatch(/gout<sup>family<\/sup>/);
     expect(html).toMatch(/lisinopril<sup>past<\/sup>/);
+  });
+
+  it('text and page show whether a procedure treats or finds out', () => {
+    const text = 'Appendectomy in 2014. Chest X-ray today is clear.';
+    const annotation = pipeline.annotate(text, { id: 'a' });
+    expect(textOf(text, annotation, false)).toMatch(
+      /procedure, therapeutic Appendectomy[\s\S]*procedure, diagnostic Chest X-ray/,
+    );
+    expect(htmlOf([{ text, annotation }])).toMatch(/title="procedure diagnostic, score/);
+    // As pipelines before this one kept it.
+    const old = { ...annotation, mentions: annotation.mentions.map(({ category: _, ...rest }) => rest) };
+    expect(textOf(text, old, false)).toMatch(/procedure +Appendectomy/);
   });
 });

@@ -57,6 +57,24 @@ describe('a document', () => {
     expect(stateOf(found.body.entry[0].resource)).toBe('done');
   });
 
+  it('yields procedures that are found by their category: to find out, to treat, operations', async () => {
+    const text =
+      'Underwent laparoscopic appendectomy in 2014. Hemodialysis since 2019. Chest X-ray today is clear.';
+    await http().put(`${BASE}/DocumentReference/d2`).send(note('d2', text)).expect(201);
+    await drainAnnotations(await served.rooms.annotation(), served.tenant);
+    const wordsOf = async (query: string): Promise<string[]> => {
+      const { body } = await http().get(`${BASE}/Procedure?patient=p1&${query}`).expect(200);
+      return ((body.entry ?? []) as { resource: { code: { text: string } } }[])
+        .map(({ resource }) => resource.code.text.toLowerCase())
+        .sort();
+    };
+    const SCT = 'http://snomed.info/sct';
+    expect(await wordsOf('category=103693007')).toEqual(['chest x-ray']);
+    expect(await wordsOf(`category=${SCT}|277132007`)).toEqual(['hemodialysis', 'laparoscopic appendectomy']);
+    expect(await wordsOf(`category=${SCT}|387713003`)).toEqual(['laparoscopic appendectomy']);
+    expect(await wordsOf('category:not=103693007')).toEqual(['hemodialysis', 'laparoscopic appendectomy']);
+  });
+
   it('is stored without that state when a client sends it back', async () => {
     const { body } = await http().get(`${BASE}/DocumentReference/d1`).expect(200);
     await http()

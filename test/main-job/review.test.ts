@@ -141,4 +141,29 @@ describe('$review', () => {
       reason: 'rejected-by-person',
     });
   });
+
+  it('gives in gold the category that a person corrected, and the one of the pipeline elsewhere', async () => {
+    await writeNote('Procedures: knee arthroscopy with meniscectomy in 2019. Colonoscopy in 2020.');
+    interface Procedure {
+      id: string;
+      code: { text: string };
+    }
+    const { body } = await served.http().get(`${BASE}/Procedure?subject=${subject}`).expect(200);
+    const colonoscopy = (body.entry as { resource: Procedure }[])
+      .map((e) => e.resource)
+      .find((r) => r.code.text === 'Colonoscopy')!;
+    const category = {
+      coding: [{ system: 'http://snomed.info/sct', code: '277132007', display: 'Therapeutic procedure' }],
+    };
+    await served
+      .http()
+      .post(`${BASE}/Procedure/${colonoscopy.id}/$review`)
+      .send({ decision: 'corrected', resource: { ...colonoscopy, category } })
+      .expect(200);
+    const said = new Map<string, string | undefined>();
+    for await (const note of goldNotes(served.rooms.store, served.tenant))
+      for (const { text, category: is } of note.mentions) said.set(text, is);
+    expect(said.get('Colonoscopy')).toBe('therapeutic');
+    expect(said.get('knee arthroscopy')).toBe('therapeutic');
+  });
 });
