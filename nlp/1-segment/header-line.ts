@@ -179,7 +179,9 @@ function markedHeader(text: string, line: Line, at: number, gaps = false): Heade
   const title = text.slice(at, parted.titleEnd);
   const row =
     title.length > 1
-      ? (exactTitle(title) ?? (isCapitals(title) ? misreadTitle(title) : undefined) ?? headedTitle(title))
+      ? (exactTitle(title) ??
+        (isCapitals(title) ? misreadTitle(title) : undefined) ??
+        (stopped ? undefined : headedTitle(title)))
       : undefined;
   if (!row || row.sub || row.kind === 'other') return undefined;
   if (stopped && (!MAIN.has(row.kind) || title.length < STOPPED_MIN)) return undefined;

@@ -67,6 +67,8 @@ function endsStatement(text: string, comma: number): boolean {
   let before = comma - 1;
   while (before >= 0 && comma - before <= 3 && text.charCodeAt(before) === 32) before--;
   const mark = text[before];
+  // `p.o. q.d., Zocor`: the full stop of an initialism.
+  if (mark === '.' && text[before - 2] === '.') return false;
   return mark === '.' || mark === ':' || mark === '?' || mark === '!';
 }
 

@@ -1,9 +1,10 @@
 import type { Section, SectionKind, Sentence, Token } from '../model.js';
 import { readRules } from '../rules/load.js';
+import { boxesFollow, isBox, isRoundBox } from './boxes.js';
 import { classOf, DIGIT, isLetter, isSpace, LOWER, UPPER } from './characters.js';
 import { isRule, isTableRow, type Line, listMarkerLength } from './lines.js';
 
-type AbbreviationKind = 'title' | 'number' | 'inner';
+type AbbreviationKind = 'title' | 'number' | 'inner' | 'letter';
 const abbreviations = new Map<string, AbbreviationKind>();
 for (const row of readRules<{ word: string; kind: AbbreviationKind }[]>('abbreviations.json')) {
   abbreviations.set(row.word, row.kind);
@@ -260,31 +261,6 @@ function splitBlock(
 }
 
 const DOT = 46;
-const BOX_LINE_MAX = 200;
-
-/** Whether a line has its boxes behind their words: `nausea [x] vomiting [ ]`. */
-function boxesFollow(text: string, at: number): boolean {
-  let from = at;
-  while (from > 0 && at - from < BOX_LINE_MAX && text.charCodeAt(from - 1) !== 10) from--;
-  let to = at;
-  while (to < text.length && to - at < BOX_LINE_MAX && text.charCodeAt(to) !== 10) to++;
-  const line = text.slice(from, to);
-  return /\[[ xX✓]?\]\s*$/.test(line) && /^\s*[-*•]?\s*\p{L}/u.test(line);
-}
-
-/** Whether a box ends at this bracket: `[ ]`, `[x]`. */
-function isBox(tokens: readonly Token[], i: number): boolean {
-  if (tokens[i - 1]?.text === '[') return true;
-  return tokens[i - 2]?.text === '[' && /^[xX✓]$/.test(tokens[i - 1]!.text);
-}
-
-/** `( )` or `(x)`: a box only where its line begins with one. */
-function isRoundBox(tokens: readonly Token[], i: number): boolean {
-  if (tokens[i]!.text !== '(') return false;
-  const next = tokens[i + 1]?.text;
-  return next === ')' || (/^[xX✓]$/.test(next ?? '') && tokens[i + 2]?.text === ')');
-}
-
 const CLOSERS = new Set([')', '"', "'", ']', '”', '’', '**', '*', '?', '!', '.']);
 
 function spaceAfter(text: string, token: Token): boolean {
@@ -344,6 +320,13 @@ const STARTERS = new Set(
   ),
 );
 
+/** What a letter names a kind of, so that its full stop is one: `hepatitis C.`, `vitamin B.`, `type A.` */
+const LETTERED = new Set(
+  'hepatitis hep vitamin vit type group grade class stage influenza flu factor strep streptococcus protein plan option part criterion zone level axis lead room bed unit child-pugh pugh'.split(
+    ' ',
+  ),
+);
+
 function endsAtDot(tokens: readonly Token[], i: number, from: number, last: number): boolean {
   const next = tokens[i + 1];
   if (!next || i + 1 >= last) return true;
@@ -369,10 +352,19 @@ function endsAtDot(tokens: readonly Token[], i: number, from: number, last: numb
   }
   if (kind === 'number' && nextClass === DIGIT) return false;
   if (kind === 'inner' && (nextClass !== UPPER || before.norm === 'vs')) return false;
-  if (before.text.length === 1 && classOf(before.text.charCodeAt(0)) === UPPER && nextClass === UPPER) {
-    // `John A. Smith` goes on; `seen by Dr. X. The patient` ends.
-    const earlier = tokens[i - 2];
-    const name = earlier !== undefined && i - 2 >= from && classOf(earlier.text.charCodeAt(0)) === UPPER;
+  // `Vit. D`, `hep. B`
+  if (kind === 'letter' && (nextClass !== UPPER || next.text.length === 1)) return false;
+  if (before.text.length === 1 && classOf(before.text.charCodeAt(0)) === UPPER) {
+    const earlier = i - 2 >= from ? tokens[i - 2] : undefined;
+    // `E. coli`, `L. knee`; not `hepatitis C. treated`.
+    if (nextClass === LOWER) return earlier !== undefined && LETTERED.has(earlier.norm);
+    if (nextClass !== UPPER) return true;
+    // `John A. Smith` and `J. P. Smith` go on; `seen by Dr. X. The patient` and `Type A. Rh positive` end.
+    const initials = earlier?.text === '.' && tokens[i - 3]?.text.length === 1;
+    const name =
+      earlier !== undefined &&
+      (initials || classOf(earlier.text.charCodeAt(0)) === UPPER) &&
+      !LETTERED.has(earlier.norm);
     return !(name && !STARTERS.has(next.norm)) && !(next.text.length === 1);
   }
   return true;

@@ -1,5 +1,6 @@
 import type { SectionKind } from '../model.js';
 import { readRules } from '../rules/load.js';
+import { isNounPhrase } from './lettering.js';
 import { endsTitle, exactTitle, normalizeTitle, type Title, titleByKeyword } from './titles.js';
 
 const WORDS_MAX = 7;
@@ -37,9 +38,11 @@ const HISTORY = new Set(['history', 'hx']);
  * is no title by itself, and where other words say more than the kind.
  */
 export function headedTitle(title: string): Title | undefined {
-  if (/[.,;!?\d]/.test(title)) return undefined;
+  // `The patient plans to see Dr` is a sentence.
+  if (/[.,;!?\d]/.test(title) || !isNounPhrase(title)) return undefined;
   const words = normalizeTitle(title).split(' ');
-  if (words.length < 2 || words.length > WORDS_MAX || LINKS.has(words[0]!)) return undefined;
+  if (words.length < 2 || words.length > WORDS_MAX || LINKS.has(words[0]!) || LINKS.has(words.at(-1)!))
+    return undefined;
   const link = words.findIndex((word) => LINKS.has(word));
   let to = link < 0 ? words.length : link;
   let deed = false;

@@ -3,9 +3,12 @@ import { segmentText } from '../../nlp/1-segment/index.js';
 import type { TitleRow } from '../../nlp/1-segment/titles.js';
 import { readRules } from '../../nlp/rules/load.js';
 
-const rules = readRules<{ titles: TitleRow[]; keywords: { kind: string; example: string }[] }>(
-  'sections.json',
-);
+const rules = readRules<{
+  titles: TitleRow[];
+  keywords: { kind: string; example: string }[];
+  parts: TitleRow[];
+  questions: { kind: string; example: string }[];
+}>('sections.json');
 const kinds = (text: string) => segmentText(text).sections.map((section) => section.kind);
 const bodies = (text: string) =>
   segmentText(text).sections.map((section) => text.slice(section.bodyStart, section.end).trim());
@@ -17,6 +20,30 @@ describe('section titles', () => {
 
   it.each(rules.keywords)('$example is $kind by a keyword', ({ kind, example }) => {
     expect(kinds(`${example}\nSomething was written here.`)).toEqual([kind]);
+  });
+
+  it.each(rules.parts)('$example is $kind within a list of medicines, and nothing elsewhere', (row) => {
+    expect(kinds(`MEDICATIONS\naspirin 81 mg\n${row.example}\nlisinopril 10 mg`)).toEqual([
+      'medications',
+      row.kind,
+    ]);
+  });
+
+  it.each(rules.questions)('$example asks for $kind', ({ kind, example }) => {
+    const form = `What brings you in today? Cough\nDo you smoke? No\nAre you allergic to any medications? No\n${example} No`;
+    expect(kinds(form).at(-1)).toBe(kind);
+  });
+
+  it.each([
+    ['The patient plans to see Dr. Lee in May.', 'none'],
+    ['All of this reviewed - he is on Synthroid.', 'none'],
+    ['Amniotic fluid: normal', 'none'],
+    ['Dispatch complaint: chest pain', 'chief-complaint'],
+    ['Current inpatient meds — insulin', 'medications'],
+    ['Recommended procedure: colonoscopy', 'plan'],
+    ['Provisional dx - cystitis', 'diagnoses'],
+  ])('%s: a title is read by its head noun, a sentence is none', (text, kind) => {
+    expect(kinds(text)[0]).toBe(kind);
   });
 
   it('knows every title in capitals, in lower case with a colon, and as a markdown heading', () => {

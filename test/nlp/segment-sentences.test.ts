@@ -24,6 +24,26 @@ describe('sentences of a note', () => {
       expected: ['Aspirin 81 mg q.d.', 'Lisinopril 10 mg p.o. b.i.d. for pain.'],
     },
     {
+      name: 'organisms and sides by their letter, vitamins, initials',
+      text: 'Treated for C. diff colitis and E. coli. Pain at L. knee. Took vit. D. Seen by J. P. Kwan.',
+      expected: [
+        'Treated for C. diff colitis and E. coli.',
+        'Pain at L. knee.',
+        'Took vit. D.',
+        'Seen by J. P. Kwan.',
+      ],
+    },
+    {
+      name: 'commas behind initialisms in one line',
+      text: 'Toprol-XL 50 mg p.o. q.d., Zocor 20 mg p.o. q.h.s., and aspirin.',
+      expected: ['Toprol-XL 50 mg p.o. q.d., Zocor 20 mg p.o. q.h.s., and aspirin.'],
+    },
+    {
+      name: 'what a letter names',
+      text: 'Has hepatitis C. Takes vitamin B. Stable.',
+      expected: ['Has hepatitis C.', 'Takes vitamin B.', 'Stable.'],
+    },
+    {
       name: 'lines wrapped at a width',
       text: 'The patient is a 72-year-old woman with a long history of\nhypertension and type 2 diabetes who presents today with chest\npain. She denies\nfever.',
       expected: [
