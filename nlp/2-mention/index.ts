@@ -20,6 +20,7 @@ import { matchLexicon } from './lexicon.js';
 import { TITLE_ENDS } from './mention-words.js';
 import { mergeCandidates } from './merge.js';
 import { isNarrative, mergeNarrative } from './narrative.js';
+import { asOperations } from './operations.js';
 import { fromOtherModels } from './other-opinions.js';
 import { bySense } from './senses.js';
 import {
@@ -175,7 +176,7 @@ function candidatesOf(
     because: 'model:clinical',
     source: 'tagger',
   }));
-  const chosen = bySense(merge(fromLexicon, fromTagger, context), context);
+  const chosen = asOperations(bySense(merge(fromLexicon, fromTagger, context), context), context);
   const others = fromOtherModels(text, tagged, chosen, context);
   // Narratives are what the last model learned from: there the others are heard where directions bear them out.
   const more = merge === mergeNarrative ? others.filter(({ score }) => score > SEEN_SCORE) : others;

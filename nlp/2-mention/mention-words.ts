@@ -21,7 +21,9 @@ export interface MentionWordRow {
     | 'own-predicate'
     | 'drug-form'
     | 'function-word'
-    | 'letter-word';
+    | 'letter-word'
+    | 'operation-head'
+    | 'operation-prefix';
   /** Norms, separated by spaces. */
   readonly words: string;
   readonly example: string;
@@ -73,3 +75,7 @@ export const HOUSEHOLD = wordsOf('household');
 export const FUNCTION_WORDS = wordsOf('function-word');
 /** Words between a writer and a reader. */
 export const LETTER_WORDS = wordsOf('letter-word');
+/** What is done to the finding named before: "hernia repair". */
+export const OPERATION_HEADS = wordsOf('operation-head');
+/** Ways of operating, before the finding. */
+export const OPERATION_PREFIXES = wordsOf('operation-prefix');

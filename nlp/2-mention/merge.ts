@@ -2,7 +2,7 @@ import type { MentionType } from '../model.js';
 import type { Candidate } from './candidate.js';
 import type { ContextJudge } from './context.js';
 import { partsOf } from './edges.js';
-import { NEUTRAL_TAIL } from './mention-words.js';
+import { DRUG_FORMS, NEUTRAL_TAIL } from './mention-words.js';
 import { asSeen, SEEN_SCORE, trustOf } from './trust.js';
 
 /** A tagged span displaces a lexicon phrase that modifies its head from this likelihood on. */
@@ -47,6 +47,9 @@ export function mergeCandidates(
     const hit = inside[0]!;
     const agree = compatible(hit.type, span.type);
     const covers = hit.first >= span.first && hit.last <= span.last;
+    // "PSH: R THA, C5-6 ACDF": what such a section lists is what the lexicon says.
+    if (!agree && context.atHome(hit.type) && !context.atHome(span.type)) continue;
+    if (covers && isNameOfItsOwn(hit, context)) continue;
     const modifies = covers && hit.last < span.last && !isNeutral(context, hit.last, span.last);
     if (
       modifies ||
@@ -112,6 +115,12 @@ function isNeutral(context: ContextJudge, from: number, to: number): boolean {
     if (!NEUTRAL_TAIL.has(norm) && !/^[^a-z]+$/.test(norm)) return false;
   }
   return true;
+}
+
+/** "Tab Telma 40" is a drug whatever it is taken for, and what is measured in "HR 96 NSR" ends before its value. */
+function isNameOfItsOwn({ type, first, last }: Candidate, context: ContextJudge): boolean {
+  if (type === 'medication') return DRUG_FORMS.has(context.tokens[first - 1]?.norm ?? '');
+  return type === 'vital-sign' && /^\d/.test(context.tokens[last]?.norm ?? '');
 }
 
 /** "Potassium was 4.2" is no drug, whatever the lexicon lists potassium as. */

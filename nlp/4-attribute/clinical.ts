@@ -69,13 +69,14 @@ function isWordCharacter(code: number): boolean {
 const TRAIL =
   /^(?:[ ]*,?[ ]*\(?(?:of|in|on|at|to|over|involving|affecting|radiating to)[ ]+(?:the |his |her |both |a )?(?:[a-z-]+[ ]?){0,4}|[ ]*[,(]?[ ]*(?:left|right|bilateral|bilaterally|both)\b[a-z ]{0,20}|[ ]+bilaterally)/i;
 
-const SIDE_BEFORE = /(?<![\p{L}\d./+-])\(?([RL])\)?[ ](?:[a-z]+[ ]|[A-Z]{2,4}[ ])?$/u;
+const SIDE_BEFORE =
+  /(?<![\p{L}\d./+-])\(?([RL])\)?[ ](?:[a-z]+[ ]|[A-Z]{2,4}[ ]|\d{1,2}(?:-\d{1,2}|th|st|nd|rd)?[ ])?$/u;
 const SIDE_AFTER =
   /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d])|([RL])(?=[ ](?:w\/|with|for|on|under|plantar|dorsal|medial|lateral|lower|upper|great|hallux|heel|thigh|calf|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid)|[ ]*(?:[,.;:)\n]|$)))/u;
-const LONE_BEFORE = /[RL]\)? (?:[A-Za-z]+ )?$/;
+const LONE_BEFORE = /[RL]\)? (?:[A-Za-z\d-]+ )?$/;
 const LONE_AFTER = /^[ ,]{1,2}[(RLO]/;
 /** "OA L knee", "R arm weakness" as one name. */
-const SIDE_WITHIN = /(?:^|\s)([RL])(?=\s[a-z]|$)/;
+const SIDE_WITHIN = /(?:^|\s)([RL])(?=\s[A-Za-z]|$)/;
 const SIDE_REACH = 24;
 const SIDE_OF_LETTER: Readonly<Record<string, string>> = {
   R: 'right',
@@ -94,6 +95,12 @@ function sideLetter(text: string, mention: Mention, from: number, to: number): A
     before || !LONE_AFTER.test(text.slice(mention.end, mention.end + 4))
       ? null
       : SIDE_AFTER.exec(text.slice(mention.end, Math.min(to, mention.end + SIDE_REACH)));
+  // "ACDF, R CEA": the side of what comes next.
+  if (after && after[3] !== undefined && after[0].includes(',')) {
+    const behind = mention.end + after[0].length;
+    if (behind < text.length && behind + 1 >= to && /^ ?[A-Za-z]/.test(text.slice(behind, to + 1)))
+      return undefined;
+  }
   const within = before || after ? null : SIDE_WITHIN.exec(mention.text);
   const letter = before?.[1] ?? after?.[1] ?? after?.[2] ?? after?.[3] ?? within?.[1];
   if (letter === undefined) return undefined;

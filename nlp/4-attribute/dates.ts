@@ -138,7 +138,7 @@ const PATTERNS: readonly [
   [
     HINTS.month,
     new RegExp(
-      `(?:the\\s)?(?:last|past|this|this past|in|since|in early|in late|in mid|early|late|mid)[- ](${MONTH})(?![a-z])(?!\\s*\\d)`,
+      `(?:the\\s)?(?:last|past|this(?! may\\b)|this past|in|since|in early|in late|in mid|early|late|mid)[- ](${MONTH})(?![a-z])(?!\\s*\\d)`,
       'gi',
     ),
     (m, today) => relativeMonth(m[1]!, today, /^(?:the\s)?last\b/i.test(m[0])),

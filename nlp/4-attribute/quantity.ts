@@ -53,8 +53,8 @@ const COUNT = alternatives([...countOf.keys()]);
 const PER =
   'kg|m2|m²|m\\(2\\)|m\\^2|day|days|d|j|hour|hours|hr|h|minute|min|mn|week|wk|month|dose|ml|mls|l|actuation|actuat|puff|spray|tablet|tab|24\\s?h(?:ours|rs?)?|body weight|kilogram|kilo|liter';
 
-/** Amount with a unit of measure: `500 mg`, `5-10 mg/kg/day`, `5 mg/325 mg`, `10-325 mg`, `250 mg/5 ml`. */
-export const MEASURED = `(?<![a-z0-9.,/])(?:${RANGE}|\\d+(?:\\.\\d+)?(?:\\s?[/-]\\s?\\d+(?:\\.\\d+)?){1,2})\\s?-?\\s?(?:${UNIT})(?![a-z])(?:\\s?(?:\\/|per|-)\\s?(?:${NUMBER}\\s?)?(?:${UNIT}|${PER})(?![a-z0-9]))*(?:\\sin\\s\\d+(?:\\.\\d+)?\\s?mls?(?![a-z/]))?`;
+/** Amount with a unit of measure: `500 mg`, `5-10 mg/kg/day`, `5 mg/325 mg`, `10-325 mg`, `250 mg/5 ml`; no date before the L of a side. */
+export const MEASURED = `(?<![a-z0-9.,/])(?!\\d{1,2}[/-]\\d{1,2}[/-](?:19|20)\\d\\d)(?:${RANGE}|\\d+(?:\\.\\d+)?(?:\\s?[/-]\\s?\\d+(?:\\.\\d+)?){1,2})\\s?-?\\s?(?:${UNIT})(?![a-z])(?:\\s?(?:\\/|per|-)\\s?(?:${NUMBER}\\s?)?(?:${UNIT}|${PER})(?![a-z0-9]))*(?:\\sin\\s\\d+(?:\\.\\d+)?\\s?mls?(?![a-z/]))?`;
 
 /** Number of dose forms: `1-2 tablets`, `2 puffs`, `one (1) cap`. */
 export const COUNTED = `(?<![a-z0-9.,/#])${RANGE}\\s?-?\\s?(?:${COUNT})(?![a-z])`;

@@ -67,6 +67,11 @@ const AFTER_RANGE = new RegExp(
   `^\\s*(?:\\(?(?:h|l|hh|ll|a|\\*|high|low)\\)?\\s+)?\\(?\\d+(?:\\.\\d+)?\\s?[-–]\\s?\\d+(?:\\.\\d+)?\\)?\\s?(${UNIT})(?![a-z0-9/])`,
   'i',
 );
+/** The unit behind a flag: "48 H mg/dL"; the L of "131 L mmol/L" is read with the number. */
+const AFTER_FLAG = new RegExp(
+  `^\\s{0,40}\\(?(?:h|l|hh|ll|a|\\*|high|low)\\)?\\s{1,40}(${UNIT})(?![a-z0-9/])`,
+  'i',
+);
 /** The unit behind a course of values: "84 -> 212 -> 340 ng/L". */
 const AFTER_SERIES = new RegExp(
   `^(?:\\s?(?:-+>|→|=>|>|to|then|,)\\s?\\d+(?:\\.\\d+)?){1,6}\\s?(${UNIT})(?![a-z0-9/])`,
@@ -85,6 +90,8 @@ const HEIGHT = /^(?:height|ht|body height|stature)$/;
 
 /** "T-score -2.6 L hip": litres are of breath, and only a few values lie below nought. */
 const IN_LITRES = /o2|oxygen|fev|fvc|volume|capacity/;
+/** Volumes of breath, where an L is no flow. */
+const OF_BREATH = /fev|fvc|volume|capacity/;
 const BELOW_ZERO = /score|base (?:excess|deficit)|sphere|refraction/;
 const REACH = 60;
 
@@ -127,9 +134,13 @@ export function resultOf(text: string, mention: Mention, next: number): Attribut
       if (!/^\d{1,2}\/(?:5|10|100|27|30)$/.test(plain)) return [];
     }
     const written = numeric[2] === 'L' && !IN_LITRES.test(name) ? undefined : numeric[2];
+    const dropped = numeric[2] !== undefined && written === undefined;
     const rest = written ? '' : line.slice(numeric[0].length);
-    const behind = written ? null : (AFTER_RANGE.exec(rest) ?? AFTER_SERIES.exec(rest));
-    const unit = written ? ucumOf.get(unitKey(written))! : undefined;
+    const behind = written
+      ? null
+      : (AFTER_RANGE.exec(rest) ?? AFTER_SERIES.exec(rest) ?? AFTER_FLAG.exec(dropped ? ` L${rest}` : rest));
+    const litres = written === 'L' && OF_BREATH.test(name);
+    const unit = litres ? 'L' : written ? ucumOf.get(unitKey(written))! : undefined;
     const assumed = unit ?? defaultUnit(name, Number.parseFloat(plain.replace(/^[<>≤≥=]+/, '')));
     if (!isPlausible(name, plain, assumed)) return [];
     const attributes: Attribute[] = [

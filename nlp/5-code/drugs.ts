@@ -1,6 +1,6 @@
 import type { Lexicon, LexiconHit } from '../2-mention/lexicon.js';
 import { FLAG, type LexiconConcept } from '../2-mention/lexicon-file.js';
-import type { AnnotatedText, Concept, Mention } from '../model.js';
+import type { AnnotatedText, Attribute, Concept, Mention } from '../model.js';
 import type { ProductIndex } from './products.js';
 import { DOUBTFUL, EXACT, ranked, type Scored } from './ranking.js';
 
@@ -11,6 +11,13 @@ const TAIL = 14;
 /** Marks between the drugs of one product. */
 const JOINS = new Set(['-', '/', '+', '–']);
 
+/** Concepts, what decided them, and the attributes where the drug's products say more of them. */
+export interface CodedDrug {
+  readonly concepts: Concept[];
+  readonly because?: string;
+  readonly attributes?: readonly Attribute[];
+}
+
 /** RxNorm at the level of the words: product where strength and form are given, else brand or ingredient. */
 export function codeDrug(
   lexicon: Lexicon,
@@ -19,8 +26,9 @@ export function codeDrug(
   mention: Mention,
   first: number,
   last: number,
-): { concepts: Concept[]; because?: string } {
+): CodedDrug {
   const scored: Scored[] = [];
+  let attributes: readonly Attribute[] | undefined;
   let because: string | undefined;
   // The official name of a product around the mention: "24 HR metformin hydrochloride 500 MG ... Tablet".
   const from = Math.max(0, first - PRODUCT_LEAD_TOKENS);
@@ -52,12 +60,13 @@ export function codeDrug(
       const whole = main.firstToken === first && main.lastToken === last;
       const brand = concept.kind === 'BN' ? concept.display : undefined;
       const ingredients = ingredientsOf(lexicon, concept);
+      attributes = withUnit(products, ingredients, mention.attributes);
       const product =
         because === undefined
           ? products.find(
               ingredients,
               brand,
-              mention.attributes,
+              attributes ?? mention.attributes,
               input.text.slice(mention.end, mention.end + TAIL),
               concept.kind === 'PIN' ? concept.display : undefined,
             )
@@ -74,7 +83,29 @@ export function codeDrug(
     }
   }
   if (scored.length === 0) return codeCombination(lexicon, products, input, mention, first, last);
-  return { concepts: ranked(scored), ...(because ? { because } : {}) };
+  return {
+    concepts: ranked(scored),
+    ...(because ? { because } : {}),
+    ...(attributes ? { attributes } : {}),
+  };
+}
+
+const BARE_NUMBER = /^\d+(?:\.\d+)?$/;
+
+/** "Eliquis 5 BID" is in the unit that products of the drug come in; undefined where nothing is to be said. */
+function withUnit(
+  products: ProductIndex,
+  ingredients: readonly number[],
+  attributes: readonly Attribute[],
+): readonly Attribute[] | undefined {
+  const at = attributes.findIndex(
+    ({ type, normalized, text }) => type === 'strength' && normalized === undefined && BARE_NUMBER.test(text),
+  );
+  if (at < 0) return undefined;
+  const normalized = products.strengthOf(ingredients, Number(attributes[at]!.text));
+  return normalized === undefined
+    ? undefined
+    : attributes.map((each, i) => (i === at ? { ...each, normalized } : each));
 }
 
 /** Where the line of an offset begins, as far as a product's name can reach back. */

@@ -7,7 +7,7 @@ import {
 } from '../2-mention/lexicon.js';
 import { FLAG } from '../2-mention/lexicon-file.js';
 import { isSeenOnly } from '../2-mention/trust.js';
-import type { AnnotatedText, Concept, Mention, MentionType, Token } from '../model.js';
+import type { AnnotatedText, Attribute, Concept, Mention, MentionType, Token } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
 import { isPartOfLongerName, tagOfName } from './context.js';
 import { codeDrug } from './drugs.js';
@@ -92,6 +92,7 @@ export function createCodeStage(lexicon?: Lexicon): NlpStage {
             ? mention
             : {
                 ...mention,
+                ...(coded.attributes ? { attributes: coded.attributes } : {}),
                 concepts,
                 because: { ...mention.because, ...(because ? { code: because } : {}) },
               };
@@ -157,6 +158,8 @@ export function createCoder(lexicon: Lexicon): Coder {
 
 /** Concepts, and what decided them. */
 interface Coded {
+  /** In place of the mention's own. */
+  readonly attributes?: readonly Attribute[];
   readonly concepts: Concept[];
   readonly because?: string;
 }

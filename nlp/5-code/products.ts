@@ -42,6 +42,11 @@ export interface ProductIndex {
     tail: string,
     salt?: string,
   ): LexiconConcept | undefined;
+  /**
+   * The strength that a bare number names, as UCUM text: `5 mg` of apixaban, `88 ug` of levothyroxine. Undefined where
+   * no product of the one ingredient has it, or where two units would fit.
+   */
+  strengthOf(ingredients: readonly number[], amount: number): string | undefined;
   /** The concept of several ingredients together: "losartan / hydrochlorothiazide". */
   combination(ingredients: readonly number[]): LexiconConcept | undefined;
 }
@@ -108,6 +113,18 @@ export function createProductIndex(lexicon: Lexicon): ProductIndex {
       if (found.length > 0) return found.length === 1 ? found[0]!.concept : undefined;
       // An omeprazole capsule is a delayed release one, since there is no other.
       return near.length === 1 ? near[0]!.concept : undefined;
+    },
+    strengthOf(ingredients, amount) {
+      if (new Set(ingredients).size !== 1) return undefined;
+      byIngredients ??= ofKinds(PRODUCT_KINDS);
+      const units = new Set<string>();
+      for (const id of byIngredients.get(keyOf(ingredients)) ?? []) {
+        const [strength] = productOf(id)?.strengths ?? [];
+        if (strength?.unit !== 'MG') continue;
+        if (isSame(strength.value, amount)) units.add('mg');
+        if (isSame(strength.value, amount / 1000)) units.add('ug');
+      }
+      return units.size === 1 ? `${amount} ${[...units][0]}` : undefined;
     },
     combination(ingredients) {
       combinations ??= ofKinds(COMBINATION_KINDS);
@@ -186,6 +203,10 @@ function strengthsNamed(attributes: readonly Attribute[]): { value: number; unit
     );
   }
   return result;
+}
+
+function isSame(one: number, other: number): boolean {
+  return Math.abs(one - other) <= TOLERANCE * Math.max(1e-3, one);
 }
 
 function sameStrengths(
