@@ -67,9 +67,8 @@ export function agreeOnNames(
   return tagged.map(({ spans, probabilities }, i) => {
     const tokens = sentences[i]!;
     const types = probabilities.length / Math.max(1, tokens.length);
-    const owner = new Int32Array(tokens.length).fill(-1);
+    let owner: Int32Array | undefined;
     const out: TaggedSpan[] = [...spans];
-    for (const [index, span] of out.entries()) owner.fill(index, span.first, span.last);
     for (let t = 0; t < tokens.length; t++) {
       const votes = byFirst.get(tokens[t]!.norm)?.find(({ norms }) => stands(norms, tokens, t));
       if (!votes) continue;
@@ -82,6 +81,7 @@ export function agreeOnNames(
       for (let u = t; u < last; u++) chance += probabilities[u * types + type]!;
       chance /= last - t;
       if (chance < MIN_CHANCE) continue;
+      owner ??= ownersOf(out, tokens.length);
       const held = out[owner[t]!];
       if (held) {
         if (held.first === t && held.last === last && held.type !== type) out[owner[t]!] = { ...held, type };
@@ -92,6 +92,13 @@ export function agreeOnNames(
     }
     return out.sort((a, b) => a.first - b.first);
   });
+}
+
+/** For each token the number of the span that it belongs to, -1 where none. */
+function ownersOf(spans: readonly TaggedSpan[], tokens: number): Int32Array {
+  const owner = new Int32Array(tokens).fill(-1);
+  for (const [index, span] of spans.entries()) owner.fill(index, span.first, span.last);
+  return owner;
 }
 
 function stands(norms: readonly string[], tokens: readonly Token[], at: number): boolean {
@@ -133,8 +140,7 @@ export function agreeOnAbbreviations(
   return cut.map((list, i) => {
     const tokens = sentences[i]!;
     const out: TaggedSpan[] = [...list];
-    const owner = new Int32Array(tokens.length).fill(-1);
-    for (const [index, span] of out.entries()) owner.fill(index, span.first, span.last);
+    const owner = ownersOf(out, tokens.length);
     for (let t = 0; t < tokens.length; t++) {
       const text = joinedText(tokens, t);
       const type = text === undefined ? undefined : types.get(text.text);

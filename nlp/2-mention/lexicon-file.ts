@@ -1,5 +1,6 @@
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import type { MentionType } from '../model.js';
+import { unzip } from '../rules/load.js';
 import { sharedArray } from './shared-array.js';
 
 /**
@@ -216,7 +217,7 @@ function linesOf(text: string): string[] {
 
 /** Reads what `encodeLexicon` wrote as data. @throws Error where the bytes are not a lexicon of this version. */
 export function readLexicon(file: Buffer): LexiconData {
-  const bytes = gunzipSync(file);
+  const bytes = unzip(file);
   const { head, start } = headOf(bytes);
   const [words = 0, ordinary = 0, length = 0] = head.lengths;
   const from = start + words + ordinary;

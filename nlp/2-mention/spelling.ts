@@ -1,4 +1,5 @@
 import type { Token } from '../model.js';
+import { finish } from './hash.js';
 import { FLAG, type LexiconTables } from './lexicon-file.js';
 import { stem } from './lexicon-words.js';
 import { ownCopy } from './own-copy.js';
@@ -21,50 +22,52 @@ const UNCLEAR = -1;
 
 /** Builds the index of names with one letter left out, by which neighbours meet. */
 export function createSpeller(tables: LexiconTables): Speller {
+  const { words } = tables;
   const ordinary = new Set(tables.ordinaryWords.map(stem));
-  const names = new Map<string, number>();
+  const names = new Set<number>();
   for (let entry = 0; entry < tables.types.length; entry++) {
     if (tables.types[entry] !== 0 || tables.tokenStart[entry + 1]! - tables.tokenStart[entry]! !== 1)
       continue;
     if ((tables.flags[entry]! & (FLAG.needsContext | FLAG.ambiguous | FLAG.abbreviation)) !== 0) continue;
     const number = tables.tokens[tables.tokenStart[entry]!]!;
-    const word = tables.words[number]!;
+    const word = words[number]!;
     const brand = (tables.flags[entry]! & FLAG.brand) !== 0;
-    if (word.length >= (brand ? MIN_BRAND_LETTERS : MIN_LETTERS) && /^[a-z]+$/.test(word))
-      names.set(word, number);
+    if (word.length >= (brand ? MIN_BRAND_LETTERS : MIN_LETTERS) && /^[a-z]+$/.test(word)) names.add(number);
   }
-  const shorter = new Map<string, string | string[]>();
-  for (const name of names.keys()) {
-    for (const key of withoutOne(name)) {
-      const found = shorter.get(key);
-      if (found === undefined) shorter.set(key, name);
-      else if (typeof found === 'string') {
-        if (found !== name) shorter.set(key, [found, name]);
-      } else if (!found.includes(name)) found.push(name);
-    }
-  }
+  // Two words that differ by one edit are alike once a letter is left out of one of them or of both. The hash tells:
+  // what meets by chance is no edit of each other.
+  let keys = 0;
+  for (const name of names) keys += words[name]!.length + 1;
+  let size = 1024;
+  while (size < keys) size *= 2;
+  const start = new Int32Array(size + 1);
+  for (const name of names) withoutOne(words[name]!, (hash) => start[(hash & (size - 1)) + 1]!++);
+  for (let slot = 0; slot < size; slot++) start[slot + 1] = start[slot + 1]! + start[slot]!;
+  const next = start.slice();
+  const met = new Int32Array(keys);
+  for (const name of names)
+    withoutOne(words[name]!, (hash) => {
+      const slot = hash & (size - 1);
+      met[next[slot]!] = name;
+      next[slot]!++;
+    });
   const cache = new Map<string, number>();
 
   const find = (word: string): number | undefined => {
-    const candidates = new Set<string>();
-    const collect = (key: string): void => {
-      const found = shorter.get(key);
-      if (typeof found === 'string') candidates.add(found);
-      else if (found) for (const name of found) candidates.add(name);
-    };
-    collect(word);
-    for (const key of withoutOne(word)) {
-      if (names.has(key)) candidates.add(key);
-      collect(key);
-    }
-    let meant: string | undefined;
-    for (const name of candidates) {
-      // The first letter is nearly always right, and what differs there is usually another drug.
-      if (name.charCodeAt(0) !== word.charCodeAt(0) || !isOneEdit(word, name)) continue;
-      if (meant !== undefined) return undefined;
-      meant = name;
-    }
-    return meant === undefined ? undefined : names.get(meant);
+    let meant = UNCLEAR;
+    let several = false;
+    withoutOne(word, (hash) => {
+      const slot = hash & (size - 1);
+      for (let i = start[slot]!; i < start[slot + 1]!; i++) {
+        const name = met[i]!;
+        // The first letter is nearly always right, and what differs there is usually another drug.
+        if (name === meant || words[name]!.charCodeAt(0) !== word.charCodeAt(0)) continue;
+        if (!isOneEdit(word, words[name]!)) continue;
+        if (meant !== UNCLEAR) several = true;
+        meant = name;
+      }
+    });
+    return several || meant === UNCLEAR ? undefined : meant;
   };
 
   return {
@@ -83,8 +86,14 @@ export function createSpeller(tables: LexiconTables): Speller {
   };
 }
 
-function* withoutOne(word: string): Generator<string> {
-  for (let i = 0; i < word.length; i++) yield word.slice(0, i) + word.slice(i + 1);
+/** Visits hashes of the word itself and of it without each of its letters. */
+function withoutOne(word: string, visit: (hash: number) => void): void {
+  for (let left = -1; left < word.length; left++) {
+    let hash = 0;
+    for (let i = 0; i < word.length; i++)
+      if (i !== left) hash = Math.imul(hash ^ word.charCodeAt(i), 0x01000193);
+    visit(finish(hash));
+  }
 }
 
 /** One letter inserted, left out, changed, or two neighbours swapped. */

@@ -1,4 +1,5 @@
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
+import { unzip } from '../rules/load.js';
 import { buildGazetteer, type Gazetteer } from './gazetteer.js';
 import { TableMemory, type WasmMemory } from './kernel-memory.js';
 import { buildWordTable, type WordTable } from './words.js';
@@ -94,7 +95,7 @@ export function encodeTagger(parts: TaggerParts): Buffer {
 
 /** Opens a weights file. @throws Error where the bytes are not one. */
 export function decodeTagger(file: Buffer): TaggerFile {
-  const bytes = gunzipSync(file);
+  const bytes = unzip(file);
   const magicEnd = MAGIC.length;
   const headerEnd = bytes.indexOf(10, magicEnd);
   if (bytes.toString('latin1', 0, magicEnd) !== MAGIC || headerEnd < 0) {

@@ -100,6 +100,20 @@ const DRUG_SILENCE = 0.2;
 /** A model this sure that a token is nothing gives no hint. */
 const HINT_SILENCE = 0.95;
 
+const ZEROS_AT_ONCE = 1 << 14;
+let numbers = new Float32Array(0);
+let taken = 0;
+
+/** Zeros for one sentence, out of what is taken for many at once: a long note has thousands of sentences. */
+function zeros(length: number): Float32Array {
+  if (taken + length > numbers.length) {
+    numbers = new Float32Array(Math.max(ZEROS_AT_ONCE, length));
+    taken = 0;
+  }
+  taken += length;
+  return numbers.subarray(taken - length, taken);
+}
+
 export function openTagger(file: TaggerFile): Tagger {
   const { models } = file;
   const last = models.length - 1;
@@ -112,7 +126,7 @@ export function openTagger(file: TaggerFile): Tagger {
   const tagged = (m: number, sentence: TaggerSentence): Tagged => {
     const { length } = sentence.tokens;
     const types = models[m]!.types.length;
-    const probabilities = new Float32Array(length * types);
+    const probabilities = zeros(length * types);
     if (length <= SENTENCE_MAX_TOKENS) {
       const labels = kernel.tag(m, sentence, probabilities);
       const spans = labels ? spansOf(labels, probabilities, types) : [];
@@ -145,7 +159,7 @@ export function openTagger(file: TaggerFile): Tagger {
       const substance = chemical < 0 ? 0 : kernel.chanceOf(chemical, 0, t);
       const sum = probabilities[t * types]! + drug + CHEMICAL_SHARE * substance;
       if (sum < DRUG_SILENCE) continue;
-      out ??= new Float32Array(DRUG_OPINIONS * length);
+      out ??= zeros(DRUG_OPINIONS * length);
       out[DRUG_OPINIONS * t] = sum;
       out[DRUG_OPINIONS * t + 1] = drug;
       out[DRUG_OPINIONS * t + 2] = substance;

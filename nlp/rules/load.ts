@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 
 let root: string | undefined;
 
@@ -29,4 +30,17 @@ export function readRules<T>(name: string): T {
 /** Reads one file of trained weights below `nlp/models` as bytes. */
 export function readModel(name: string): Buffer {
   return readFileSync(join(nlpRoot(), 'models', name));
+}
+
+/** Longest result that memory is taken for at once. */
+const UNZIPPED_MAX = 1 << 28;
+const MARGIN_BYTES = 1024;
+
+/**
+ * The bytes of a gzip file, unzipped into one piece of memory, whose size its last four bytes tell: small pieces that are
+ * put together are twice the memory, and what is left of them stays between what is kept.
+ */
+export function unzip(file: Buffer): Buffer {
+  const length = file.length < 4 ? 0 : file.readUInt32LE(file.length - 4);
+  return gunzipSync(file, { chunkSize: Math.min(UNZIPPED_MAX, length) + MARGIN_BYTES });
 }
