@@ -96,8 +96,10 @@ export function pastReaction({ tokens, first, last }: Clauses, targets: readonly
 function isPast(tokens: Clauses['tokens'], first: number, finding: Target): boolean {
   if (finding.hits.some(({ row }) => row.effect === 'past')) return true;
   const before = finding.first > first ? tokens[finding.first - 1]!.norm : '';
-  return /^(?:prev|previous|prior|past|old|h\/o|hx|developed|had)$/.test(before);
+  return EARLIER.test(before) || EARLIER.test(tokens[finding.first]!.norm);
 }
+
+const EARLIER = /^(?:prev|previous|prior|past|old|h\/o|hx|developed|had)$/;
 
 function words(tokens: Clauses['tokens'], target: Target, last: number): string {
   let text = '';

@@ -1,5 +1,5 @@
 import type { Token } from '../model.js';
-import type { Clauses } from './clauses.js';
+import { type Clauses, VERBS } from './clauses.js';
 import { doneIf, pastReaction } from './conditions.js';
 import type { CueRow } from './cues.js';
 import { BEGINNINGS } from './deeds.js';
@@ -17,6 +17,8 @@ export function applyConstructions(clauses: Clauses, targets: readonly Target[])
   consented(clauses, targets);
   thoughtOf(clauses, targets);
   takenUntil(clauses, targets);
+  toFindOut(clauses, targets);
+  opensWithFor(clauses, targets);
 }
 
 const THOUGHT_OF: CueRow = {
@@ -95,6 +97,51 @@ function holdFor({ cues, tokens }: Clauses, targets: readonly Target[]): void {
     }
   }
 }
+
+const TO_FIND_OUT: CueRow = {
+  effect: 'planned',
+  scope: 'before',
+  cues: ['to exclude'],
+  types: ['procedure', 'test'],
+  example: '{Brain MRI} to r/o mets.',
+};
+const FINDING_OUT =
+  /^(?:r\/o|exclude|rule|look|assess|evaluate|eval|check|screen|confirm|stage|clarify|characteri[sz]e|investigate|establish|determine|see|quantify)$/;
+const NOT_YET_MAX_TOKENS = 3;
+
+/** `Brain MRI to r/o mets`, `ECG first to exclude heart block`: a test with its purpose and no verb is asked for. */
+function toFindOut({ tokens, first, last }: Clauses, targets: readonly Target[]): void {
+  for (const target of targets) {
+    if (target.type !== 'procedure' && target.type !== 'test') continue;
+    if (target.hits.some(({ row }) => row.effect === 'current' || row.effect === 'past')) continue;
+    for (let i = target.last; i < Math.min(last - 1, target.last + NOT_YET_MAX_TOKENS); i++) {
+      if (tokens[i]!.norm !== 'to') continue;
+      if (FINDING_OUT.test(tokens[i + 1]!.norm) && !tellsOfIt(tokens, first, last))
+        target.hits.push({ row: TO_FIND_OUT, text: 'to find out', distance: i - target.last });
+      break;
+    }
+  }
+}
+
+function tellsOfIt(tokens: readonly Token[], first: number, last: number): boolean {
+  for (let i = first; i < last; i++)
+    if (VERBS.has(tokens[i]!.norm) || /^(?:neg|negative|normal|nad|done|performed)$/.test(tokens[i]!.norm))
+      return true;
+  return false;
+}
+
+/** `For elective R THR.`: what a sentence opens with has yet to be done. */
+function opensWithFor({ tokens, first, last }: Clauses, targets: readonly Target[]): void {
+  if (!/^(?:for|awaiting|awaits)$/.test(tokens[first]!.norm)) return;
+  for (const target of targets) {
+    if (target.type !== 'procedure' || target.first - first > FOR_REACH || tokens[target.last]?.norm === ',')
+      continue;
+    if (tokens.slice(target.last, last).some(({ norm }) => VERBS.has(norm))) continue;
+    target.hits.push({ row: RETURN_FOR, text: 'for', distance: target.first - first });
+  }
+}
+
+const FOR_REACH = 5;
 
 /** `f/u 2 wks for staple removal`: what someone is to come back for. */
 function comeBackFor({ tokens, first }: Clauses, targets: readonly Target[]): void {

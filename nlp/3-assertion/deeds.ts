@@ -28,6 +28,15 @@ export function nearestAct(hits: readonly Hit[]): Hit | undefined {
     );
     if (later) return later;
   }
+  // `Offered doxycycline 100 mg bd, given`: what was offered was done.
+  if (best?.row.effect === 'planned' && best.row.scope === 'after' && OFFERED.test(best.text)) {
+    const from = best.cue?.last ?? 0;
+    const given = hits.find(
+      ({ row, text, cue }) =>
+        row.effect === 'current' && row.scope === 'before' && cue && cue.first > from && GIVEN.test(text),
+    );
+    if (given) return given;
+  }
   // `he prefers ibuprofen, which he takes daily`
   if (best?.row.effect !== 'current')
     best =
@@ -44,6 +53,9 @@ export function nearestAct(hits: readonly Hit[]): Hit | undefined {
   }
   return best;
 }
+
+const OFFERED = /^(?:was |were )?(?:offer|suggest|propos)/;
+const GIVEN = /(?:given|administered|received|accepted|taken)$/;
 
 /** A relative clause about what stands right before it. */
 export const WHICH = /^(?:which|that)\b/;

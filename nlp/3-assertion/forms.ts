@@ -19,6 +19,9 @@ const BOX_LAST = new RegExp(
 const COLUMN =
   /(?:[ ]{0,9}\t[ \t]{0,40}|[ ]{2,80}|[ \t]{0,40}\|[ \t]{0,40}|[ \t]{0,9}\.{3,80}[ \t]{0,40})(yes|no|y|n|none|never|denie[sd]|negative|neg|absent|nil)[ \t]{0,40}(?=\||$)/imy;
 
+/** `chest pain N, palpitations Y`: a letter in capitals that ends an item. */
+const LETTER = /[ ]{1,3}([YN])(?=[ ]{0,2}(?:[,;.\n]|$)|[ ]{2,}|[ ]\p{Lu}[\p{L} ]{2,20}:)/uy;
+
 /** `Asthma (N)`, `Stroke (no)`. */
 const BRACKETED = /[ \t]{0,2}\((y|yes|n|no)\)/iy;
 
@@ -48,6 +51,9 @@ export function answerAfter(text: string, end: number): Answer | undefined {
   BRACKETED.lastIndex = end;
   const bracketed = BRACKETED.exec(text);
   if (bracketed) return /^y/i.test(bracketed[1]!) ? 'yes' : 'no';
+  LETTER.lastIndex = end;
+  const letter = LETTER.exec(text);
+  if (letter) return letter[1] === 'Y' ? 'yes' : 'no';
   COLUMN.lastIndex = end;
   const column = COLUMN.exec(text);
   if (column) return /^y/i.test(column[1]!) ? 'yes' : 'no';

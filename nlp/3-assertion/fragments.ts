@@ -3,6 +3,7 @@ import type { Clauses } from './clauses.js';
 import type { CueRow } from './cues.js';
 import { isDosed } from './deeds.js';
 import { ACTS, FINDINGS, type Target } from './target.js';
+import { MODALS } from './verb-groups.js';
 
 /** One row of `rules/fragments.json`: words of which one in the rest of a fragment says what became of its subject. */
 export interface FragmentRow {
@@ -52,7 +53,7 @@ export function applyFragments(clauses: Clauses, targets: readonly Target[]): vo
     const end = Math.min(last, next?.first ?? last, target.last + REST_MAX_TOKENS);
     for (let i = target.last; i < end; i++) {
       const { norm } = tokens[i]!;
-      if (ENDS.test(norm)) break;
+      if (ENDS.test(norm) || MODALS.has(norm)) break;
       const found = rows.find(({ words }) => words.has(norm));
       if (!found || (taken && found.row.effect !== 'past')) continue;
       // `Lisinopril daily, stopped metformin`

@@ -2,6 +2,7 @@ import type { AnnotatedText, Attribute, Mention, Section, Sentence, Token } from
 import type { NlpStage } from '../pipeline.js';
 import { findAllergens } from './allergens.js';
 import { readClauses } from './clauses.js';
+import { takeBackEarlier } from './corrections.js';
 import type { Cue } from './cues.js';
 import { decide } from './decide.js';
 import {
@@ -126,6 +127,7 @@ export function assertMentions(input: AnnotatedText): Mention[] {
       (about && startsWithPronounOf(tokens, sentence, about) ? about : undefined);
   });
   stopEarlier(result, order);
+  takeBackEarlier(input.text, result, order);
   return result;
 }
 

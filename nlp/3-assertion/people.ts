@@ -22,11 +22,12 @@ const APART = new Set(['apart', 'aside']);
 const SICK_CONTACT = new Set(['contact', 'exposure', 'exposed']);
 
 /** Words of a chart whose patient has just been born: `maternal hepatitis C` is not the child's. */
-export const NEWBORN = /\b(?:newborn|neonate|neonatal|infant|baby (?:boy|girl)|nicu|apgars?)\b/i;
+export const NEWBORN =
+  /\b(?:newborn|neonate|neonatal|infant|(?:term|preterm) baby|baby (?:boy|girl|check)|nicu|apgars?|birth ?weight|dol ?\d)\b/i;
 
 /** Words of the chart of a woman who has just given birth: `baby has reflux` is not hers. */
 export const MOTHER =
-  /\b(?:postnatal|postpartum|post-?partum|lochia|breast-?feeding|perineum|pph|puerperi\w+)\b/i;
+  /\b(?:g\d{1,2} ?p\d|in (?:spontaneous )?labou?r|parturient|postnatal|postpartum|post-?partum|lochia|breast-?feeding|perineum|pph|puerperi\w+)\b/i;
 const CHILD = /^(?:baby|infant|newborn|babe)$/;
 const BABY: PersonRow = { word: 'baby', who: 'other', example: 'Postnatal check. Baby has {reflux}.' };
 

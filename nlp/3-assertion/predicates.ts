@@ -205,7 +205,23 @@ function bareDenial(clauses: Clauses, at: number, targets: readonly Target[]): v
   if (elliptic && i + 1 < last && !/^(?:[.,;)]|until|as|due|because|yet|today|in|by|at|[-–—])$/.test(object))
     return;
   const target = between(clauses, targets, at, elliptic ? TAKEN_BACK_REACH : 2);
-  if (target && target.type !== 'test') hit(target, goesOn ? ROWS.ended : ROWS.notDone, clauses, at, i + 1);
+  if (!target || target.type === 'test') return;
+  hit(target, goesOn ? ROWS.ended : ROWS.notDone, clauses, at, i + 1);
+  // `Prescribed: midazolam, glycopyrronium, levomepromazine - not yet used`
+  if (tokens[at + 1]!.norm !== 'yet') return;
+  let from = target.first;
+  for (let k = targets.indexOf(target) - 1; k >= 0; k--) {
+    const other = targets[k]!;
+    if (other.type !== target.type || from - other.last > LIST_REACH || !isJoined(tokens, other.last, from))
+      break;
+    hit(other, ROWS.notDone, clauses, at, i + 1);
+    from = other.first;
+  }
+}
+
+function isJoined(tokens: Clauses['tokens'], from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (/^(?:,|and|&|\/|\+)$/.test(tokens[i]!.norm)) return true;
+  return false;
 }
 
 /** To deny it ends a drug. */
@@ -301,15 +317,18 @@ function judge(clauses: Clauses, group: Group, targets: readonly Target[]): void
     } else if (modal) push(clauses, group, ROWS.toBeDone, targets);
     return;
   }
-  if (denied || !modal) return;
-  // `hearing aids may help`
-  if (/^(?:help|benefit|suit|relieve|work|suffice)$/.test(verb)) push(clauses, group, ROWS.toBeDone, targets);
+  if (!modal) return;
+  // `hearing aids may help`, `PEG would not benefit him`
+  if (HELPING.test(verb)) push(clauses, group, denied ? ROWS.notDone : ROWS.toBeDone, targets);
+  if (denied) return;
   if (!means('kept', verb)) push(clauses, group, ROWS.willDo, targets);
   const modalWord = clauses.tokens[group.first]!.norm;
   if (modalWord === 'would') push(clauses, group, ROWS.wouldFor, targets);
   if (/^(?:may|might|could)$/.test(modalWord) && !means('lasting', verb))
     push(clauses, group, ROWS.mayBe, targets);
 }
+
+const HELPING = /^(?:help|benefit|suit|relieve|work|suffice)$/;
 
 function push(clauses: Clauses, { first, last, verb }: Group, row: CueRow, targets: readonly Target[]): void {
   // `To whom it may concern: …`

@@ -75,6 +75,9 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
         if (row.effect === 'negated' && cue.text === 'no' && endsFindings(clauses, cue, target, targets))
           continue;
         if (row.effect === 'negated' && leavesAsIs(clauses, cue, target)) continue;
+        // `Albuterol prn asthma - not needed today`: what is taken as needed was not needed.
+        if (row.effect === 'negated' && row.scope === 'before' && isAsNeeded(clauses.tokens, cue, target))
+          continue;
         if (row.adjacent && !touches(clauses.tokens, cue, target)) continue;
         const distance = row.scope === 'after' ? target.first - cue.last : cue.first - target.last;
         target.hits.push({ row, text: cue.text, distance, cue });
@@ -90,6 +93,12 @@ export function applyCues(clauses: Clauses, targets: readonly Target[], carried:
       target.hits.push({ row, text, distance: CARRIED_DISTANCE });
     }
   }
+}
+
+function isAsNeeded(tokens: readonly Token[], { first, text }: Cue, { type, last }: Target): boolean {
+  if (type !== 'medication' || !/\b(?:needed|required|used)$/.test(text)) return false;
+  for (let i = last; i < first; i++) if (tokens[i]!.norm === 'prn') return true;
+  return false;
 }
 
 /** Rows of allergens reach drugs, too: which of them a word is, is decided afterwards. */

@@ -118,6 +118,7 @@ export const SMALL_WORDS = new Set([
 /** A cue that the words around it may turn: `done` in `could not be done`, the mere `not`. */
 export function isWeak({ rows, text }: Cue): boolean {
   return (
+    TRIED.test(text) ||
     /^(?:not|n't|never|has not|had not|have not|is not|was not|are not|were not)$/.test(text) ||
     rows.every(
       ({ effect, scope }) =>
@@ -128,6 +129,9 @@ export function isWeak({ rows, text }: Cue): boolean {
     )
   );
 }
+
+/** `could be trialled` is not tried yet. */
+const TRIED = /^(?:tried|trialed|trialled)$/;
 
 export function isCovered({ cues, cueAt, first }: Clauses, at: number): boolean {
   const index = cueAt[at - first]!;

@@ -287,7 +287,7 @@ function isResult(mention: Mention, text: string): boolean {
 
 /** `Chlamydia and gonorrhoea screening` */
 const TESTED_WITH_OTHER =
-  /(?:,[ ][a-z]+)?[ ]?(?:,|\/|and|or|&)[ ]?[a-z]+[ ](?:screen(?:ing|s)?|test(?:s|ing)?|serolog(?:y|ies)|antibod(?:y|ies)|vaccines?|vaccinations?|prophylaxis|precautions|tit(?:er|re)s?|cultures?|swabs?)\b/iy;
+  /(?:,[ ][a-z]+)?[ ]?(?:,|\/|and|or|&)[ ]?[a-z]+[ ](?:screen(?:ing|s)?|test(?:s|ing)?|serolog(?:y|ies)|antibod(?:y|ies)|vaccines?|vaccinations?|prophylaxis|precautions|tit(?:er|re)s?|cultures?|swabs?|bloods|pcrs?|naats?)\b/iy;
 
 function isTestedWithOther(mention: Mention, text: string): boolean {
   TESTED_WITH_OTHER.lastIndex = mention.end;
