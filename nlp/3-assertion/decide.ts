@@ -25,6 +25,8 @@ export interface Surroundings {
   readonly allergen: boolean;
   /** The question of a leaflet stands above: what follows explains, and tells of nobody. */
   readonly taught: boolean;
+  /** The whole note. */
+  readonly text: string;
   readonly tokens: readonly Token[];
 }
 
@@ -116,7 +118,7 @@ export function decide(mention: Mention, target: Target, around: Surroundings): 
       temporality = doing.row.effect;
       why(`cue:${doing.text}`);
       if (doing.row.because === 'stopped') {
-        const status = stopAttribute(doing, around.tokens);
+        const status = stopAttribute(doing, around.tokens, around.text);
         if (status) attributes.push(status);
         why('stopped');
       }

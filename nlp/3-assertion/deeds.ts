@@ -97,7 +97,7 @@ export function takenInYear({ last }: Target, tokens: readonly Token[]): boolean
 }
 
 /** The words that say a drug was stopped or held, as its status. */
-export function stopAttribute(hit: Hit, tokens: readonly Token[]): Attribute | undefined {
+export function stopAttribute(hit: Hit, tokens: readonly Token[], text: string): Attribute | undefined {
   if (!hit.cue) return undefined;
   const start = tokens[hit.cue.first]!.start;
   const end = tokens[hit.cue.last - 1]!.end;
@@ -105,7 +105,7 @@ export function stopAttribute(hit: Hit, tokens: readonly Token[]): Attribute | u
     type: 'status',
     start,
     end,
-    text: hit.text,
+    text: text.slice(start, end),
     normalized: /\bh[eo]ld/.test(hit.text) ? 'hold' : 'stop',
   };
 }

@@ -113,6 +113,7 @@ export function assertMentions(input: AnnotatedText): Mention[] {
           taught,
           allergen:
             allergens![target.first - sentence.firstToken] === 1 && !isSupposed(clauses.cues, target.first),
+          text: input.text,
           tokens,
         });
       }

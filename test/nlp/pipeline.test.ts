@@ -44,8 +44,18 @@ describe('the clinical pipeline', () => {
       for (const attribute of mention.attributes) {
         expect(attribute.end).toBeGreaterThan(attribute.start);
         expect(attribute.end).toBeLessThanOrEqual(NOTE.length);
+        expect(NOTE.slice(attribute.start, attribute.end)).toBe(attribute.text);
       }
     }
+  });
+
+  it('gives what ended a drug in the words of the note, whichever rule read them', () => {
+    const note = 'The amlodipine was dropped by cardiology. Lisinopril was withdrawn.';
+    const ends = pipeline
+      .annotate(note, { id: 'n' })
+      .mentions.flatMap(({ attributes }) => attributes.filter(({ type }) => type === 'status'));
+    expect(ends.length).toBeGreaterThan(1);
+    for (const { start, end, text } of ends) expect(note.slice(start, end)).toBe(text);
   });
 
   it('says for every mention which rule decided each step', () => {
