@@ -72,7 +72,7 @@ const TRAIL =
 const SIDE_BEFORE =
   /(?<![\p{L}\d./+-])\(?([RL])\)?[ ](?:[a-z]+[ ]|[A-Z]{2,4}[ ]|\d{1,2}(?:-\d{1,2}|th|st|nd|rd)?[ ])?$/u;
 const SIDE_AFTER =
-  /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d])|([RL])(?=[ ](?:w\/|with|for|on|under|plantar|dorsal|medial|lateral|lower|upper|great|hallux|heel|thigh|calf|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid)|[ ]*(?:[,.;:)\n]|$)))/u;
+  /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d])|([RL])(?=[ ](?:w\/|with|for|on|under|plantar|dorsal|medial|lateral|lower|upper|great|hallux|heel|thigh|calf|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid|temple|cheek|forehead|scalp|jaw|brow|eyelid|nostril|axilla|chest|flank|buttock|forearm|shin|finger|toe)|[ ]*(?:[,.;:)\n]|$)))/u;
 const LONE_BEFORE = /[RL]\)? (?:[A-Za-z\d-]+ )?$/;
 const LONE_AFTER = /^[ ,]{1,2}[(RLO]/;
 /** "OA L knee", "R arm weakness" as one name. */
