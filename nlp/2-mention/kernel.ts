@@ -23,7 +23,7 @@ export interface TaggerSentence {
 /** Longer sentences (broken input) are read in pieces of this many tokens, which bounds memory. */
 export const SENTENCE_MAX_TOKENS = 400;
 /** Words kept with their sums of weights. At the limit all are dropped; results do not depend on it. */
-const WORD_CACHE_MAX = 16_384;
+const WORD_CACHE_MAX = 32_768;
 /** Sums kept for kinds of sentences and drug marks, beside the hints. At the limit these are dropped. */
 const ENTRIES_MAX = 2_048;
 /** One for its kind, three for each of the marks that `drugMarks` can make. */
