@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { Lattice, spansOf, type TaggedSpan } from '../2-mention/crf.js';
 import { readModel } from '../rules/load.js';
-import { LABELS, LEARNED_TYPES } from './directions-features.js';
+import { type FeatureRows, LABELS, LEARNED_TYPES } from './directions-features.js';
 
 export const DIRECTIONS_MODEL = 'directions.bin.gz';
 
@@ -39,31 +39,12 @@ export class DirectionsTagger {
     });
   }
 
-  private rowOf(feature: number): number {
-    const mask = this.slots.length / 2 - 1;
-    for (let slot = feature & mask; ; slot = (slot + 1) & mask) {
-      const row = this.slots[slot * 2 + 1]!;
-      if (row === 0) return -1;
-      if (this.slots[slot * 2] === feature) return row - 1;
-    }
-  }
-
-  /** @param features see `directionFeatures`. */
-  tag(features: readonly Int32Array[]): Directions {
-    const { lattice, model } = this;
-    const n = features.length;
+  /** @param rows see `directionFeatures`. */
+  tag(rows: FeatureRows): Directions {
+    const { lattice } = this;
+    const n = rows.length;
     lattice.reset(n);
-    for (let t = 0; t < n; t++) {
-      const list = features[t]!;
-      const at = t * LABELS;
-      for (let i = 0; i < list.length; i++) {
-        const row = this.rowOf(list[i]!);
-        if (row < 0) continue;
-        for (let y = 0; y < LABELS; y++)
-          lattice.emissions[at + y] =
-            lattice.emissions[at + y]! + model.weights[row * LABELS + y]! * model.unit;
-      }
-    }
+    this.addUp(rows, lattice.emissions);
     const path = lattice.viterbi(n);
     lattice.marginals(n);
     const types = LEARNED_TYPES.length;
@@ -74,6 +55,32 @@ export class DirectionsTagger {
           lattice.probabilities[t * LABELS + 2 * type + 1]! +
           lattice.probabilities[t * LABELS + 2 * type + 2]!;
     return { spans: spansOf(path, chances, types), chances };
+  }
+
+  /** Sums of the weights of each token's features, in whole units until the end. */
+  private addUp({ values, ends, length }: FeatureRows, emissions: Float64Array): void {
+    const { slots } = this;
+    const { weights, unit } = this.model;
+    const mask = slots.length / 2 - 1;
+    const sums = new Int32Array(LABELS);
+    let i = 0;
+    for (let t = 0; t < length; t++) {
+      sums.fill(0);
+      for (const end = ends[t]!; i < end; i++) {
+        const feature = values[i]!;
+        let slot = feature & mask;
+        let row = slots[slot * 2 + 1]!;
+        while (row !== 0 && slots[slot * 2] !== feature) {
+          slot = (slot + 1) & mask;
+          row = slots[slot * 2 + 1]!;
+        }
+        if (row === 0) continue;
+        const from = (row - 1) * LABELS;
+        for (let y = 0; y < LABELS; y++) sums[y] = sums[y]! + weights[from + y]!;
+      }
+      const at = t * LABELS;
+      for (let y = 0; y < LABELS; y++) emissions[at + y] = sums[y]! * unit;
+    }
   }
 }
 

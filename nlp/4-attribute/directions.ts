@@ -1,6 +1,12 @@
 import { FUNCTION_WORDS } from '../2-mention/mention-words.js';
 import type { AttributeType, Span, Token } from '../model.js';
-import { directionFeatures, LEARNED_TYPES, type LearnedType, type RuleFind } from './directions-features.js';
+import {
+  directionFeatures,
+  FeatureRows,
+  LEARNED_TYPES,
+  type LearnedType,
+  type RuleFind,
+} from './directions-features.js';
 import { type DirectionsTagger, loadDirections } from './directions-model.js';
 import { countedText, measuredText } from './quantity.js';
 import type { DrugPlace, SignatureRegion, Ties } from './signature.js';
@@ -82,11 +88,12 @@ function nearest(text: string, span: Span, drugs: readonly DrugPlace[]): number 
 
 /** A reviser by a model, in prose alone. */
 export function reviserOf(tagger: DirectionsTagger): Reviser {
+  const rows = new FeatureRows();
   return (text, region, tokens, ties) => {
     if (region.lastToken - region.firstToken > MAX_TOKENS) return ties;
     const words = tokensOf(region, tokens);
     if (!isProse(region, words)) return ties;
-    const { spans, chances } = tagger.tag(directionFeatures(words, ties.drugs, ruleFinds(ties)));
+    const { spans, chances } = tagger.tag(directionFeatures(words, ties.drugs, ruleFinds(ties), rows));
     const chanceOf = (span: Span, type: LearnedType): number => {
       const column = LEARNED_TYPES.indexOf(type);
       let most = 0;

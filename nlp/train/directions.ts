@@ -49,7 +49,7 @@ export function directionExamples(gold: GoldText): TrainingSentence[] {
       }
     }
     const ties = tieByRules(text, mentions, region);
-    const features = directionFeatures(words, ties.drugs, ruleFinds(ties));
+    const features = directionFeatures(words, ties.drugs, ruleFinds(ties)).split();
     return words.length > 0 ? [{ features, labels }] : [];
   });
 }
