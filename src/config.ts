@@ -111,6 +111,13 @@ export const SETTINGS = [
       'yes: DATABASE_URL may name another machine without TLS (sslmode=verify-full), as nobody else reads the network between.',
   },
   {
+    name: 'CENOTE_PLACES_FILE',
+    example: '/etc/cenote/places.json',
+    default: 'none',
+    meaning:
+      'File, mode 0600, that names other PostgreSQL servers tenants may be moved to, the same for all servers: {"east": "postgres://…"}.',
+  },
+  {
     name: 'CENOTE_KEY_DIR',
     example: '/etc/cenote/keys',
     default: '<data dir>/keys',
@@ -291,6 +298,8 @@ export interface Config {
   /** Undefined for the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
   readonly databasePlain: boolean;
+  /** Names other PostgreSQL servers; undefined for none. */
+  readonly placesFile: string | undefined;
   readonly keyDir: string;
   readonly auditDurable: boolean;
   readonly anchorDir: string;
@@ -356,6 +365,7 @@ export function readConfig(options: ConfigOptions = {}, env: NodeJS.ProcessEnv =
     },
     databaseUrl: databaseUrlOf(read('DATABASE_URL')),
     databasePlain: yesOrNo('CENOTE_DATABASE_PLAIN', read('CENOTE_DATABASE_PLAIN') ?? 'no'),
+    placesFile: pathOf(read('CENOTE_PLACES_FILE')),
     keyDir,
     auditDurable: yesOrNo('CENOTE_AUDIT_DURABLE', read('CENOTE_AUDIT_DURABLE') ?? 'no'),
     anchorDir: resolve(read('CENOTE_AUDIT_ANCHORS') ?? `${dataDir}/audit-anchors`),

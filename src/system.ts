@@ -24,6 +24,7 @@ import { type Clients, createClients } from './tenancy/clients.js';
 import { type Authorization, createAuthorization } from './tenancy/clients-authorization.js';
 import { readOidcProviders } from './tenancy/clients-oidc.js';
 import { openKeyFiles } from './tenancy/key-file.js';
+import { readPlaces } from './tenancy/places.js';
 import { makeDataDir } from './tenancy/postgres/place.js';
 import { embeddedServer, foreignServer } from './tenancy/server.js';
 import type { KeyProvider, Tenant } from './tenancy/tenant.js';
@@ -177,7 +178,11 @@ export async function openSystem(config: Config, options: { clock?: Clock } = {}
     ? foreignServer(config.databaseUrl, { plain: config.databasePlain })
     : await embeddedServer(config.dataDir);
   try {
-    const tenants = await openTenants({ server: server.address, keys, clock });
+    const places =
+      config.placesFile === undefined
+        ? undefined
+        : readPlaces(config.placesFile, { plain: config.databasePlain });
+    const tenants = await openTenants({ server: server.address, keys, clock, places });
     const rooms = wireRooms({
       clock,
       tenants,

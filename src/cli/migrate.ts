@@ -12,6 +12,10 @@ export function register(program: Command): void {
         print('control database: current');
         for (const record of await tenants.list()) {
           if (signal.aborted || record.state === 'shredded') continue;
+          if (record.moving) {
+            print(`tenant ${record.name}: is being moved; when that has ended, run this again`);
+            continue;
+          }
           const applied = await tenants.migrateRecord(record);
           print(
             `tenant ${record.name}: ${applied.length === 0 ? 'current' : `applied ${applied.join(', ')}`}`,

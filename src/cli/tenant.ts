@@ -8,6 +8,7 @@ import { ROTATION_LEVELS, type RotationLevel } from '../tenancy/key-rotation.js'
 import type { TenantRecord } from '../tenancy/tenant.js';
 import { print, type SharedOptions, withDataDir, withSystem } from './shell.js';
 import { textTable } from './table.js';
+import { registerMove } from './tenant-move.js';
 
 interface ListOptions extends SharedOptions {
   json?: true;
@@ -109,7 +110,7 @@ another level; integrity they cannot choose.`,
           throw new Fault('not-found', 'There is no tenant of that name.', {
             remedy: 'See: cenote tenant list',
           });
-        show(record, options, await tenants.diskBytes(record));
+        show(record, options, await tenants.diskBytes(record), await tenants.formerPlaces(record));
       }),
     );
 
@@ -170,6 +171,8 @@ writes go on. A worker runs it (cenote serve, cenote worker), or: cenote job res
       }),
     );
 
+  registerMove(tenant);
+
   withDataDir(tenant.command('shred <name>'))
     .description('erase a tenant for good: its key is destroyed, its database removed; there is no way back')
     .requiredOption('--confirm <name>', 'the tenant\u2019s name once more')
@@ -190,24 +193,43 @@ writes go on. A worker runs it (cenote serve, cenote worker), or: cenote job res
 }
 
 function columns(record: TenantRecord): string[] {
-  return [record.name, record.state, created(record), record.database];
+  const state = record.moving ? `${record.state}, moving` : record.state;
+  return [record.name, state, created(record), placed(record)];
 }
+
+const placed = ({ place, database }: TenantRecord): string => (place ? `${place}/${database}` : database);
 
 const created = (record: TenantRecord): string => new Date(record.createdAt).toISOString();
 
-function shown(record: TenantRecord, bytes?: bigint): Record<string, unknown> {
-  const { id, name, state, epoch, database, indexPrivacy } = record;
+function shown(
+  record: TenantRecord,
+  bytes?: bigint,
+  former: readonly string[] = [],
+): Record<string, unknown> {
+  const { id, name, state, epoch, database, indexPrivacy, place, moving } = record;
   const { validation = 'as the server', integrity = false } = record;
   const size = bytes === undefined ? {} : { databaseBytes: Number(bytes) };
   const rules = { validation, integrity, indexPrivacy };
-  return { id, name, state, epoch, database, created: created(record), ...rules, ...size };
+  const where = {
+    ...(place && { place }),
+    ...(moving && { moving }),
+    ...(former.length > 0 && { former: former.join(' ') }),
+  };
+  return { id, name, state, epoch, database, ...where, created: created(record), ...rules, ...size };
 }
 
-function show(record: TenantRecord, options: ListOptions, bytes?: bigint): void {
+function show(
+  record: TenantRecord,
+  options: ListOptions,
+  bytes?: bigint,
+  former: readonly string[] = [],
+): void {
   if (options.json) {
-    print(JSON.stringify(shown(record, bytes)));
+    print(JSON.stringify(shown(record, bytes, former)));
     return;
   }
-  const rows = Object.entries(shown(record, bytes)).map(([name, value]) => `${name.padEnd(14)} ${value}`);
+  const rows = Object.entries(shown(record, bytes, former)).map(
+    ([name, value]) => `${name.padEnd(14)} ${value}`,
+  );
   print(rows.join('\n'));
 }

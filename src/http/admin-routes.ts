@@ -258,8 +258,21 @@ function shownTenant({
   validation,
   integrity = false,
   indexPrivacy,
+  place,
+  moving,
 }: TenantRecord) {
-  return { id, name, state, epoch, created: instant(createdAt), validation, integrity, indexPrivacy };
+  const where = { ...(place && { place }), ...(moving && { moving }) };
+  return {
+    id,
+    name,
+    state,
+    epoch,
+    ...where,
+    created: instant(createdAt),
+    validation,
+    integrity,
+    indexPrivacy,
+  };
 }
 
 function shownClient({

@@ -116,12 +116,21 @@ export function createJobs(deps: { control: pg.Pool; clock: Clock }): Jobs {
 
     async claim(tenant, id) {
       await row(tenant, id);
+      const { rowCount: closed } = await control.query(
+        'select from tenant where id = $1 and moving is not null',
+        [tenant.record.id],
+      );
+      if (closed)
+        throw new Fault('unavailable', 'This tenant is being moved; its jobs wait until it is there.', {
+          remedy: 'Try again in a moment.',
+        });
       const now = clock.now();
       const taken = await control.query(
         `update job set state = 'running', lease_epoch = lease_epoch + 1, lease_until = $3,
                 started_at = coalesce(started_at, $4), ended_at = null, error = null
           where id = $1 and tenant_id = $2
             and (state in ('queued', 'failed', 'cancelled') or (state = 'running' and lease_until < $4))
+            and not exists (select from tenant where tenant.id = $2 and tenant.moving is not null)
          returning *`,
         [id, tenant.record.id, now + LEASE_MS, now],
       );
@@ -218,7 +227,7 @@ export function createJobs(deps: { control: pg.Pool; clock: Clock }): Jobs {
     async next(kinds) {
       const found = await control.query(
         `select job.id, tenant.name from job join tenant on tenant.id = job.tenant_id
-          where job.kind = any($1) and tenant.state = 'active'
+          where job.kind = any($1) and tenant.state = 'active' and tenant.moving is null
             and (job.state = 'queued' or (job.state = 'running' and job.lease_until < $2))
           order by job.created_at limit 1`,
         [kinds, clock.now()],

@@ -29,7 +29,8 @@ export function isRetriable(error: unknown): boolean {
   return RETRIABLE.has((error as { code?: string } | undefined)?.code ?? '');
 }
 
-const CONNECTION_CODES = /^(08|57P0[123]|53300|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND)/;
+/** 28 and 3D000: the role is not let in, or its database is not there, as where a tenant was moved or shredded meanwhile. */
+const CONNECTION_CODES = /^(08|28|3D000|57P0[123]|53300|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND)/;
 
 /** A database error as a Fault; Faults and programming errors pass through. */
 export function faultOf(error: unknown): unknown {
@@ -48,6 +49,13 @@ export function faultOf(error: unknown): unknown {
     return new Fault('unavailable', 'The database of this tenant cannot be reached now.', {
       remedy: 'Try again in a moment.',
       log: message,
+      cause: error,
+    });
+  // insufficient_privilege: the role has its rights taken away while its database is copied, and in the old one for good.
+  if (code === '42501')
+    return new Fault('unavailable', 'This tenant takes no writes now: it is being moved, or was moved.', {
+      remedy: 'Try again in a moment; if it goes on, the operator may look with: cenote tenant show',
+      log: `database error ${code}`,
       cause: error,
     });
   if (code === '57014')

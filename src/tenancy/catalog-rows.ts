@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { IndexPrivacy } from '../core/blind.js';
 import type { Clock } from '../core/clock.js';
 import { Fault } from '../core/fault.js';
+import type { Places } from './places.js';
 import type { ServerAddress } from './postgres/embedded.js';
 import type { KeyProvider, TenantDefaults, TenantRecord, TenantState } from './tenant.js';
 
@@ -9,6 +10,8 @@ import type { KeyProvider, TenantDefaults, TenantRecord, TenantState } from './t
 export interface CatalogContext {
   /** The server's administrator; `database` is the control database. */
   readonly server: ServerAddress;
+  /** Other servers that tenants may be on. */
+  readonly places: Places;
   readonly control: pg.Pool;
   readonly keys: KeyProvider;
   readonly clock: Clock;
@@ -32,11 +35,15 @@ export interface CatalogRow {
   readonly index_version: number;
   readonly index_phase: number;
   readonly index_phase_at: bigint;
+  /** Name of the place its database is at; null for the control database's server. */
+  readonly place: string | null;
+  /** How far a move is: see the migration. */
+  readonly moving: 'copying' | 'switching' | null;
 }
 
 export const COLUMNS =
   'id, name, database, state, epoch, created_at, key_provider, key_ref, role, role_secret, validation, integrity, index_privacy,' +
-  ' index_version, index_phase, index_phase_at';
+  ' index_version, index_phase, index_phase_at, place, moving';
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 
@@ -95,5 +102,7 @@ export function recordOf(row: CatalogRow): TenantRecord {
     indexPrivacy: row.index_privacy,
     ...(row.validation ? { validation: row.validation } : {}),
     ...(row.integrity ? { integrity: true } : {}),
+    ...(row.place === null ? {} : { place: row.place }),
+    ...(row.moving === null ? {} : { moving: true as const }),
   };
 }

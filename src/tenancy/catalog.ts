@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Clock } from '../core/clock.js';
 import { Fault, isFault } from '../core/fault.js';
@@ -24,6 +25,8 @@ import {
 import { KEY_CACHE_MS, openTenantKeys } from './key-rows.js';
 import { createTenantKeys, type LiveKeys } from './keys.js';
 import { migrateDatabase, pendingMigrations } from './migrate.js';
+import { type Moved, type MoveOptions, moveTenant, revertMove } from './move.js';
+import { dropPlaces, HOME, type Places, placesOf, serverOf } from './places.js';
 import { connectionBudget, controlPool, tenantPool } from './pools.js';
 import type { ServerAddress } from './postgres/embedded.js';
 import type { KeyProvider, Tenant, TenantDefaults, TenantRecord, TenantState, Tenants } from './tenant.js';
@@ -34,6 +37,9 @@ import { createTenant, removeTenant, type Shredded, shredTenant } from './tenant
 export const MAX_OPEN_TENANTS = 50;
 /** How long an open tenant goes on without asking the catalog whether it was suspended. */
 const STATE_CACHE_MS = 1_000;
+/** While its place is switched a tenant is waited for, at most this long. */
+const MAX_SWITCH_MS = 5_000;
+const SWITCH_POLL_MS = 25;
 /** How often the keys of open tenants are looked after, whether anybody asks for them or not. */
 const KEY_CARE_MS = 60_000;
 
@@ -42,6 +48,8 @@ export interface CatalogOptions {
   readonly server: ServerAddress;
   readonly keys: KeyProvider;
   readonly clock: Clock;
+  /** Other servers that tenants may be on. */
+  readonly places?: Places | undefined;
   readonly maxOpen?: number;
   /** Connections to all tenants together; by what the server allows where not given. */
   readonly maxConnections?: number;
@@ -71,6 +79,14 @@ export interface Catalog extends Tenants {
   advanceIndexKey(name: string, from: IndexKeyStep): Promise<IndexKeyStep>;
   /** Erases a tenant for good by destroying its key; see `shredTenant`. */
   shred(name: string): Promise<Shredded>;
+  /** Moves a tenant's database to another place; see `moveTenant`. */
+  move(name: string, options: MoveOptions): Promise<Moved>;
+  /** Ends what a killed mover has left; see `revertMove`. */
+  revertMove(name: string): Promise<void>;
+  /** Databases that moves have left behind, as `place/database`. */
+  formerPlaces(record: TenantRecord): Promise<string[]>;
+  /** Drops them. @returns how many. @throws where one cannot be reached; it stays written down */
+  dropFormer(name: string): Promise<number>;
   /** Brings one tenant's database to the current schema, suspended or not; names of what was applied. */
   migrateRecord(record: TenantRecord): Promise<string[]>;
   /** Bytes a tenant's database takes on the disk. */
@@ -105,7 +121,7 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
   await migrateDatabase(server, 'control');
   const control = controlPool(server);
   const budget = await connectionBudget(control, options.maxConnections);
-  const context: CatalogContext = { server, control, keys, clock };
+  const context: CatalogContext = { server, places: options.places ?? new Map(), control, keys, clock };
   /** In order of use, oldest first. Promises, so that two first requests open a tenant once. */
   const open = new Map<string, Promise<OpenTenant>>();
   /**
@@ -131,10 +147,10 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
   }
 
   async function openNow(name: string): Promise<OpenTenant> {
-    const found = await usableRow(control, name);
+    const found = await settledRow(name);
     const { material, rolePassword, role } = await openKeys(found);
     const pool = tenantPool(
-      { ...server, database: found.database, user: role, password: rolePassword },
+      { ...serverOf(context, found.place), database: found.database, user: role, password: rolePassword },
       budget,
     );
     try {
@@ -153,28 +169,48 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     return { tenant, keys: live, stateCheckedAt: now, keysOpenedAt: now };
   }
 
+  /** @throws Fault `unavailable` while the tenant is moved: rights given now would open what is closed */
   async function migrateTenant(found: CatalogRow): Promise<string[]> {
-    const database = { ...server, database: found.database };
+    if (found.moving) throw beingMoved();
+    const database = { ...serverOf(context, found.place), database: found.database };
     const applied = await migrateDatabase(database, 'tenant');
+    const now = await findRow(control, found.name);
+    if (now?.moving || now?.database !== found.database) throw beingMoved();
     if (found.role) await grantTenantRole(database, found.role);
     return applied;
   }
 
-  /** Asks again what may have changed since: the state each second, the customer's key every few minutes. */
-  async function refresh(name: string, entry: OpenTenant): Promise<void> {
+  /** As `usableRow`, when the tenant has one place. @throws Fault `unavailable` where that takes long */
+  async function settledRow(name: string): Promise<CatalogRow> {
+    for (const deadline = Date.now() + MAX_SWITCH_MS; ; ) {
+      const found = await usableRow(control, name);
+      if (found.moving !== 'switching') return found;
+      if (Date.now() > deadline) throw beingMoved();
+      await sleep(SWITCH_POLL_MS);
+    }
+  }
+
+  /**
+   * Asks again what may have changed since: the state each second, of a tenant that is being moved each time, the customer's
+   * key every few minutes. @returns whether it is to be opened anew, as it is at another place
+   */
+  async function refresh(name: string, entry: OpenTenant): Promise<boolean> {
     const now = clock.now();
-    if (now - entry.stateCheckedAt < STATE_CACHE_MS) return;
-    const found = await usableRow(control, name);
+    if (now - entry.stateCheckedAt < STATE_CACHE_MS && !entry.tenant.record.moving) return false;
+    const found = await settledRow(name);
     if (found.id !== entry.tenant.record.id)
       throw new Fault('unavailable', 'This tenant was made anew; try again.');
+    const { database, epoch } = entry.tenant.record;
+    if (found.database !== database || found.epoch !== epoch) return true;
     if (now - entry.keysOpenedAt >= KEY_CACHE_MS) {
       entry.keys.adopt((await openKeys(found)).material);
       entry.tenant = { ...entry.tenant, record: recordOf(found) };
       entry.keysOpenedAt = now;
-    } else if (!sameDefaults(recordOf(found), entry.tenant.record)) {
+    } else if (!sameRules(recordOf(found), entry.tenant.record)) {
       entry.tenant = { ...entry.tenant, record: recordOf(found) };
     }
     entry.stateCheckedAt = now;
+    return false;
   }
 
   function retire(pool: pg.Pool): void {
@@ -214,7 +250,11 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
     }
     const opened = await entry;
     try {
-      await refresh(name, opened);
+      if (await refresh(name, opened)) {
+        // Once: others that held the same entry may have opened it anew meanwhile.
+        if (open.get(name) === entry) await forget(name);
+        return openAndRefresh(name);
+      }
     } catch (error) {
       // A catalog that cannot be asked now says nothing about the tenant; its pool is kept for when it can.
       if (isFault(error)) {
@@ -315,7 +355,53 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
       return found ? migrateTenant(found) : [];
     },
 
+    async move(name, options) {
+      try {
+        return await moveTenant(context, name, options, {
+          migrate: migrateTenant,
+          rolePassword: async (found) => (await openKeys(found)).rolePassword,
+        });
+      } finally {
+        // Its epoch is another one, also where it stayed.
+        await forget(name);
+      }
+    },
+
+    async revertMove(name) {
+      await revertMove(context, name);
+      await forget(name);
+    },
+
+    async formerPlaces(record) {
+      const places = await placesOf(control, record.id, ['former', 'abandoned']);
+      return places.map(({ place, database }) => `${place ?? HOME}/${database}`);
+    },
+
+    async dropFormer(name) {
+      const found = await findRow(control, name);
+      if (!found) throw noSuchTenant();
+      const { dropped, left, error } = await dropPlaces(context, found, ['former', 'abandoned']);
+      if (left > 0)
+        throw new Fault(
+          'unavailable',
+          `${left} of ${dropped + left} former databases could not be dropped.`,
+          {
+            remedy: 'Run this again when their servers can be reached; cenote tenant show NAME lists them.',
+            cause: error,
+          },
+        );
+      return dropped;
+    },
+
     async diskBytes(record) {
+      if (record.place !== undefined && record.state !== 'shredded')
+        return asAdmin({ ...serverOf(context, record.place), database: record.database }, async (admin) => {
+          const { rows } = await admin.query<{ bytes: string }>(
+            'select pg_database_size(current_database()) as bytes',
+          );
+          return BigInt(rows[0]!.bytes);
+        });
+
       // No row for a shredded tenant, whose database is gone.
       const { rows } = await control.query<{ bytes: bigint }>(
         'select pg_database_size(oid) as bytes from pg_database where datname = $1',
@@ -352,6 +438,15 @@ export async function openTenants(options: CatalogOptions): Promise<Catalog> {
   };
 }
 
-function sameDefaults(one: TenantRecord, other: TenantRecord): boolean {
-  return one.validation === other.validation && one.integrity === other.integrity;
+function sameRules(one: TenantRecord, other: TenantRecord): boolean {
+  return (
+    one.validation === other.validation && one.integrity === other.integrity && one.moving === other.moving
+  );
+}
+
+function beingMoved(): Fault {
+  return new Fault('unavailable', 'This tenant is being moved to another place.', {
+    remedy:
+      'Try again in a moment. Where nobody moves it any more, the operator lets it go on: cenote tenant move NAME --revert',
+  });
 }

@@ -41,7 +41,7 @@ export async function checkServerVersion(client: pg.ClientBase): Promise<number>
 }
 
 const CONNECTION_CODES =
-  /^(?:E(?:CONN|PIPE|TIMEDOUT|NOTFOUND|AI_|HOSTUNREACH|NETUNREACH)|08|57P0[123]|53300|28|3D000)/;
+  /^(?:E(?:CONN|PIPE|TIMEDOUT|NOTFOUND|AI_|HOSTUNREACH|NETUNREACH)|08|57P0[123]|53300|28|3D000|42501)/;
 const CONNECTION_MESSAGES =
   /connection terminated|timeout exceeded when trying to connect|client was closed|not queryable/i;
 
@@ -62,6 +62,7 @@ export function connectFault(cause: unknown): Fault {
     '28P01': 'it does not accept the password',
     '28000': 'it does not accept the user',
     '3D000': 'the database named does not exist',
+    '42501': 'it does not let this role in',
     '53300': 'it has no free connection',
     '57P03': 'it is starting or stopping',
   };

@@ -19,7 +19,7 @@ export interface MigrationFile {
 /** Table of what was applied. Its own name, since a control database may be shared with other programs. */
 export const MIGRATION_TABLE = 'schema_migration';
 /** Held while a database is migrated, so that two processes take turns. */
-const MIGRATION_LOCK = 7_236_019_202;
+export const MIGRATION_LOCK = 7_236_019_202;
 const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
 
 const filesOf = new Map<SchemaName, readonly MigrationFile[]>();

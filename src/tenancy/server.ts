@@ -21,12 +21,12 @@ const DUPLICATE = new Set(['42P04', '23505']);
  * @param plain Another machine may be spoken to without TLS, or without knowing whose certificate it is.
  * @throws Fault `invalid` where passwords and index terms would cross a network readable to others
  */
-export function foreignServer(url: string, { plain = false } = {}): DatabaseServer {
+export function foreignServer(url: string, { plain = false, at = 'DATABASE_URL' } = {}): DatabaseServer {
   // node-postgres reads the URL, with all that libpq allows in one; it is not connected.
   const parsed = new pg.Client({ connectionString: url });
   if (!plain && !isHere(parsed.host) && !isVerified(parsed.ssl)) {
-    throw new Fault('invalid', 'DATABASE_URL names another machine without TLS that knows its certificate.', {
-      at: 'DATABASE_URL',
+    throw new Fault('invalid', `${at} names another machine without TLS that knows its certificate.`, {
+      at,
       remedy:
         'Add ?sslmode=verify-full (and sslrootcert=FILE for a CA of your own), or set CENOTE_DATABASE_PLAIN=yes where nobody else reads that network.',
     });

@@ -4,7 +4,10 @@ import { asAdmin } from './database.js';
 import { appliedMigrations, MIGRATION_TABLE, migrateDatabase, schemaDigest } from './migrate.js';
 import type { ServerAddress } from './postgres/embedded.js';
 
-const DUPLICATE_DATABASE = '42P04';
+/** A name that is taken: seen at once, or only when two make it in the same moment. */
+const TAKEN = new Set(['42P04', '23505']);
+/** A role that has rights in another database. */
+const STILL_NEEDED = '2BP01';
 const quote = pg.escapeIdentifier;
 
 /**
@@ -32,7 +35,7 @@ export async function ensureTemplate(server: ServerAddress): Promise<string> {
       await admin.query(`alter database ${quote(draft)} rename to ${quote(name)}`);
     } catch (error) {
       await admin.query(`drop database if exists ${quote(draft)} (force)`);
-      if ((error as { code?: string }).code !== DUPLICATE_DATABASE) throw error;
+      if (!TAKEN.has((error as { code?: string }).code ?? '')) throw error;
     }
   });
   return name;
@@ -66,9 +69,11 @@ export async function createTenantDatabase(server: ServerAddress, place: TenantP
     const database = quote(place.database);
     const role = quote(place.role);
     const password = pg.escapeLiteral(place.password);
-    await admin.query(
-      `create role ${role} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls password ${password}`,
-    );
+    const none = 'nosuperuser nocreatedb nocreaterole noreplication nobypassrls';
+    // There is one already where the tenant has, or had, another database on this server.
+    const { rowCount } = await admin.query('select from pg_roles where rolname = $1', [place.role]);
+    if (rowCount === 0) await admin.query(`create role ${role} login ${none} password ${password}`);
+    else await admin.query(`alter role ${role} login password ${password}`);
     // So that an administrator who is no superuser may end the role's connections, which dropping takes.
     await admin.query(`grant ${role} to current_user`);
     await admin.query(`create database ${database} template ${quote(template)}`);
@@ -112,7 +117,7 @@ export async function schemaStateOf(pool: pg.Pool): Promise<{ applied: string[];
   return { applied, granted: rows[0]?.granted === true };
 }
 
-/** Removes the database and its role with everything in it. */
+/** Removes the database with everything in it, and its role unless that has rights in another one on the same server. */
 export async function dropTenantDatabase(
   server: ServerAddress,
   database: string,
@@ -120,7 +125,11 @@ export async function dropTenantDatabase(
 ): Promise<void> {
   await asAdmin(server, async (admin) => {
     await admin.query(`drop database if exists ${quote(database)} (force)`);
-    await admin.query(`drop role if exists ${quote(role)}`);
+    try {
+      await admin.query(`drop role if exists ${quote(role)}`);
+    } catch (error) {
+      if ((error as { code?: string }).code !== STILL_NEEDED) throw error;
+    }
   });
 }
 

@@ -10,6 +10,7 @@ import {
 } from './catalog-rows.js';
 import { insertKeyRows, makeTenantKeys } from './key-rows.js';
 import { beginMaking, clearUp, endMaking, letGo } from './making.js';
+import { dropPlaces, serverOf } from './places.js';
 import type { NewTenant } from './tenant.js';
 import { createTenantDatabase, dropTenantDatabase, newTenantPlace } from './tenant-database.js';
 
@@ -104,8 +105,8 @@ async function mayExist(control: pg.Pool, id: string): Promise<boolean> {
 
 /** Removes every trace of a tenant: database, role, customer key, rows. Its name is free again. */
 export async function removeTenant(context: CatalogContext, found: CatalogRow): Promise<void> {
-  const { control, keys, server } = context;
-  await dropTenantDatabase(server, found.database, found.role ?? found.database);
+  const { control, keys } = context;
+  await dropDatabases(context, found);
   await keys.destroyKey(found.key_ref).catch(() => {});
   await control.query('delete from job where tenant_id = $1', [found.id]);
   await control.query('delete from tenant_key where tenant_id = $1', [found.id]);
@@ -130,7 +131,7 @@ export interface Shredded {
  * @throws Fault `not-found`.
  */
 export async function shredTenant(context: CatalogContext, name: string): Promise<Shredded> {
-  const { control, keys, server } = context;
+  const { control, keys } = context;
   const { rows } = await control.query<CatalogRow>(
     `update tenant set state = 'shredded' where name = $1 returning ${COLUMNS}`,
     [name],
@@ -149,6 +150,13 @@ export async function shredTenant(context: CatalogContext, name: string): Promis
   await control.query('delete from tenant_key where tenant_id = $1', [record.id]);
   await control.query('update tenant set role_secret = null where id = $1', [record.id]);
   await control.query('delete from job where tenant_id = $1', [record.id]);
-  await dropTenantDatabase(server, record.database, record.role ?? record.database);
+  await dropDatabases(context, record);
   return { record, keyDestroyed };
+}
+
+/** Drops the database of a tenant and those that moves have left. @throws once what can be reached is gone */
+async function dropDatabases(context: CatalogContext, found: CatalogRow): Promise<void> {
+  const { error } = await dropPlaces(context, found, ['copying', 'abandoned', 'former']);
+  await dropTenantDatabase(serverOf(context, found.place), found.database, found.role ?? found.database);
+  if (error) throw error;
 }

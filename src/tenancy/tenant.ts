@@ -35,6 +35,10 @@ export interface TenantRecord extends TenantDefaults {
   readonly createdAt: number;
   /** How much the index tells; as it was made. */
   readonly indexPrivacy: IndexPrivacy;
+  /** Name of the configured place it is at, where that is not the control database's server. */
+  readonly place?: string;
+  /** Being moved to another place: it is read, and not written. */
+  readonly moving?: true;
 }
 
 /** What a sealed piece is bound to. A piece opened under any other context fails. */

@@ -55,7 +55,7 @@ export function startWorker(deps: WorkerDeps): Worker {
 
   async function sweep(): Promise<void> {
     const names = (await deps.tenants.list())
-      .filter((t) => t.state === 'active')
+      .filter((t) => t.state === 'active' && !t.moving)
       .map((t) => t.name)
       .sort();
     const from = names.findIndex((n) => n > after);
@@ -69,6 +69,8 @@ export function startWorker(deps: WorkerDeps): Worker {
 
   async function work(name: string): Promise<void> {
     const tenant = await deps.tenants.open(name);
+    // It can only be read; the next sweep after the move finds what waits.
+    if (tenant.record.moving) return;
     if (await requestReindex(deps.reindex, tenant)) start('reindex');
     if (!(await hasPending(tenant))) return;
     await annotatePending(

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -118,6 +118,38 @@ describe('with DATABASE_URL', () => {
       status: 0,
       out: 'control database: current\ntenant discreet: current\ntenant real: current\ntenant strictly: current\n',
     });
+  });
+
+  test('a tenant is moved to a place of the file of places and back, and refusals say what to do', async () => {
+    const file = join(dir, 'places.json');
+    writeFileSync(file, JSON.stringify({ second: env.DATABASE_URL!.replace(/[^/]+$/, 'postgres') }));
+    const places = { ...env, CENOTE_PLACES_FILE: file };
+    expect((await cenote(['tenant', 'create', 'wanders'], env)).status).toBe(0);
+    const move = (...args: string[]) => cenote(['tenant', 'move', 'wanders', ...args], places);
+    chmodSync(file, 0o644);
+    expect((await move('--to', 'second')).err).toContain('chmod 600');
+    chmodSync(file, 0o600);
+    expect((await move()).err).toContain('either --to PLACE or --revert');
+    expect((await move('--revert')).err).toContain('No move of this tenant is under way');
+
+    const moved = await move('--to', 'second');
+    expect(moved).toMatchObject({ status: 0 });
+    expect(moved.out).toMatch(
+      /^moved {4}home to second\nrows {5}\d+, the same.*\nwrites {3}refused for [\d.]+ s\nreads {4}held for [\d.]+ s\nThe old/,
+    );
+    expect(moved.err).toMatch(/Writes are refused from now on.*\nEvery row is copied/);
+    const { former, place, epoch } = JSON.parse(
+      (await cenote(['tenant', 'show', 'wanders', '--json'], places)).out,
+    );
+    expect({ place, epoch }).toEqual({ place: 'second', epoch: 2 });
+    expect(former).toMatch(/^home\/cenote_t_/);
+    expect((await cenote(['verify', '--tenant', 'wanders'], places)).status).toBe(0);
+    // A server without the file does not know where it is, and says so.
+    expect((await cenote(['verify', '--tenant', 'wanders'], env)).err).toContain(
+      'place that is not configured',
+    );
+    expect((await move('--to', 'home')).status).toBe(0);
+    expect((await cenote(['tenant', 'drop-old', 'wanders'], places)).out).toBe('dropped  2\n');
   });
 
   test('a tenant\u2019s key is rotated, and the tenant is shredded only when its name is repeated', async () => {

@@ -41,6 +41,7 @@ const CONFIGURATION = new Set([
   'tenant',
   'tenant_key',
   'tenant_making',
+  'tenant_place',
   'used_once',
 ]);
 

@@ -8,6 +8,10 @@ const SAID: [state: string, category: string, message: RegExp][] = [
   ['53400', 'unavailable', /no room/],
   ['53300', 'unavailable', /cannot be reached/],
   ['57P01', 'unavailable', /cannot be reached/],
+  ['28000', 'unavailable', /cannot be reached/],
+  ['28P01', 'unavailable', /cannot be reached/],
+  ['3D000', 'unavailable', /cannot be reached/],
+  ['42501', 'unavailable', /moved/],
   ['57014', 'timeout', /time/],
   ['40001', 'conflict', /held/],
 ];

@@ -8,6 +8,7 @@ import type { Rooms } from '../../src/system.js';
 import { type Catalog, openTenants } from '../../src/tenancy/catalog.js';
 import { asAdmin } from '../../src/tenancy/database.js';
 import { openKeyFiles } from '../../src/tenancy/key-file.js';
+import type { Places } from '../../src/tenancy/places.js';
 import {
   type EmbeddedServer,
   type ServerAddress,
@@ -25,6 +26,8 @@ export interface TestSystemOptions {
   readonly indexPrivacy?: IndexPrivacy;
   /** The system's clock where not given. */
   readonly clock?: Clock;
+  /** Other servers that tenants may be moved to. */
+  readonly places?: Places;
 }
 
 /** The real thing on a real server, with databases of its own. Close it in `afterAll`. */
@@ -71,7 +74,12 @@ export async function testSystem(options: TestSystemOptions = {}): Promise<TestS
   mkdirSync(dir);
   await asAdmin(server.address, (admin) => admin.query(`create database ${database} template template0`));
   const address = { ...server.address, database };
-  const tenants = await openTenants({ server: address, keys: openKeyFiles(join(dir, 'keys')), clock });
+  const tenants = await openTenants({
+    server: address,
+    keys: openKeyFiles(join(dir, 'keys')),
+    clock,
+    places: options.places,
+  });
   await Promise.all(
     (options.tenants ?? ['a', 'b']).map((name) =>
       tenants.create(name, { indexPrivacy: options.indexPrivacy }),
