@@ -160,10 +160,20 @@ function sameDrug(hits: readonly LexiconHit[]): boolean {
   );
 }
 
+/** Ingredients by concept, of every lexicon: finding the number of one asks a score of concepts. */
+const ingredients = new WeakMap<LexiconConcept, readonly number[]>();
+
 /** Numbers of the ingredients of a drug's concept; itself where it is one. */
-function ingredientsOf(lexicon: Lexicon, concept: LexiconConcept): number[] {
-  if (concept.kind === 'IN') return [numberOf(lexicon, concept)];
-  return concept.parts.filter((part) => lexicon.tables.concept(part).kind === 'IN');
+function ingredientsOf(lexicon: Lexicon, concept: LexiconConcept): readonly number[] {
+  let numbers = ingredients.get(concept);
+  if (!numbers) {
+    numbers =
+      concept.kind === 'IN'
+        ? [numberOf(lexicon, concept)]
+        : concept.parts.filter((part) => lexicon.tables.concept(part).kind === 'IN');
+    ingredients.set(concept, numbers);
+  }
+  return numbers;
 }
 
 /** Number of a concept: by bisection, since concepts stand by system and code. */

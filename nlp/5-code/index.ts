@@ -9,14 +9,15 @@ import { FLAG } from '../2-mention/lexicon-file.js';
 import { isSeenOnly } from '../2-mention/trust.js';
 import type { AnnotatedText, Attribute, Concept, Mention, MentionType, Token } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
+import { Recent } from '../recent.js';
 import { isPartOfLongerName, tagOfName } from './context.js';
 import { codeDrug } from './drugs.js';
 import { createIcd10cm, type Icd10cm } from './icd10cm.js';
-import { completion, neighboursOf } from './neighbours.js';
+import { completion, longerNamesOf, neighboursOf } from './neighbours.js';
 import { createProductIndex } from './products.js';
 import { DOUBTFUL, EXACT, ranked, type Scored } from './ranking.js';
 import { CIGARETTES, NICOTINE, speaksOfCigarettes } from './social.js';
-import { createTermSearch, type TermSearch } from './terms.js';
+import { createTermSearch, type LongerNames, type TermSearch } from './terms.js';
 import { fitsUnit } from './units.js';
 
 const RXNORM = 0;
@@ -56,8 +57,14 @@ const ENTRY_TYPES_OF: Readonly<Partial<Record<MentionType, readonly MentionType[
 const COMPLETED = 0.99;
 const COMPLETED_BESIDE = 0.985;
 const SAME_WORDS = 0.95;
-const CACHE_MAX = 20_000;
+/** Names of one type that are kept with what they mean. */
+const NAMES_KEPT = 8192;
 const QUALIFIERS = new Set(['laterality', 'severity', 'acuity', 'body-site']);
+const NO_TOKENS: readonly Token[] = [];
+
+function isQualifier({ type }: Attribute): boolean {
+  return QUALIFIERS.has(type);
+}
 
 /** Finds the codes of mentions in one lexicon. */
 export interface Coder {
@@ -109,7 +116,16 @@ export function createCoder(lexicon: Lexicon): Coder {
   const products = createProductIndex(lexicon);
   const terms = createTermSearch(lexicon);
   const icd10cm = createIcd10cm(lexicon);
-  const cache = new Map<string, Found>();
+  const named = new Map<MentionType, Recent<Found>>();
+  const official = new Map<MentionType, Recent<Found>>();
+  const keptOf = (kept: Map<MentionType, Recent<Found>>, type: MentionType): Recent<Found> => {
+    let ofType = kept.get(type);
+    if (!ofType) {
+      ofType = new Recent(NAMES_KEPT);
+      kept.set(type, ofType);
+    }
+    return ofType;
+  };
   return {
     code(input, mention) {
       const systems = SYSTEMS_OF[mention.type];
@@ -124,26 +140,29 @@ export function createCoder(lexicon: Lexicon): Coder {
         if (drug.concepts.length > 0 || mention.type === 'medication') return drug;
       }
       if (isPartOfLongerName(input, mention, first, last)) return { concepts: [] };
-      const own = withoutTag(input.tokens.slice(first, last));
-      const qualifiers = mention.attributes.filter((each) => QUALIFIERS.has(each.type));
-      const official = input.tokens[last]?.norm === '(' && tagOfName(input, last) !== undefined;
-      const beside = systems.includes(ICD10CM) && !official ? neighboursOf(input, first, last) : [];
-      const key = `${official ? '(' : ''}${mention.type}|${mention.text}|${qualifiers.map((each) => each.text).join(',')}`;
-      const support = qualifiers.flatMap((each) => tokensWithin(input.tokens, each.start, each.end));
-      let found = cache.get(key);
+      const isOfficial = input.tokens[last]?.norm === '(' && tagOfName(input, last) !== undefined;
+      const beside = systems.includes(ICD10CM) && !isOfficial ? neighboursOf(input, first, last) : NO_TOKENS;
+      const qualifiers = mention.attributes.some(isQualifier) ? mention.attributes.filter(isQualifier) : [];
+      const key =
+        qualifiers.length === 0
+          ? mention.text
+          : `${mention.text}|${qualifiers.map(({ text }) => text).join()}`;
+      const kept = keptOf(isOfficial ? official : named, mention.type);
+      let found = kept.get(key);
       if (!found) {
+        const own = withoutTag(input.tokens.slice(first, last));
+        const support = qualifiers.flatMap(({ start, end }) => tokensWithin(input.tokens, start, end));
         found = codeFinding(lexicon, terms, icd10cm, mention, own, support, systems);
-        if (cache.size >= CACHE_MAX) cache.clear();
-        cache.set(key, found);
+        kept.set(key, found);
       }
-      const types = ENTRY_TYPES_OF[mention.type] ?? [mention.type];
-      const longer =
-        beside.length > 0 ? completion(terms, own, found.names, [...support, ...beside], types) : undefined;
-      const coded = longer
-        ? found.with(lexicon.row(longer.entry), COMPLETED_BESIDE, `beside:${longer.entry}`)
-        : found.coded;
+      let { coded } = found;
+      if (beside.length > 0) {
+        const support = qualifiers.flatMap(({ start, end }) => tokensWithin(input.tokens, start, end));
+        const longer = completion(terms, found.longer, support.length > 0 ? [...support, ...beside] : beside);
+        if (longer) coded = found.with(lexicon.row(longer.entry), COMPLETED_BESIDE, `beside:${longer.entry}`);
+      }
       // An official name is one concept; where no table has it, a wider one of its system is not the one meant.
-      const result = official
+      const result = isOfficial
         ? {
             ...coded,
             concepts: coded.concepts.filter(
@@ -167,8 +186,8 @@ interface Coded {
 /** What a mention's own words and qualifiers mean. */
 interface Found {
   readonly coded: Coded;
-  /** Names of the diseases among it. */
-  readonly names: readonly string[];
+  /** The longer names of it, and of the diseases that it was found to mean. */
+  readonly longer: readonly LongerNames[];
   /** The same with the ICD-10-CM codes of a longer name among them. */
   with(row: LexiconRow, score: number, because: string): Coded;
 }
@@ -259,7 +278,7 @@ function codeFinding(
   }
   return {
     coded: { concepts: ranked(scored), ...(because ? { because } : {}) },
-    names: namesIn(scored),
+    longer: systems.includes(ICD10CM) ? longerNamesOf(terms, own, namesIn(scored), types) : [],
     with: (row, score, why) => ({
       concepts: ranked([...scored, ...scoresOf(row, score, [ICD10CM])]),
       because: why,

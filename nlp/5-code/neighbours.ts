@@ -1,9 +1,10 @@
 import { tokenize } from '../1-segment/tokens.js';
 import { isTransparent } from '../2-mention/lexicon-words.js';
 import type { AnnotatedText, Mention, MentionType, Token } from '../model.js';
+import { Recent } from '../recent.js';
 import { readRules } from '../rules/load.js';
 import { mentionAt } from './context.js';
-import type { TermMatch, TermSearch } from './terms.js';
+import type { LongerNames, TermMatch, TermSearch } from './terms.js';
 
 interface NeighbourRules {
   /** Words that bind what follows to the name before them: "diabetes with neuropathy". */
@@ -20,7 +21,7 @@ const MAX_BESIDE = 4;
 const MAX_LINKED = 8;
 const MAX_AFTER_COMMA = 2;
 const MAX_NAMES = 2;
-const MAX_KEPT_NAMES = 5000;
+const NAMES_KEPT = 4096;
 /** What a name says of what the note does not. */
 const UNSAID = /,.*$|\bunspecified\b|\[[^\]]*\]/g;
 
@@ -29,7 +30,7 @@ const UNSAID = /,.*$|\bunspecified\b|\[[^\]]*\]/g;
  * systolic [HF]"), what a link binds to it ("[appendicitis] with perforation") and what follows it directly ("[CKD]
  * stage 4") or after a comma ("[rheumatoid arthritis], seropositive"). Nothing that is denied, doubted or another's.
  */
-export function neighboursOf(input: AnnotatedText, first: number, last: number): Token[] {
+export function neighboursOf(input: AnnotatedText, first: number, last: number): readonly Token[] {
   const { tokens } = input;
   const before: Token[] = [];
   for (let at = first - 1; at >= 0 && first - at <= MAX_BEFORE; at--) {
@@ -79,34 +80,40 @@ function isForeign(mention: Mention | undefined): boolean {
 }
 
 /**
- * The longer name that the words beside a mention complete; where the mention is a short form, its name is looked for:
- * "acute on chronic systolic" + "HF" is the heart failure of that name.
+ * The longer names of a mention and of what it was found to mean: "HF" alone has none, the heart failure it stands for has.
  * @param names displays of the concepts that the mention alone means.
  */
-export function completion(
+export function longerNamesOf(
   terms: TermSearch,
   own: readonly Token[],
   names: readonly string[],
-  beside: readonly Token[],
   types: readonly MentionType[],
+): LongerNames[] {
+  return [own, ...names.slice(0, MAX_NAMES).map(said)].map((words) => terms.longerNames(words, types));
+}
+
+/** The longer name that the words beside a mention complete: "acute on chronic systolic" + "HF" is the heart failure of that name. */
+export function completion(
+  terms: TermSearch,
+  longer: readonly LongerNames[],
+  beside: readonly Token[],
 ): TermMatch | undefined {
-  const alone = terms.longerNames(own, types).completedBy(beside);
-  if (alone) return alone;
-  for (const name of names.slice(0, MAX_NAMES)) {
-    const found = terms.longerNames(said(name), types).completedBy(beside);
+  const numbers = terms.numbersOf(beside);
+  if (numbers.length === 0) return undefined;
+  for (const names of longer) {
+    const found = names.completedBy(numbers);
     if (found) return found;
   }
   return undefined;
 }
 
-const saidOf = new Map<string, readonly Token[]>();
+const saidOf = new Recent<readonly Token[]>(NAMES_KEPT);
 
 /** The words of a concept's name that a note would say. */
 function said(name: string): readonly Token[] {
   let tokens = saidOf.get(name);
   if (!tokens) {
     tokens = tokenize(name.replace(UNSAID, ''));
-    if (saidOf.size >= MAX_KEPT_NAMES) saidOf.clear();
     saidOf.set(name, tokens);
   }
   return tokens;

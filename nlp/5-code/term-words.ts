@@ -2,6 +2,7 @@ import type { Lexicon } from '../2-mention/lexicon.js';
 import { isTransparent, stem } from '../2-mention/lexicon-words.js';
 import { ownCopy } from '../2-mention/own-copy.js';
 import type { Token } from '../model.js';
+import { Recent } from '../recent.js';
 import { readRules } from '../rules/load.js';
 
 interface ModifierRules {
@@ -49,13 +50,13 @@ export function isDroppable(word: string): boolean {
   return droppable.has(word);
 }
 
-const MAX_KEPT_WORDS = 20_000;
+const WORDS_KEPT = 16_384;
 
 export function createTermWords(lexicon: Lexicon): TermWords {
   const { tables } = lexicon;
   const { postingStart: start } = tables;
   const kinds = new Uint8Array(tables.words.length);
-  const kept = new Map<string, ContentWord | null>();
+  const kept = new Recent<ContentWord | null>(WORDS_KEPT);
 
   const read = (norm: string): ContentWord | null => {
     if (isTransparent(norm) || !/[a-z0-9]/.test(norm)) return null;
@@ -66,8 +67,7 @@ export function createTermWords(lexicon: Lexicon): TermWords {
     let content = kept.get(norm);
     if (content === undefined) {
       content = read(norm);
-      if (kept.size >= MAX_KEPT_WORDS) kept.clear();
-      kept.set(ownCopy(norm), content);
+      kept.set(norm, content);
     }
     return content;
   };

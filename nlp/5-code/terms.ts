@@ -21,12 +21,14 @@ export interface TermSearch {
   find(words: readonly Token[], support: readonly Token[], types: readonly MentionType[]): TermMatch[];
   /** Names of these types that say all of `words` and more. */
   longerNames(words: readonly Token[], types: readonly MentionType[]): LongerNames;
+  /** Numbers of those words that a longer name may add. */
+  numbersOf(words: readonly Token[]): number[];
 }
 
 /** The names that say a name and more: which of them a note completes is asked of the words beside each mention. */
 export interface LongerNames {
-  /** The longest whose further words all stand in `words`, none where there is none. */
-  completedBy(words: readonly Token[]): TermMatch | undefined;
+  /** The longest whose further words are all among these by their numbers, undefined where there is none. */
+  completedBy(words: readonly number[]): TermMatch | undefined;
 }
 
 const MAX_WORDS = 14;
@@ -58,6 +60,7 @@ interface LongerEntries {
   readonly entries: Int32Array;
 }
 
+const NO_LONGER: LongerNames = { completedBy: () => undefined };
 const NONE: LongerEntries = { firsts: new Int32Array(0), entries: new Int32Array(0) };
 
 export function createTermSearch(lexicon: Lexicon): TermSearch {
@@ -149,20 +152,21 @@ export function createTermSearch(lexicon: Lexicon): TermSearch {
     };
   };
 
-  const kept = new Map<string, LongerEntries>();
+  let kept = new Map<string, LongerEntries>();
+  let keptBefore = new Map<string, LongerEntries>();
   let keptEntries = 0;
-  /** What was asked for longest ago makes room. */
+  /** What was asked for longest ago makes room, half at a time. */
   const keptLonger = (key: string, make: () => LongerEntries): LongerEntries => {
     const known = kept.get(key);
-    const longer = known ?? make();
-    if (known) kept.delete(key);
-    else keptEntries += longer.entries.length + 1;
-    kept.set(key, longer);
-    for (const [oldest, { entries }] of kept) {
-      if (keptEntries <= MAX_KEPT_ENTRIES || oldest === key) break;
-      kept.delete(oldest);
-      keptEntries -= entries.length + 1;
+    if (known) return known;
+    const longer = keptBefore.get(key) ?? make();
+    if (keptEntries > MAX_KEPT_ENTRIES / 2) {
+      keptBefore = kept;
+      kept = new Map();
+      keptEntries = 0;
     }
+    keptEntries += longer.entries.length + 1;
+    kept.set(key, longer);
     return longer;
   };
 
@@ -182,14 +186,13 @@ export function createTermSearch(lexicon: Lexicon): TermSearch {
     },
     longerNames(own, types) {
       const wanted = wantedOf(words.contentOf(own), words, sizeOf);
-      if (!wanted) return { completedBy: () => undefined };
+      if (!wanted) return NO_LONGER;
       const key = `${types.join()}|${wanted.said.join()}`;
-      const longer = keptLonger(key, () => longerOf(wanted, types));
+      const make = (): LongerEntries => longerOf(wanted, types);
       return {
-        completedBy(beside) {
-          const { firsts, entries } = longer;
+        completedBy(mayAdd) {
+          const { firsts, entries } = keptLonger(key, make);
           if (entries.length === 0) return undefined;
-          const mayAdd = numbersOf(words.contentOf(beside));
           let best: TermMatch | undefined;
           for (const first of mayAdd) {
             for (let at = lowerBound(firsts, first); firsts[at] === first; at++) {
@@ -204,6 +207,7 @@ export function createTermSearch(lexicon: Lexicon): TermSearch {
         },
       };
     },
+    numbersOf: (beside) => numbersOf(words.contentOf(beside)),
   };
 }
 
