@@ -58,9 +58,10 @@ const COMPLETED = 0.99;
 const COMPLETED_BESIDE = 0.985;
 const SAME_WORDS = 0.95;
 /** Names of one type that are kept with what they mean. */
-const NAMES_KEPT = 8192;
+const NAMES_KEPT = 4096;
 const QUALIFIERS = new Set(['laterality', 'severity', 'acuity', 'body-site']);
 const NO_TOKENS: readonly Token[] = [];
+const NO_SCORES: readonly Scored[] = [];
 
 function isQualifier({ type }: Attribute): boolean {
   return QUALIFIERS.has(type);
@@ -159,7 +160,7 @@ export function createCoder(lexicon: Lexicon): Coder {
       if (beside.length > 0) {
         const support = qualifiers.flatMap(({ start, end }) => tokensWithin(input.tokens, start, end));
         const longer = completion(terms, found.longer, support.length > 0 ? [...support, ...beside] : beside);
-        if (longer) coded = found.with(lexicon.row(longer.entry), COMPLETED_BESIDE, `beside:${longer.entry}`);
+        if (longer) coded = withLonger(found, lexicon.row(longer.entry), icd10cm, longer.entry);
       }
       // An official name is one concept; where no table has it, a wider one of its system is not the one meant.
       const result = isOfficial
@@ -183,13 +184,39 @@ interface Coded {
   readonly because?: string;
 }
 
-/** What a mention's own words and qualifiers mean. */
+/** What a mention's own words and qualifiers mean: thousands are kept, so nothing of the note is in it. */
 interface Found {
   readonly coded: Coded;
+  /** Where diseases have longer names: what is ranked anew with one of those. */
+  readonly scored: readonly Scored[];
+  /** Of the mention. */
+  readonly side: string | undefined;
   /** The longer names of it, and of the diseases that it was found to mean. */
   readonly longer: readonly LongerNames[];
-  /** The same with the ICD-10-CM codes of a longer name among them. */
-  with(row: LexiconRow, score: number, because: string): Coded;
+}
+
+/** The same with the ICD-10-CM codes of a longer name among them. */
+function withLonger(found: Found, row: LexiconRow, icd10cm: Icd10cm, entry: number): Coded {
+  const more = scoresOf(row, COMPLETED_BESIDE, [ICD10CM], icd10cm, found.side);
+  return { concepts: ranked([...found.scored, ...more]), because: `beside:${entry}` };
+}
+
+/** The concepts of an entry in these systems, in the order of the entry's trust in them. */
+function scoresOf(
+  row: LexiconRow,
+  score: number,
+  systems: readonly number[],
+  icd10cm: Icd10cm,
+  side: string | undefined,
+): Scored[] {
+  const doubtful = (row.flags & FLAG.ambiguous) !== 0 ? Math.min(score, DOUBTFUL) : score;
+  let before = 0;
+  return row.concepts.flatMap((concept, rank) => {
+    if (!systems.includes(concept.system)) return [];
+    // An official name may stand behind the codes of a classification; those are in order of trust.
+    const place = concept.system === SNOMED ? before++ : rank;
+    return [{ concept: icd10cm.refine(concept, side), score: doubtful - place * 0.001 }];
+  });
 }
 
 /** A smoker of cigarettes depends on those. */
@@ -246,18 +273,8 @@ function codeFinding(
   const side = mention.attributes.find((each) => each.type === 'laterality')?.normalized;
   const scored: Scored[] = [];
   let because: string | undefined;
-  const scoresOf = (row: LexiconRow, score: number, into: readonly number[]): Scored[] => {
-    const doubtful = (row.flags & FLAG.ambiguous) !== 0 ? Math.min(score, DOUBTFUL) : score;
-    let before = 0;
-    return row.concepts.flatMap((concept, rank) => {
-      if (!into.includes(concept.system)) return [];
-      // An official name may stand behind the codes of a classification; those are in order of trust.
-      const place = concept.system === SNOMED ? before++ : rank;
-      return [{ concept: icd10cm.refine(concept, side), score: doubtful - place * 0.001 }];
-    });
-  };
   const take = (row: LexiconRow, score: number, why: string): void => {
-    scored.push(...scoresOf(row, score, systems));
+    scored.push(...scoresOf(row, score, systems, icd10cm, side));
     because ??= why;
   };
   const hit = wholeHit(lexicon.match(own), own.length);
@@ -278,11 +295,9 @@ function codeFinding(
   }
   return {
     coded: { concepts: ranked(scored), ...(because ? { because } : {}) },
+    scored: systems.includes(ICD10CM) ? scored : NO_SCORES,
+    side,
     longer: systems.includes(ICD10CM) ? longerNamesOf(terms, own, namesIn(scored), types) : [],
-    with: (row, score, why) => ({
-      concepts: ranked([...scored, ...scoresOf(row, score, [ICD10CM])]),
-      because: why,
-    }),
   };
 }
 

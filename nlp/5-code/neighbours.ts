@@ -79,6 +79,9 @@ function isForeign(mention: Mention | undefined): boolean {
   );
 }
 
+/** Those of the names of concepts, by their name and types: many ways of saying a thing share them. */
+const namesOf = new WeakMap<TermSearch, Recent<LongerNames | null>>();
+
 /**
  * The longer names of a mention and of what it was found to mean: "HF" alone has none, the heart failure it stands for has.
  * @param names displays of the concepts that the mention alone means.
@@ -88,8 +91,26 @@ export function longerNamesOf(
   own: readonly Token[],
   names: readonly string[],
   types: readonly MentionType[],
-): LongerNames[] {
-  return [own, ...names.slice(0, MAX_NAMES).map(said)].map((words) => terms.longerNames(words, types));
+): readonly LongerNames[] {
+  let kept = namesOf.get(terms);
+  if (!kept) {
+    kept = new Recent(NAMES_KEPT);
+    namesOf.set(terms, kept);
+  }
+  const result: LongerNames[] = [];
+  const alone = terms.longerNames(own, types);
+  if (alone) result.push(alone);
+  for (const name of names.slice(0, MAX_NAMES)) {
+    const key = `${types.join()}|${name}`;
+    let longer = kept.get(key);
+    if (longer === undefined) {
+      // The words of a concept's name that a note would say.
+      longer = terms.longerNames(tokenize(name.replace(UNSAID, '')), types) ?? null;
+      kept.set(key, longer);
+    }
+    if (longer && longer.key !== alone?.key) result.push(longer);
+  }
+  return result;
 }
 
 /** The longer name that the words beside a mention complete: "acute on chronic systolic" + "HF" is the heart failure of that name. */
@@ -101,20 +122,8 @@ export function completion(
   const numbers = terms.numbersOf(beside);
   if (numbers.length === 0) return undefined;
   for (const names of longer) {
-    const found = names.completedBy(numbers);
+    const found = terms.completed(names, numbers);
     if (found) return found;
   }
   return undefined;
-}
-
-const saidOf = new Recent<readonly Token[]>(NAMES_KEPT);
-
-/** The words of a concept's name that a note would say. */
-function said(name: string): readonly Token[] {
-  let tokens = saidOf.get(name);
-  if (!tokens) {
-    tokens = tokenize(name.replace(UNSAID, ''));
-    saidOf.set(name, tokens);
-  }
-  return tokens;
 }

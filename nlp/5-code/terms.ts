@@ -19,16 +19,20 @@ export interface TermSearch {
    * least of the mention's own words unsaid. Words that may be left out are in `rules/code-modifiers.json`.
    */
   find(words: readonly Token[], support: readonly Token[], types: readonly MentionType[]): TermMatch[];
-  /** Names of these types that say all of `words` and more. */
-  longerNames(words: readonly Token[], types: readonly MentionType[]): LongerNames;
+  /** Names of these types that say all of `words` and more; undefined where no name says these. */
+  longerNames(words: readonly Token[], types: readonly MentionType[]): LongerNames | undefined;
+  /** The longest of these names whose further words are all among `words` by their numbers, undefined where there is none. */
+  completed(names: LongerNames, words: readonly number[]): TermMatch | undefined;
   /** Numbers of those words that a longer name may add. */
   numbersOf(words: readonly Token[]): number[];
 }
 
 /** The names that say a name and more: which of them a note completes is asked of the words beside each mention. */
 export interface LongerNames {
-  /** The longest whose further words are all among these by their numbers, undefined where there is none. */
-  completedBy(words: readonly number[]): TermMatch | undefined;
+  /** Alike where the names are. */
+  readonly key: string;
+  readonly wanted: Wanted;
+  readonly types: readonly MentionType[];
 }
 
 const MAX_WORDS = 14;
@@ -44,7 +48,7 @@ const WHOLE = 0.999;
 const MAX_KEPT_ENTRIES = 400_000;
 
 /** What the words of a name ask of an entry. */
-interface Wanted {
+export interface Wanted {
   /** Numbers of the words. */
   readonly said: readonly number[];
   /** Those that may not be left out. */
@@ -60,7 +64,6 @@ interface LongerEntries {
   readonly entries: Int32Array;
 }
 
-const NO_LONGER: LongerNames = { completedBy: () => undefined };
 const NONE: LongerEntries = { firsts: new Int32Array(0), entries: new Int32Array(0) };
 
 export function createTermSearch(lexicon: Lexicon): TermSearch {
@@ -156,10 +159,10 @@ export function createTermSearch(lexicon: Lexicon): TermSearch {
   let keptBefore = new Map<string, LongerEntries>();
   let keptEntries = 0;
   /** What was asked for longest ago makes room, half at a time. */
-  const keptLonger = (key: string, make: () => LongerEntries): LongerEntries => {
+  const keptLonger = (key: string, wanted: Wanted, types: readonly MentionType[]): LongerEntries => {
     const known = kept.get(key);
     if (known) return known;
-    const longer = keptBefore.get(key) ?? make();
+    const longer = keptBefore.get(key) ?? longerOf(wanted, types);
     if (keptEntries > MAX_KEPT_ENTRIES / 2) {
       keptBefore = kept;
       kept = new Map();
@@ -186,26 +189,22 @@ export function createTermSearch(lexicon: Lexicon): TermSearch {
     },
     longerNames(own, types) {
       const wanted = wantedOf(words.contentOf(own), words, sizeOf);
-      if (!wanted) return NO_LONGER;
-      const key = `${types.join()}|${wanted.said.join()}`;
-      const make = (): LongerEntries => longerOf(wanted, types);
-      return {
-        completedBy(mayAdd) {
-          const { firsts, entries } = keptLonger(key, make);
-          if (entries.length === 0) return undefined;
-          let best: TermMatch | undefined;
-          for (const first of mayAdd) {
-            for (let at = lowerBound(firsts, first); firsts[at] === first; at++) {
-              const entry = entries[at]!;
-              if (!read(entry, wanted, mayAdd)) continue;
-              const extra = weightOfAdded();
-              if (!best || extra > best.extra || (extra === best.extra && entry < best.entry))
-                best = { entry, score: 1, extra };
-            }
-          }
-          return best;
-        },
-      };
+      return wanted ? { key: `${types.join()}|${wanted.said.join()}`, wanted, types } : undefined;
+    },
+    completed({ key, wanted, types }, mayAdd) {
+      const { firsts, entries } = keptLonger(key, wanted, types);
+      if (entries.length === 0) return undefined;
+      let best: TermMatch | undefined;
+      for (const first of mayAdd) {
+        for (let at = lowerBound(firsts, first); firsts[at] === first; at++) {
+          const entry = entries[at]!;
+          if (!read(entry, wanted, mayAdd)) continue;
+          const extra = weightOfAdded();
+          if (!best || extra > best.extra || (extra === best.extra && entry < best.entry))
+            best = { entry, score: 1, extra };
+        }
+      }
+      return best;
     },
     numbersOf: (beside) => numbersOf(words.contentOf(beside)),
   };

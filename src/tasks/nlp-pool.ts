@@ -63,6 +63,8 @@ const WORKERS_MAX = 16;
 const TEXT_MAX_LENGTH = 4_000_000;
 const NOTE_TIMEOUT_MS = 60_000;
 const QUEUED_MAX = 10_000;
+/** Notes at the front of the queue that were handed over already. */
+const HANDED_KEPT_MAX = 128;
 /** Notes that a thread may hold, and characters handed over in one message. */
 const BATCH_MAX_NOTES = 24;
 /** A thread that holds this many or fewer is handed more, so that it never waits for this one. */
@@ -174,8 +176,8 @@ export async function createNlpPool(options: NlpPoolOptions = {}): Promise<NlpPo
       batch.push(note);
       length += note.text.length;
     }
-    // Dropped in one go, so that taking from the front stays cheap.
-    if (head === queue.length || head > QUEUED_MAX) {
+    // Dropped some at a time, so that taking from the front stays cheap. Never many: each still holds its answer.
+    if (head === queue.length || head > HANDED_KEPT_MAX) {
       queue.splice(0, head);
       head = 0;
     }
