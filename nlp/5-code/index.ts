@@ -6,10 +6,10 @@ import {
   SYSTEMS,
 } from '../2-mention/lexicon.js';
 import { FLAG } from '../2-mention/lexicon-file.js';
+import { Recent } from '../2-mention/recent.js';
 import { isSeenOnly } from '../2-mention/trust.js';
 import type { AnnotatedText, Attribute, Concept, Mention, MentionType, Token } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
-import { Recent } from '../recent.js';
 import { isPartOfLongerName, tagOfName } from './context.js';
 import { codeDrug } from './drugs.js';
 import { createIcd10cm, type Icd10cm } from './icd10cm.js';

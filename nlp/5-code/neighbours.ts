@@ -1,7 +1,7 @@
 import { tokenize } from '../1-segment/tokens.js';
 import { isTransparent } from '../2-mention/lexicon-words.js';
+import { Recent } from '../2-mention/recent.js';
 import type { AnnotatedText, Mention, MentionType, Token } from '../model.js';
-import { Recent } from '../recent.js';
 import { readRules } from '../rules/load.js';
 import { mentionAt } from './context.js';
 import type { LongerNames, TermMatch, TermSearch } from './terms.js';

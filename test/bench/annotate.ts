@@ -1,10 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { createClinicalPipeline } from '../../nlp/index.js';
+import { Fault } from '../../src/core/fault.js';
 import { createNlpPool } from '../../src/tasks/nlp-pool.js';
 import { hardNotes } from '../fuzz/hard-notes.js';
 import { line } from './support/figure.js';
@@ -228,6 +229,10 @@ function stageSeconds(
 /** Those of the file, or of our own where none is named; of the file every n-th for a sample, like the whole. */
 function textsFor(path: string | undefined, sample: boolean): string[] {
   if (!path) return generatedNotes(NOTES);
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile())
+    throw new Fault('not-found', 'There is no file of notes of that name.', {
+      remedy: 'Name one with a JSON object with a "text" on each line, gzipped or not.',
+    });
   const bytes = readFileSync(path);
   const lines = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8').split('\n');
   const texts = lines

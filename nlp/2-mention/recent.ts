@@ -1,4 +1,4 @@
-import { ownCopy } from './2-mention/own-copy.js';
+import { ownCopy } from './own-copy.js';
 
 /**
  * What was worked out for words, kept for those that were asked for last: for the last `least` of them at any time and for
