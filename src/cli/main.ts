@@ -115,6 +115,11 @@ function version(): string {
 
 // Run when started as a program, by whatever link; a test imports `main` instead.
 if (process.argv[1] && isThisFile(process.argv[1])) {
+  // A reader that went away (`| head`) ends the program quietly, whatever command or help was writing.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.ok);
+    throw error;
+  });
   process.exitCode = await main(process.argv.slice(2));
 }
 

@@ -98,11 +98,7 @@ export async function recordRead(
   });
 }
 
-/** Writes to stdout. A reader that went away (`| head`) ends the program quietly. */
+/** Writes to stdout. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
-
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-});

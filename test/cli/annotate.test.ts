@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +34,21 @@ describe('cenote annotate', () => {
     const advil = annotation.mentions.find((mention: { text: string }) => mention.text === 'Advil');
     expect(advil).toMatchObject({ type: 'medication', accepted: false, reason: 'negated' });
     expect(advil).not.toHaveProperty('because');
+  });
+
+  it('ends quietly when its reader goes away, in help as in answers', async () => {
+    const long = join(folder, 'long.txt');
+    writeFileSync(long, 'Aspirin 81 mg daily for angina. '.repeat(4_000));
+    for (const args of [['--help'], [long], ['--jsonl', long]]) {
+      const child = spawn(process.execPath, [program, 'annotate', ...args]);
+      let said = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+      });
+      child.stdout.destroy();
+      const [status] = await once(child, 'close');
+      expect([args[0], status, said]).toEqual([args[0], 0, '']);
+    }
   });
 
   it('adds personal data with --phi, and hides it with --redact', async () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createClinicalPipeline, type Mention } from '../../nlp/index.js';
@@ -16,9 +16,10 @@ interface Row {
   readonly facts: readonly string[];
 }
 
-const rows = JSON.parse(
-  readFileSync(join(nlpRoot(), '..', 'test', 'nlp', 'facts.json'), 'utf8'),
-) as readonly Row[];
+/** `facts.json`, then the files of `facts/`, one a subject. */
+const here = join(nlpRoot(), '..', 'test', 'nlp');
+const files = ['facts.json', ...readdirSync(join(here, 'facts')).map((name) => join('facts', name))];
+const rows = files.flatMap((file) => JSON.parse(readFileSync(join(here, file), 'utf8')) as Row[]);
 const pipeline = createClinicalPipeline();
 const TODAY = '2026-03-10';
 
