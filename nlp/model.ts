@@ -171,6 +171,8 @@ export interface Mention extends Span {
   readonly text: string;
   /** Between stages: what will be marked, where that is not what the stages read. */
   readonly core?: Span;
+  /** Between stages: the plain name by which codes are found, where the words have another meaning here than usual. */
+  readonly reads?: string;
   /** The whole name, where what is marked is only the core of it: "abdominal pain" of "pain". */
   readonly name?: string;
   readonly type: MentionType;

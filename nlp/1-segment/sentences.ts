@@ -3,6 +3,7 @@ import { readRules } from '../rules/load.js';
 import { boxesFollow, isBox, isRoundBox } from './boxes.js';
 import { classOf, DIGIT, isLetter, isSpace, LOWER, UPPER } from './characters.js';
 import { isRule, isTableRow, type Line, listMarkerLength } from './lines.js';
+import { runOnBreaks } from './run-on.js';
 
 type AbbreviationKind = 'title' | 'number' | 'inner' | 'letter';
 const abbreviations = new Map<string, AbbreviationKind>();
@@ -209,6 +210,10 @@ function splitBlock(
   let listItem = block.listItem;
   const close = (to: number) => {
     if (to <= from) return;
+    for (const at of runOnBreaks(tokens, from, to)) end(at);
+    end(to);
+  };
+  const end = (to: number) => {
     sentences.push({
       start: tokens[from]!.start,
       end: tokens[to - 1]!.end,
@@ -327,6 +332,8 @@ const LETTERED = new Set(
   ),
 );
 
+const HAVING = new Set(['had', 'has', 'have', 'mild', 'moderate', 'mod', 'severe', 'trivial']);
+
 function endsAtDot(tokens: readonly Token[], i: number, from: number, last: number): boolean {
   const next = tokens[i + 1];
   if (!next || i + 1 >= last) return true;
@@ -348,6 +355,8 @@ function endsAtDot(tokens: readonly Token[], i: number, from: number, last: numb
     // `neg for MS. Topiramate` is a disease; `DR. SMITH` is not.
     const capitals = before.text.length > 1 && before.text === before.text.toUpperCase();
     if (capitals && next.text !== next.text.toUpperCase()) return true;
+    // `Dad had MS. CTS L>R`: what somebody has is no title.
+    if (capitals && i - 2 >= from && HAVING.has(tokens[i - 2]!.norm)) return true;
     return !(nextClass === UPPER || next.text.length <= 3);
   }
   if (kind === 'number' && nextClass === DIGIT) return false;

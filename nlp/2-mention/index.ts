@@ -15,6 +15,7 @@ import { categoryOf } from './category.js';
 import { chooseRow } from './choose-row.js';
 import { ContextJudge } from './context.js';
 import { drugMarks } from './drug-marks.js';
+import { withHashFractures } from './hash-fractures.js';
 import type { LexiconHit } from './lexicon.js';
 import { matchLexicon } from './lexicon.js';
 import { TITLE_ENDS } from './mention-words.js';
@@ -72,6 +73,7 @@ export function findMentions(
     read.map(({ view }) => view),
   );
   const merge = isNarrative(input) ? mergeNarrative : mergeCandidates;
+  const hashed = input.text.includes('#');
   let vaccines = false;
   let listed = false;
   for (const [i, { sentence, view, hits }] of read.entries()) {
@@ -93,7 +95,7 @@ export function findMentions(
     );
     vaccines = context.aboutVaccines;
     listed = introduced && sentence.listItem;
-    for (const candidate of candidatesOf(input.text, hits, tagged[i]!, context, merge)) {
+    for (const candidate of candidatesOf(input.text, hits, tagged[i]!, context, merge, hashed)) {
       const start = tokens[candidate.first]!.start;
       const end = tokens[candidate.last - 1]!.end;
       // The words of a header name the section; only a test or procedure in it ("CXR:") is also a mention.
@@ -108,6 +110,7 @@ export function findMentions(
         start,
         end,
         text: input.text.slice(start, end),
+        ...(candidate.reads ? { reads: candidate.reads } : {}),
         ...(candidate.core ? { core: spanOf(tokens, candidate.core) } : {}),
         type: candidate.type,
         ...(category ? { category: category.category } : {}),
@@ -162,6 +165,7 @@ function candidatesOf(
   tagged: Tagged,
   context: ContextJudge,
   merge: typeof mergeCandidates,
+  hashed: boolean,
 ): Candidate[] {
   const fromLexicon: Candidate[] = [];
   for (const hit of hits) {
@@ -176,7 +180,8 @@ function candidatesOf(
     because: 'model:clinical',
     source: 'tagger',
   }));
-  const chosen = asOperations(bySense(merge(fromLexicon, fromTagger, context), context), context);
+  const named = asOperations(bySense(merge(fromLexicon, fromTagger, context), context), context);
+  const chosen = hashed ? withHashFractures(named, context) : named;
   const others = fromOtherModels(text, tagged, chosen, context);
   // Narratives are what the last model learned from: there the others are heard where directions bear them out.
   const more = merge === mergeNarrative ? others.filter(({ score }) => score > SEEN_SCORE) : others;

@@ -13,6 +13,8 @@ export interface SenseRow {
   readonly not: readonly MentionType[];
   /** What such a mention is here; no mention at all where absent. */
   readonly type?: MentionType;
+  /** The plain name of what they say, by which it is coded; with `type`, of the usual types or another. */
+  readonly reads?: string;
   /** Patterns of whole norms. One of the tokens there must fit: of the next two before and after, of eight either side. */
   readonly before?: string;
   readonly after?: string;
@@ -57,7 +59,12 @@ export function bySense(candidates: readonly Candidate[], context: ContextJudge)
     const row = otherSense(candidate, context);
     if (!row) kept.push(candidate);
     else if (row.type)
-      kept.push({ ...candidate, type: row.type, because: `${candidate.because} as ${row.means}` });
+      kept.push({
+        ...candidate,
+        type: row.type,
+        because: `${candidate.because} as ${row.means}`,
+        ...(row.reads && { reads: row.reads }),
+      });
   }
   return kept;
 }

@@ -67,16 +67,16 @@ function isWordCharacter(code: number): boolean {
 
 /** Words after a finding that place it: "of the left knee", "in both legs", ", right". */
 const TRAIL =
-  /^(?:[ ]*,?[ ]*\(?(?:of|in|on|at|to|over|involving|affecting|radiating to)[ ]+(?:the |his |her |both |a )?(?:[a-z-]+[ ]?){0,4}|[ ]*[,(]?[ ]*(?:left|right|bilateral|bilaterally|both)\b[a-z ]{0,20}|[ ]+bilaterally)/i;
+  /^(?:[ ]*,?[ ]*\(?(?:of|in|on|at|to|over|involving|affecting|radiating to)[ ]+(?:the |his |her |both |a )?(?:[a-z-]+[ ]?){0,4}|[ \t]*[,(]?[ ]*(?:left|right|bilateral|bilaterally|both)\b[a-z ]{0,20}|[ ]+bilaterally)/i;
 
 const SIDE_BEFORE =
   /(?<![\p{L}\d./+-])\(?([RL])\)?[ ](?:[a-z]+[ ]|[A-Z]{2,4}[ ]|\d{1,2}(?:-\d{1,2}|th|st|nd|rd)?[ ])?$/u;
 const SIDE_AFTER =
-  /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d])|([RL])(?=[ ](?:w\/|with|for|on|under|plantar|dorsal|medial|lateral|lower|upper|great|hallux|heel|thigh|calf|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid|temple|cheek|forehead|scalp|jaw|brow|eyelid|nostril|axilla|chest|flank|buttock|forearm|shin|finger|toe)|[ ]*(?:[,.;:)\n]|$)))/u;
+  /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d])|([RL])(?=[ ](?:w\/|with|for|on|under|plantar|dorsal|medial|lateral|lower|upper|great|hallux|heel|thigh|calf|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid|temple|cheek|forehead|scalp|jaw|brow|eyelid|nostril|axilla|chest|flank|buttock|forearm|shin|finger|toe)|[ ](?:\(|[x×]\d|\d{1,2}[/.]\d{1,2}[/.]\d|(?:19|20)\d\d\b|\d{1,2}(?:\.\d)?[ ]?[cm]m\b)|[ ]*(?:[,.;:)\n\t]|$)))/u;
 const LONE_BEFORE = /[RL]\)? (?:[A-Za-z\d-]+ )?$/;
 const LONE_AFTER = /^[ ,]{1,2}[(RLO]/;
 /** "OA L knee", "R arm weakness" as one name. */
-const SIDE_WITHIN = /(?:^|\s)([RL])(?=\s[A-Za-z]|$)/;
+const SIDE_WITHIN = /(?:^|[\s#])([RL])(?=\s[A-Za-z]|$)/;
 const SIDE_REACH = 24;
 const SIDE_OF_LETTER: Readonly<Record<string, string>> = {
   R: 'right',
@@ -85,6 +85,10 @@ const SIDE_OF_LETTER: Readonly<Record<string, string>> = {
   OS: 'left',
   OU: 'both',
 };
+
+/** "Hydronephrosis, mild.", "AS (moderate)", "eczema mild R hand": said behind the finding, and of nothing that follows. */
+const SEVERITY_AFTER =
+  /^[ ]?[,(–-]?[ ]?(mild|moderate|mod|severe|slight|minimal|marked)(?![a-z-])(?=[ ]*(?:[.,;:)\n]|$|(?:in|on|of|with|since|at|and stable|but)[ ]|(?:[RL]|OD|OS|OU|left|right|bilateral)\b))(?![ ]*to[ ])/i;
 
 /** `R ear pain`, `L pneumothorax`, `TKR (L)`: a side by its letter, in capitals. */
 function sideLetter(text: string, mention: Mention, from: number, to: number): Attribute | undefined {
@@ -145,12 +149,21 @@ export function qualifiersOf(text: string, mention: Mention, from: number, to: n
     });
   };
   add('laterality', laterality, start, end);
+  // "RT" itself is radiotherapy.
+  if (result[0]?.start === mention.start && result[0].end === mention.end) result.length = 0;
   if (!result.some(({ type }) => type === 'laterality')) {
     const letter = sideLetter(text, mention, from, to);
     if (letter) result.push(letter);
   }
   if (mention.type === 'diagnosis' || mention.type === 'symptom') {
     add('severity', severity, start, mention.end);
+    if (!result.some(({ type }) => type === 'severity')) {
+      const after = SEVERITY_AFTER.exec(text.slice(mention.end, Math.min(to, mention.end + SIDE_REACH)));
+      if (after) {
+        const at = mention.end + after[0].indexOf(after[1]!);
+        add('severity', severity, at, at + after[1]!.length);
+      }
+    }
     add('acuity', acuity, start, mention.end);
   }
   let site: Attribute | undefined;

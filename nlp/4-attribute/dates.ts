@@ -1,3 +1,4 @@
+import type { DateOrder } from './date-order.js';
 import { NUMBER, numberOf, rangeOf } from './numbers.js';
 
 /** A date in the text, with the ISO date at the precision of its words where it can be told. */
@@ -33,7 +34,7 @@ const HINTS = {
 const PATTERNS: readonly [
   hint: RegExp,
   RegExp,
-  (match: RegExpExecArray, today: Today | undefined) => string | undefined,
+  (match: RegExpExecArray, today: Today | undefined, order: DateOrder) => string | undefined,
   doubtful?: true,
 ][] = [
   [
@@ -47,12 +48,18 @@ const PATTERNS: readonly [
   [
     HINTS.slash,
     new RegExp(`(?<![\\d/.-])(0?[1-9]|1[0-2])([/-])(${DAY})\\2(${YEAR}|\\d\\d)(?![\\d/-])`, 'gi'),
-    (m) => iso(fullYear(m[4]!), m[1]!, m[3]!),
+    (m, _today, order) => inOrder(m, order),
   ],
   [
     HINTS.dayFirst,
-    new RegExp(`(?<![\\d/.-])(1[3-9]|2\\d|3[01])([/.])(0?[1-9]|1[0-2])\\2(${YEAR}|\\d\\d)(?![\\d/-])`, 'gi'),
+    new RegExp(`(?<![\\d/.-])(1[3-9]|2\\d|3[01])([/.-])(0?[1-9]|1[0-2])\\2(${YEAR}|\\d\\d)(?![\\d/-])`, 'gi'),
     (m) => iso(fullYear(m[4]!), m[3]!, m[1]!),
+  ],
+  // "03.02.2020": full stops are written where the day comes first.
+  [
+    HINTS.year,
+    new RegExp(`(?<![\\d/.-])(${DAY})\\.(0?[1-9]|1[0-2])\\.(${YEAR})(?![\\d/-])`, 'g'),
+    (m) => iso(m[3]!, m[2]!, m[1]!),
   ],
   [
     HINTS.year,
@@ -99,13 +106,13 @@ const PATTERNS: readonly [
       `(?<=\\b(?:stopped|started|held|resumed|completed|finished|ended|begun|began|discontinued|d/c'd|dc'd|given|drawn|collected|taken|last dose|last given|as of|starting|through|thru|until|till|by)\\s)(0?[1-9]|1[0-2])/(${DAY})(?![\\d/])`,
       'gi',
     ),
-    (m, today) => dayOfMonth(m[1]!.padStart(2, '0'), m[2]!, today),
+    (m, today, order) => dayInOrder(m[1]!, m[2]!, today, order),
   ],
   // "TEE 3/4:", "PICC placed 3/6"
   [
     HINTS.slash,
     new RegExp(`(?<=[a-z)] )(0?[1-9]|1[0-2])/(${DAY})(?![\\d/]|\\s?(?:ago|tabs?|caps?|mg)\\b)`, 'gi'),
-    (m, today) => dayOfMonth(m[1]!.padStart(2, '0'), m[2]!, today),
+    (m, today, order) => dayInOrder(m[1]!, m[2]!, today, order),
     true,
   ],
   // "Ferinject 1 g on 3 March", "the 19th of February": May is a verb as well.
@@ -129,7 +136,7 @@ const PATTERNS: readonly [
   [
     HINTS.year,
     new RegExp(
-      `(?<=[a-z)] |[x×]\\d )['’]?(${YEAR})(?![\\d/-]|\\.\\d|\\s?(?:mg|ml|mcg|units?|iu|calories|kcal|kg|cc|g|steps|hours|am|pm)\\b)`,
+      `(?<=[a-z)] |[a-z)]\\t+|[x×]\\d )['’]?(${YEAR})(?![\\d/-]|\\.\\d|\\s?(?:mg|ml|mcg|units?|iu|calories|kcal|kg|cc|g|steps|hours|am|pm)\\b)`,
       'gi',
     ),
     (m) => m[1]!,
@@ -154,7 +161,7 @@ const PATTERNS: readonly [
   [
     HINTS.slash,
     new RegExp(`(?<=\\bon\\s|\\bdated\\s|\\bsince\\s)(0?[1-9]|1[0-2])/(${DAY})(?![\\d/])`, 'gi'),
-    (m, today) => dayOfMonth(m[1]!.padStart(2, '0'), m[2]!, today),
+    (m, today, order) => dayInOrder(m[1]!, m[2]!, today, order),
   ],
   [
     HINTS.ago,
@@ -198,8 +205,17 @@ interface Today {
   readonly day: number;
 }
 
-/** Dates in `text[start, end)`, in order, not overlapping. `date` is the document's, for words such as "last March". */
-export function findDates(text: string, start: number, end: number, date: string | undefined): FoundDate[] {
+/**
+ * Dates in `text[start, end)`, in order, not overlapping. `date` is the document's, for words such as "last March";
+ * `order` is how it writes days and months.
+ */
+export function findDates(
+  text: string,
+  start: number,
+  end: number,
+  date: string | undefined,
+  order: DateOrder = 'month-first',
+): FoundDate[] {
   const region = text.slice(start, end);
   if (!/\d|ago|yester|today|tonight|tomorrow|last|this|past|since|earlier|prior|pod/i.test(region)) return [];
   const today = todayOf(date);
@@ -227,7 +243,7 @@ export function findDates(text: string, start: number, end: number, date: string
       // "Last March." ends its sentence, "Mar. 2024" does not.
       const to = from + match[0].replace(/(?<=[a-z]{4})\.$/i, '').length;
       if (found.some((other) => from < other.end && to > other.start)) continue;
-      const normalized = normalize(match, today);
+      const normalized = normalize(match, today, order);
       found.push({
         start: from,
         end: to,
@@ -259,6 +275,28 @@ function iso(year: string, monthText: string, day: string): string | undefined {
   const result = `${year}-${monthText.padStart(2, '0')}-${day.padStart(2, '0')}`;
   const date = new Date(`${result}T00:00:00Z`);
   return Number.isNaN(date.getTime()) || date.toISOString().slice(0, 10) !== result ? undefined : result;
+}
+
+/** Month, mark, day and year, or day first where the document writes so; the year alone where it cannot be told. */
+function inOrder(match: RegExpExecArray, order: DateOrder): string | undefined {
+  const [, first = '', , second = '', year = ''] = match;
+  if (Number(second) > 12 || order === 'month-first') return iso(fullYear(year), first, second);
+  if (order === 'day-first' || first.padStart(2, '0') === second.padStart(2, '0'))
+    return iso(fullYear(year), second, first);
+  return fullYear(year);
+}
+
+/** "3/4" without a year. Where days come first, "3/7", "6/52" and "3/12" are lengths of time. */
+function dayInOrder(
+  first: string,
+  second: string,
+  today: Today | undefined,
+  order: DateOrder,
+): string | undefined {
+  if (Number(second) > 12 || order === 'month-first')
+    return dayOfMonth(first.padStart(2, '0'), second, today);
+  if (order === 'unclear' || second === '7' || second === '12') return undefined;
+  return dayOfMonth(second.padStart(2, '0'), first, today);
 }
 
 function shift(today: Today | undefined, days: number): string | undefined {

@@ -1,4 +1,5 @@
 import type { Attribute, Mention, Section } from '../model.js';
+import type { DateOrder } from './date-order.js';
 import { dayOfMonth, type FoundDate, findDates, todayOf } from './dates.js';
 
 const DATED = new Set([
@@ -23,9 +24,15 @@ const OPENING =
   /^\s*(?:[-*•\d.)]{1,4}\s*)?(?:(?:in|on|since|about|approximately|around|the|early|late|by|back in|during|,|-|:)\s*){0,4}$/i;
 
 /** The date in the title of results: "LABS (3/6)", "Vitals 3/9/26"; for those of its section without their own. */
-export function titleDate(text: string, section: Section, date: string | undefined): Attribute | undefined {
+export function titleDate(
+  text: string,
+  section: Section,
+  date: string | undefined,
+  order: DateOrder,
+): Attribute | undefined {
   if (!RESULT_SECTIONS.has(section.kind) || section.bodyStart - section.start > FAR) return undefined;
-  const found = findDates(text, section.start, section.bodyStart, date)[0] ?? bareDay(text, section, date);
+  const found =
+    findDates(text, section.start, section.bodyStart, date, order)[0] ?? bareDay(text, section, date);
   return found && attributeOf(text, found);
 }
 
@@ -49,12 +56,13 @@ export function attachDates(
   indices: readonly number[],
   mentions: readonly Mention[],
   date: string | undefined,
+  order: DateOrder,
   result: Map<number, Attribute[]>,
 ): void {
   const dated = indices.filter((index) => DATED.has(mentions[index]!.type));
   if (dated.length === 0) return;
   let before = -1;
-  const dates = findDates(text, start, end, date);
+  const dates = findDates(text, start, end, date, order);
   for (const found of dates) {
     // Dates come in order, so the mention before one is not before the last one's.
     while (before + 1 < dated.length && mentions[dated[before + 1]!]!.end <= found.start) before++;
@@ -91,7 +99,8 @@ function shareAmongVaccines(
 const DAY_LENGTH = 'YYYY-MM-DD'.length;
 const BEGUN = new Set(['procedure', 'device', 'vaccine', 'diagnosis']);
 /** What may stand between a name and a number that may be its date: "(ileocolonic)", "L eye", "placed". */
-const BESIDE = /^\s*(?:#\d\s*)?(?:[x×]\s?\d\s)?(?:\([^)\d]{1,30}\)\s*)?(?:[a-z]+\s){0,2}$/i;
+const BESIDE =
+  /^\s*(?:#\d\s*)?(?:[x×]\s?\d\s)?(?:\([^)\d]{1,30}\)\s*)?(?:(?:[a-z]+|dx'd|stage \d|rai \d)\s){0,3}$/i;
 
 /** Who may claim a number that may be a date: the name right before it, where a day or a year is told of it. */
 function claimants(
@@ -184,6 +193,8 @@ function ownersOf(
   }
   if (after < 0 || (bracketed && !opensSentence)) return [];
   const gapAfter = text.slice(found.end, mentions[dated[after]!]!.start);
+  // "Gallbladder removed in 2010 and a knee replacement": what is added has its own date or none.
+  if (!opensSentence && /^\s+and\s/i.test(gapAfter)) return [];
   if (gapAfter.length > FAR || /\.(?!\d)|[;\n]/.test(gapAfter)) return [];
   const owners = [dated[after]!];
   for (let at = after + 1; at < dated.length; at++) {

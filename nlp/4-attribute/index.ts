@@ -1,6 +1,7 @@
 import type { AnnotatedText, Attribute, Mention, Section } from '../model.js';
 import type { NlpStage } from '../pipeline.js';
 import { qualifiersOf, reactionsOf, relativeOf } from './clinical.js';
+import { dateOrderOf } from './date-order.js';
 import { attachDates, titleDate } from './dating.js';
 import { type Reviser, shippedReviser } from './directions.js';
 import { attachSignatures, signatureRegions } from './signature.js';
@@ -90,9 +91,11 @@ export function withAttributes(input: AnnotatedText, revise: Reviser = shippedRe
     if (list) list.push(attribute);
     else result.set(index, [attribute]);
   };
+  const order = dateOrderOf(text, input.context.date);
   const titleDates = new Map<Section, Attribute | undefined>();
   const titleDateOf = (section: Section): Attribute | undefined => {
-    if (!titleDates.has(section)) titleDates.set(section, titleDate(text, section, input.context.date));
+    if (!titleDates.has(section))
+      titleDates.set(section, titleDate(text, section, input.context.date, order));
     return titleDates.get(section);
   };
   let at = 0;
@@ -106,7 +109,7 @@ export function withAttributes(input: AnnotatedText, revise: Reviser = shippedRe
       at++;
     }
     if (inside.length === 0) continue;
-    attachDates(text, start, end, inside, mentions, input.context.date, result);
+    attachDates(text, start, end, inside, mentions, input.context.date, order, result);
     const section = input.sections[sentence.section];
     const allergies = section?.kind === 'allergies';
     const dated = section && titleDateOf(section);

@@ -17,7 +17,9 @@ export interface Icd10cm {
    * sides, and the "unspecified" code below a heading where that is all it adds.
    */
   refine(concept: LexiconConcept, side: string | undefined): LexiconConcept;
-  /** The concept of a code, where the lexicon has it. */
+  /** The concept of a code of this system, where the lexicon has it. */
+  find(system: number, code: string): LexiconConcept | undefined;
+  /** The concept of one of the few codes that rules name, where the lexicon has it. */
   named(code: string): LexiconConcept | undefined;
 }
 
@@ -62,7 +64,7 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
         saysNoMore(other.display, display),
     );
 
-  const find = (concept: LexiconConcept, side: string | undefined): LexiconConcept => {
+  const sided = (concept: LexiconConcept, side: string | undefined): LexiconConcept => {
     const pattern = side === undefined ? undefined : SIDE_WORDS[side];
     if (pattern) {
       const parent =
@@ -73,11 +75,11 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
             : undefined;
       if (parent !== undefined && parent.length >= 3) {
         const plain = sideless(concept.display);
-        const sided = below(parent).filter(
+        const codes = below(parent).filter(
           (other) =>
             other.kind === 'billable' && pattern.test(other.display) && sideless(other.display) === plain,
         );
-        if (sided.length === 1) return sided[0]!;
+        if (codes.length === 1) return codes[0]!;
       }
     }
     if (concept.kind !== 'header') return concept;
@@ -92,6 +94,11 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
   };
 
   return {
+    find(system, code) {
+      const at = place(system, code);
+      const concept = at < tables.conceptCount ? tables.concept(at) : undefined;
+      return concept?.code === code && concept.system === system ? concept : undefined;
+    },
     named(code) {
       if (!byCode.has(code)) {
         const at = place(ICD10CM, code);
@@ -105,7 +112,7 @@ export function createIcd10cm(lexicon: Lexicon): Icd10cm {
       const key = `${concept.code}|${side ?? ''}`;
       let refined = cache.get(key);
       if (!refined) {
-        refined = find(concept, side);
+        refined = sided(concept, side);
         cache.set(key, refined);
       }
       return refined;

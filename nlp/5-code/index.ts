@@ -1,3 +1,4 @@
+import { tokenize } from '../1-segment/tokens.js';
 import {
   type Lexicon,
   type LexiconHit,
@@ -18,6 +19,7 @@ import { createProductIndex } from './products.js';
 import { DOUBTFUL, EXACT, ranked, type Scored } from './ranking.js';
 import { CIGARETTES, NICOTINE, speaksOfCigarettes } from './social.js';
 import { createTermSearch, type LongerNames, type TermSearch } from './terms.js';
+import { type TypedCodes, typedCodes } from './typed.js';
 import { fitsUnit } from './units.js';
 
 const RXNORM = 0;
@@ -71,6 +73,8 @@ function isQualifier({ type }: Attribute): boolean {
 export interface Coder {
   /** Ranked concepts, best first; the first of a system is its best. Empty beats wrong. */
   code(input: AnnotatedText, mention: Mention): Coded;
+  /** The codes that the author of a note typed beside its findings; undefined where there are none. */
+  typed(text: string): TypedCodes | undefined;
 }
 
 /** Stage `code`: standard codes for mentions, at the level that their words support. */
@@ -88,10 +92,12 @@ export function createCodeStage(lexicon?: Lexicon): NlpStage {
         coderOf = current;
       }
       const found = coder;
+      const typed = found.typed(input.text);
       return {
         ...input,
-        mentions: input.mentions.map((mention) => {
-          const coded = found.code(input, mention);
+        mentions: input.mentions.map((given, index) => {
+          const coded = withTyped(found.code(input, given), typed, given, input.mentions[index + 1]);
+          const { reads, ...mention } = given;
           const concepts = coded.concepts.filter(
             (concept) => concept.system !== SYSTEMS[LOINC] || fitsUnit(concept, mention),
           );
@@ -128,6 +134,7 @@ export function createCoder(lexicon: Lexicon): Coder {
     return ofType;
   };
   return {
+    typed: (text) => typedCodes(text, icd10cm.find),
     code(input, mention) {
       const systems = SYSTEMS_OF[mention.type];
       // No fact is made of what the tagger only saw, so its code need not be looked for.
@@ -144,14 +151,12 @@ export function createCoder(lexicon: Lexicon): Coder {
       const isOfficial = input.tokens[last]?.norm === '(' && tagOfName(input, last) !== undefined;
       const beside = systems.includes(ICD10CM) && !isOfficial ? neighboursOf(input, first, last) : NO_TOKENS;
       const qualifiers = mention.attributes.some(isQualifier) ? mention.attributes.filter(isQualifier) : [];
-      const key =
-        qualifiers.length === 0
-          ? mention.text
-          : `${mention.text}|${qualifiers.map(({ text }) => text).join()}`;
+      const said = mention.reads ? `${mention.text}|${mention.reads}` : mention.text;
+      const key = qualifiers.length === 0 ? said : `${said}|${qualifiers.map(({ text }) => text).join()}`;
       const kept = keptOf(isOfficial ? official : named, mention.type);
       let found = kept.get(key);
       if (!found) {
-        const own = withoutTag(input.tokens.slice(first, last));
+        const own = mention.reads ? tokenize(mention.reads) : withoutTag(input.tokens.slice(first, last));
         const support = qualifiers.flatMap(({ start, end }) => tokensWithin(input.tokens, start, end));
         found = codeFinding(lexicon, terms, icd10cm, mention, own, support, systems);
         kept.set(key, found);
@@ -217,6 +222,29 @@ function scoresOf(
     const place = concept.system === SNOMED ? before++ : rank;
     return [{ concept: icd10cm.refine(concept, side), score: doubtful - place * 0.001 }];
   });
+}
+
+/** What the author typed beside a finding comes before what its words say. */
+function withTyped(
+  coded: Coded,
+  typed: TypedCodes | undefined,
+  mention: Mention,
+  next: Mention | undefined,
+): Coded {
+  if (!typed || (mention.type !== 'diagnosis' && mention.type !== 'symptom')) return coded;
+  const concepts = typed.of(mention, next).map(({ system, code, display }) => ({
+    system: SYSTEMS[system]!,
+    code,
+    display,
+    score: 1,
+  }));
+  if (concepts.length === 0) return coded;
+  const said = new Set<string>(concepts.map(({ system }) => system));
+  return {
+    ...coded,
+    concepts: [...concepts, ...coded.concepts.filter(({ system }) => !said.has(system))],
+    because: `typed:${concepts[0]!.code}`,
+  };
 }
 
 /** A smoker of cigarettes depends on those. */

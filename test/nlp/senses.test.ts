@@ -11,7 +11,10 @@ const rows = readRules<SenseRow[]>('senses.json');
 function usual(row: SenseRow, text: string): Mention[] {
   const words = new Set(row.words.split('|').map(plain));
   return findMentions({ text, ...segmentText(text) }).filter(
-    (mention) => row.not.includes(mention.type) && words.has(plain(mention.text)),
+    (mention) =>
+      row.not.includes(mention.type) &&
+      words.has(plain(mention.text)) &&
+      (row.reads === undefined || mention.reads !== row.reads),
   );
 }
 
