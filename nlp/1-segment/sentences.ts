@@ -332,6 +332,12 @@ const LETTERED = new Set(
   ),
 );
 
+/** Whose `d.` is "died of". */
+const DYING = new Set(
+  'father mother brother sister dad mum mom son daughter uncle aunt grandfather grandmother gf gm mgf mgm pgf pgm fa mo bro sis'.split(
+    ' ',
+  ),
+);
 const HAVING = new Set(['had', 'has', 'have', 'mild', 'moderate', 'mod', 'severe', 'trivial']);
 
 function endsAtDot(tokens: readonly Token[], i: number, from: number, last: number): boolean {
@@ -350,6 +356,8 @@ function endsAtDot(tokens: readonly Token[], i: number, from: number, last: numb
   if (i - 1 === from && (before.text.length <= 2 || before.text === '#') && isMarker(before.text))
     return false;
   if (i - 2 === from && tokens[from]!.text === '#') return false;
+  // `Father d. MI 52`
+  if (before.text === 'd' && i - 2 >= from && DYING.has(tokens[i - 2]!.norm)) return false;
   const kind = abbreviations.get(before.norm);
   if (kind === 'title') {
     // `neg for MS. Topiramate` is a disease; `DR. SMITH` is not.

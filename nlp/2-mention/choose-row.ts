@@ -3,6 +3,7 @@ import type { Candidate } from './candidate.js';
 import type { ContextJudge } from './context.js';
 import { FLAG, type LexiconHit, type LexiconRow } from './lexicon.js';
 import { HOUSEHOLD, RELEASE_FORMS } from './mention-words.js';
+import { isNamedOtherwise } from './senses.js';
 
 /** A lexicon row that is also an ordinary word needs this much support where its section does not vouch for it. */
 const ORDINARY_WORD_SUPPORT = 0.4;
@@ -10,6 +11,9 @@ const ORDINARY_WORD_SUPPORT = 0.4;
 const VACCINE_BONUS = 0.3;
 /** One of several meanings needs at least this much. */
 const AMBIGUOUS_SUPPORT = 0.2;
+
+/** What stands before findings only. */
+const GRADES = new Set(['mild', 'moderate', 'mod', 'severe', 'critical', 'trivial', 'progressive']);
 
 /**
  * The reading of a lexicon phrase that fits its context best, or undefined where the phrase is an ordinary word
@@ -31,7 +35,13 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
     // "Hgb 9.8" is one all the same.
     if (short && isTitleCase(hit, context) && !hinted) continue;
     const feared = row.type === 'allergen' && context.allergyFollows(hit.lastToken);
-    const vouched = home || hinted || feared || support >= ORDINARY_WORD_SUPPORT;
+    // "Moderate AS", "AS (HLA-B27+)": what qualifies a finding, or speaks of one that the words may name.
+    const graded =
+      row.type === 'diagnosis' &&
+      (row.flags & FLAG.cased) !== 0 &&
+      (GRADES.has(context.tokens[hit.firstToken - 1]?.norm ?? '') ||
+        isNamedOtherwise(hit.firstToken, hit.lastToken, row.type, context));
+    const vouched = home || hinted || feared || graded || support >= ORDINARY_WORD_SUPPORT;
     if ((row.flags & FLAG.needsContext) !== 0 && !vouched) continue;
     const shorthand = vouched || context.listItem || support >= AMBIGUOUS_SUPPORT;
     if (short && spelledSmall && !shorthand) continue;

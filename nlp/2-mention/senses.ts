@@ -69,7 +69,20 @@ export function bySense(candidates: readonly Candidate[], context: ContextJudge)
   return kept;
 }
 
-function otherSense({ first, last, type }: Candidate, context: ContextJudge): SenseRow | undefined {
+/** Whether words of a type have here a sense that names something else: "AS (HLA-B27+)" is a finding for certain. */
+export function isNamedOtherwise(
+  first: number,
+  last: number,
+  type: MentionType,
+  context: ContextJudge,
+): boolean {
+  return otherSense({ first, last, type }, context)?.reads !== undefined;
+}
+
+function otherSense(
+  { first, last, type }: Pick<Candidate, 'first' | 'last' | 'type'>,
+  context: ContextJudge,
+): SenseRow | undefined {
   const { tokens, section } = context;
   for (const { row, before, after, near } of senses.get(context.words(first, last)) ?? []) {
     if (!row.not.includes(type)) continue;

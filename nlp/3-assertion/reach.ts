@@ -194,6 +194,12 @@ function sideOf(
     effect === 'hypothetical'
   )
     return 'both';
+  // `SOB ?PE`, `SOB ? PE`: away from the word before it, the mark doubts what follows.
+  if (cue.text.startsWith('?') && cue.first > clauses.first) {
+    const apart = clauses.tokens[cue.first - 1]!.end < clauses.tokens[cue.first]!.start;
+    if (apart && targets.some(({ first }) => first >= cue.last && first <= cue.last + DOUBT_REACH))
+      return 'after';
+  }
   const before = clauses.tokens[cue.first - 1]?.norm;
   const after = clauses.tokens[cue.last]?.norm;
   // `AKI, resolved` has nothing behind it to speak of.
@@ -212,6 +218,9 @@ function sideOf(
   });
   return near ? 'before' : 'both';
 }
+
+/** Words that may stand between a mark of doubt and the name: `?early left PE`. */
+const DOUBT_REACH = 3;
 
 function touches(tokens: readonly Token[], cue: Cue, target: Target): boolean {
   return cue.last <= target.first

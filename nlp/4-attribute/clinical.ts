@@ -67,12 +67,12 @@ function isWordCharacter(code: number): boolean {
 
 /** Words after a finding that place it: "of the left knee", "in both legs", ", right". */
 const TRAIL =
-  /^(?:[ ]*,?[ ]*\(?(?:of|in|on|at|to|over|involving|affecting|radiating to)[ ]+(?:the |his |her |both |a )?(?:[a-z-]+[ ]?){0,4}|[ \t]*[,(]?[ ]*(?:left|right|bilateral|bilaterally|both)\b[a-z ]{0,20}|[ ]+bilaterally)/i;
+  /^(?:[ ]*,?[ ]*\(?(?:of|in|on|at|to|over|involving|affecting|radiating to)[ ]+(?:the |his |her |both |a )?(?:[a-z-]+[ ]?){0,4}|[ \t]*[,(]?[ ]*(?:left|right|bilateral|bilaterally|bilat|both|b\/l)\b[a-z ]{0,20}|[ ]+bilaterally)/i;
 
 const SIDE_BEFORE =
   /(?<![\p{L}\d./+-])\(?([RL])\)?[ ](?:[a-z]+[ ]|[A-Z]{2,4}[ ]|\d{1,2}(?:-\d{1,2}|th|st|nd|rd)?[ ])?$/u;
 const SIDE_AFTER =
-  /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d])|([RL])(?=[ ](?:w\/|with|for|on|under|plantar|dorsal|medial|lateral|lower|upper|great|hallux|heel|thigh|calf|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid|temple|cheek|forehead|scalp|jaw|brow|eyelid|nostril|axilla|chest|flank|buttock|forearm|shin|finger|toe)|[ ](?:\(|[x×]\d|\d{1,2}[/.]\d{1,2}[/.]\d|(?:19|20)\d\d\b|\d{1,2}(?:\.\d)?[ ]?[cm]m\b)|[ ]*(?:[,.;:)\n\t]|$)))/u;
+  /^[ ,]{0,2}(?:\(([RL])\)|(O[DSU])(?![\p{L}\d]|[ ](?:[x×]\s?\d|on|of|with|in|at|attempt|\d{4}\b))|([RL])(?=[ ](?:w\/|with|for|on|under|plantar|dorsal|medial|lateral|lower|upper|great|hallux|heel|thigh|calf|eye|ear|knee|hip|shoulder|wrist|ankle|foot|hand|elbow|arm|leg|breast|lung|kidney|side|groin|thumb|neck|deltoid|temple|cheek|forehead|scalp|jaw|brow|eyelid|nostril|axilla|chest|flank|buttock|forearm|shin|finger|toe)|[ ](?:\(|[x×]\d|mild|moderate|mod\b|severe|\d{1,2}[/.]\d{1,2}[/.]\d|\d{1,2}\/(?:7|52|12)\b|(?:19|20)\d\d\b|\d{1,2}(?:\.\d)?[ ]?[cm]m\b)|[ ]*(?:[,.;:)\n\t]|$)))/u;
 const LONE_BEFORE = /[RL]\)? (?:[A-Za-z\d-]+ )?$/;
 const LONE_AFTER = /^[ ,]{1,2}[(RLO]/;
 /** "OA L knee", "R arm weakness" as one name. */
@@ -88,7 +88,7 @@ const SIDE_OF_LETTER: Readonly<Record<string, string>> = {
 
 /** "Hydronephrosis, mild.", "AS (moderate)", "eczema mild R hand": said behind the finding, and of nothing that follows. */
 const SEVERITY_AFTER =
-  /^[ ]?[,(–-]?[ ]?(mild|moderate|mod|severe|slight|minimal|marked)(?![a-z-])(?=[ ]*(?:[.,;:)\n]|$|(?:in|on|of|with|since|at|and stable|but)[ ]|(?:[RL]|OD|OS|OU|left|right|bilateral)\b))(?![ ]*to[ ])/i;
+  /^[ ]?[,(–-]?[ ]?(?:(?:[RL]|OD|OS|OU)[ ])?(mild|moderate|mod|severe|slight|minimal|marked)(?![a-z-])(?=[ ]*(?:[.,;:)\n]|$|(?:in|on|of|with|since|at|and stable|but)[ ]|(?:[RL]|OD|OS|OU|left|right|bilateral)\b))(?![ ]*to[ ])/i;
 
 /** `R ear pain`, `L pneumothorax`, `TKR (L)`: a side by its letter, in capitals. */
 function sideLetter(text: string, mention: Mention, from: number, to: number): Attribute | undefined {

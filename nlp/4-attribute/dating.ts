@@ -158,6 +158,7 @@ function ownersOf(
   start: number,
   before: number,
 ): number[] {
+  if (OF_ANOTHER_EVENT.test(text.slice(Math.max(start, found.start - 12), found.start))) return [];
   let after = before + 1;
   while (after < dated.length && mentions[dated[after]!]!.start < found.end) after++;
   if (after >= dated.length) after = -1;
@@ -207,6 +208,8 @@ function ownersOf(
 /** "Labs 3/9/26: ANC 1.1, Hgb 10.9" dates every one of them. */
 const TITLE =
   /^\s*(?:[-*•]\s*)?(?:(?:his|her|the|recent|repeat|admission|latest|last|pre-?op|blood|lab|laboratory)\s){0,2}(?:labs?|bloods?|blood tests?|results?|tests|vitals?|vital signs|obs|chemistry|cbc|cmp|bmp|lfts?|u&es?|fbc|hematology|spirometry|pfts?|echo|tte)\b[^.;\d]{0,24}$/i;
+/** "LMP 12/12/25, spotting": the date is told of something that is no mention. */
+const OF_ANOTHER_EVENT = /\b(?:LN?MP|EDD|EDC|EDB|DOB|D\.O\.B\.?|b\.|born|due)(?:\s+on)?[\s:=-]{1,3}$/i;
 const TITLE_END = /^\)?\s?(?:[:–-]|=|\n)/;
 const RESULTS = new Set(['test', 'vital-sign']);
 
