@@ -55,6 +55,8 @@ export interface Token extends Span {
   readonly text: string;
   /** Lower-cased, accents folded, the dots of initialisms dropped (`b.i.d.` is `bid`). */
   readonly norm: string;
+  /** Number of the word among those that this thread has read, by which `ByForm` knows it; negative where it has none. */
+  readonly form?: number;
 }
 
 export interface Sentence extends Span {

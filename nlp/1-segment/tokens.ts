@@ -1,6 +1,7 @@
 import type { Token } from '../model.js';
 import { readRules } from '../rules/load.js';
 import { classOf, DIGIT, JOINER, LOWER, MARK, normalizeWord, SPACE, UPPER } from './characters.js';
+import { addForm, findForm, makeRoomForForms, NO_FORM, tokenOfForm } from './forms.js';
 
 const DOT = 46;
 const COMMA = 44;
@@ -28,6 +29,7 @@ function isWordClass(found: number): boolean {
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   const length = text.length;
+  makeRoomForForms();
   let at = 0;
   while (at < length) {
     const code = text.charCodeAt(at);
@@ -37,22 +39,16 @@ export function tokenize(text: string): Token[] {
       continue;
     }
     let end: number;
-    let norm: string | undefined;
+    let initialism = false;
     if (isWordClass(found)) {
       end = endOfPlainWord(text, at);
       if (end > at) {
-        const word = text.slice(at, end);
-        tokens.push({
-          start: at,
-          end,
-          text: word,
-          norm: hasCapital(text, at, end) ? word.toLowerCase() : word,
-        });
+        tokens.push(tokenAt(text, at, end));
         at = end;
         continue;
       }
       end = endOfInitialism(text, at);
-      if (end > at) norm = normalizeWord(text.slice(at, end)).replaceAll('.', '');
+      if (end > at) initialism = true;
       else {
         end = endOfSlashWord(text, at);
         if (end === at) end = endOfWord(text, at);
@@ -73,11 +69,22 @@ export function tokenize(text: string): Token[] {
       const next = text.charCodeAt(at + 1);
       end = next >= 0xdc00 && next <= 0xdfff ? at + 2 : at + 1;
     } else end = at + 1;
-    const word = text.slice(at, end);
-    tokens.push({ start: at, end, text: word, norm: norm ?? normalizeWord(word) });
+    tokens.push(tokenAt(text, at, end, initialism));
     at = end;
   }
   return tokens;
+}
+
+function tokenAt(text: string, start: number, end: number, initialism = false): Token {
+  let form = findForm(text, start, end);
+  if (form === NO_FORM) {
+    const word = text.slice(start, end);
+    const plain = normalizeWord(word);
+    const norm = initialism ? plain.replaceAll('.', '') : plain;
+    form = addForm(word, norm);
+    if (form === NO_FORM) return { start, end, text: word, norm, form };
+  }
+  return tokenOfForm(start, end, form);
 }
 
 /** ASCII that ends a word whatever the word is: white space and `( ) , ; :`; a full stop only behind two letters. */
@@ -96,11 +103,6 @@ function endOfPlainWord(text: string, from: number): number {
   }
   if (at === length || at === from) return from;
   return (code < 128 && ENDS_WORD[code] === 1) || (code === DOT && at - from > 1) ? at : from;
-}
-
-function hasCapital(text: string, from: number, to: number): boolean {
-  for (let at = from; at < to; at++) if (text.charCodeAt(at) < 97) return true;
-  return false;
 }
 
 /** Letters and digits; digits may follow letters (`B12`), and a code keeps its dot (`E11.9`). */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ByForm } from '../1-segment/forms.js';
 import type { Token } from '../model.js';
 import { nlpRoot } from '../rules/load.js';
 import { IMPOSSIBLE, mayFollow } from './crf.js';
@@ -7,7 +8,6 @@ import type { DrugMarks } from './drug-marks.js';
 import { AFTER_ALL, BEFORE_ALL, sentenceFeatures } from './features.js';
 import { mix } from './hash.js';
 import { takeArea, wasm } from './kernel-memory.js';
-import { ownCopy } from './own-copy.js';
 import { type PackedModel, ROW_COLUMNS, type TaggerFile } from './tagger-file.js';
 import { describeWord, FAR_LEFT, FAR_RIGHT, OFFSETS, type Word, type WordTable } from './words.js';
 
@@ -106,7 +106,7 @@ export class Kernel {
   private readonly floats: Float32Array;
   private readonly bytes: Uint8Array;
   /** Place of each known word in the memory. */
-  private readonly places = new Map<string, number>();
+  private readonly places = new ByForm((token) => this.learn(token));
   private known = 0;
   /** First entries of drug marks by their hash and entries of kinds of sentences by their key. */
   private readonly marks = new Map<number, number>();
@@ -188,8 +188,7 @@ export class Kernel {
     }
     for (let t = 0; t < length; t++) {
       const token = tokens[t]!;
-      const place = this.places.get(token.text) ?? this.learn(token);
-      this.integers[at + MARGIN + t] = place;
+      this.integers[at + MARGIN + t] = this.places.get(token);
     }
     const kind = this.kindOf(sentence);
     const marks = this.writeMarks(sentence.drugs, length);
@@ -221,9 +220,7 @@ export class Kernel {
   }
 
   private learn(token: Token): number {
-    const place = this.write(describeTagged(token, this.file.words));
-    this.places.set(ownCopy(token.text), place);
-    return place;
+    return this.write(describeTagged(token, this.file.words));
   }
 
   private write(word: Word): number {

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ByForm } from '../1-segment/forms.js';
+import { ownCopy } from '../1-segment/own-copy.js';
 import type { MentionType, Token } from '../model.js';
 import { nlpRoot } from '../rules/load.js';
 import {
@@ -13,7 +15,6 @@ import {
   SYSTEMS,
 } from './lexicon-file.js';
 import { isTransparent, stem } from './lexicon-words.js';
-import { ownCopy } from './own-copy.js';
 import { createSpeller, type Speller } from './spelling.js';
 
 export { FLAG, type LexiconConcept, SYSTEMS };
@@ -122,6 +123,8 @@ function openTables(tables: LexiconTables): Lexicon {
     return number;
   };
 
+  const byForm = new ByForm(({ norm }) => wordNumber(norm));
+
   const row = (entry: number): LexiconRow => ({
     entry,
     type: ENTRY_TYPES[tables.types[entry]!]!,
@@ -167,7 +170,7 @@ function openTables(tables: LexiconTables): Lexicon {
   const numberAt = (tokens: readonly Token[], at: number): number => {
     const known = numbers[at]!;
     if (known !== UNSEEN) return known;
-    const number = wordNumber(tokens[at]!.norm);
+    const number = byForm.get(tokens[at]!);
     numbers[at] = number;
     return number;
   };

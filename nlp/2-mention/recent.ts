@@ -1,4 +1,4 @@
-import { ownCopy } from './own-copy.js';
+import { ownCopy } from '../1-segment/own-copy.js';
 
 /**
  * What was worked out for words, kept for those that were asked for last: for the last `least` of them at any time and for

@@ -1,8 +1,8 @@
+import { ownCopy } from '../1-segment/own-copy.js';
 import type { Token } from '../model.js';
 import { finish } from './hash.js';
 import { FLAG, type LexiconTables } from './lexicon-file.js';
 import { stem } from './lexicon-words.js';
-import { ownCopy } from './own-copy.js';
 
 /**
  * Misspelt drug names: one letter missing, added, changed or two swapped. Only names of one word, only where

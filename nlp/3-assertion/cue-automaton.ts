@@ -1,4 +1,6 @@
+import { ByForm } from '../1-segment/forms.js';
 import { sharedArray } from '../2-mention/shared-array.js';
+import type { Token } from '../model.js';
 
 /**
  * Phrases as a deterministic automaton over numbered words, the smallest there is: phrases with choices in them stand for
@@ -167,6 +169,7 @@ export class PhraseTree {
 /** Reads an automaton by words as they are written. */
 export class PhraseReader {
   private readonly numbers = new Map<string, number>();
+  private readonly byForm = new ByForm(({ norm }) => this.numbers.get(norm) ?? NOWHERE);
   /** Where each word leads from the start. */
   private readonly first: Int32Array;
 
@@ -180,9 +183,9 @@ export class PhraseReader {
       this.first[edgeWords[edge]!] = edgeTo[edge]!;
   }
 
-  /** The number of a word; `NOWHERE` where no phrase has it. */
-  number(word: string): number {
-    return this.numbers.get(word) ?? NOWHERE;
+  /** The number of a token's word; `NOWHERE` where no phrase has it. */
+  number(token: Token): number {
+    return this.byForm.get(token);
   }
 
   /** Where a numbered word leads from the start. */

@@ -133,15 +133,14 @@ function longestAt(
   last: number,
 ): { rows: readonly CueRow[]; end: number } | undefined {
   const { reader, sets } = opened ?? openPhrases();
-  let state = reader.begin(reader.number(tokens[at]!.norm));
+  let state = reader.begin(reader.number(tokens[at]!));
   if (state === NOWHERE) return undefined;
   let said = reader.endOf(state);
   let end = at + 1;
   // Where an aside is also a word of a phrase both readings go on: `has since resolved`, `has since`.
   let passed = NOWHERE;
   for (let i = at + 1; i < last && (state !== NOWHERE || passed !== NOWHERE); i++) {
-    const { norm } = tokens[i]!;
-    const word = reader.number(norm);
+    const word = reader.number(tokens[i]!);
     const next = reader.next(state, word);
     const other = reader.next(passed, word);
     const ended =
@@ -156,7 +155,7 @@ function longestAt(
       state = other;
     } else {
       const waits = state !== NOWHERE && reader.goesOn(state) ? state : passed;
-      passed = waits !== NOWHERE && isAside(norm, tokens[i - 1]!.norm) ? waits : NOWHERE;
+      passed = waits !== NOWHERE && isAside(tokens[i]!.norm, tokens[i - 1]!.norm) ? waits : NOWHERE;
       state = next;
     }
   }

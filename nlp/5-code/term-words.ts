@@ -1,6 +1,6 @@
+import { ownCopy } from '../1-segment/own-copy.js';
 import type { Lexicon } from '../2-mention/lexicon.js';
 import { isTransparent, stem } from '../2-mention/lexicon-words.js';
-import { ownCopy } from '../2-mention/own-copy.js';
 import { Recent } from '../2-mention/recent.js';
 import type { Token } from '../model.js';
 import { readRules } from '../rules/load.js';
