@@ -12,40 +12,80 @@ const FORMS_MAX = 65_536;
 const FORM_MAX_CHARACTERS = 32;
 const SLOTS = 2 * FORMS_MAX;
 
-/** Pairs of hash and index + 1. */
-const slots = new Int32Array(2 * SLOTS);
-let texts: string[] = [];
-let norms: string[] = [];
+/** Characters of up to 255 that a key of two numbers holds: most words are found without reading them again. */
+const KEY_CHARACTERS = 8;
+const KEY_OF_LONGER = -1;
+
+/** Per slot two numbers of the key, index + 1 and nothing. */
+const slots = new Int32Array(4 * SLOTS);
+/** Text and norm of each word. */
+let strings: string[] = [];
 /** Number of the first form of the table. */
 let base = 0;
 /** Where `findForm` would have found the word that it did not. */
-let freeSlot = 0;
-let freeHash = 0;
+let free = 0;
+let freeLow = 0;
+let freeHigh = 0;
 
 /** Called before a text is split: drops a full table. */
 export function makeRoomForForms(): void {
-  if (texts.length < FORMS_MAX) return;
+  if (strings.length < 2 * FORMS_MAX) return;
   base += FORMS_MAX;
-  texts = [];
-  norms = [];
+  strings = [];
   slots.fill(0);
 }
 
 /** The index in the table of `text[start, end)`; `NO_FORM` where it is not there. */
 export function findForm(text: string, start: number, end: number): number {
+  let low = 0;
+  let high = 0;
+  let bits = 0;
+  if (end - start <= KEY_CHARACTERS) {
+    for (let at = start; at < end; at++) {
+      const code = text.charCodeAt(at);
+      bits |= code;
+      high = (high << 8) | (low >>> 24);
+      low = (low << 8) | code;
+    }
+  } else bits = 0x100;
+  if (bits > 0xff) return findLonger(text, start, end);
+  let slot = slotOf(low, high);
+  for (;;) {
+    const index = slots[slot + 2]! - 1;
+    if (index < 0) return notFound(slot, low, high);
+    if (slots[slot] === low && slots[slot + 1] === high) return index;
+    slot = (slot + 4) & (4 * SLOTS - 1);
+  }
+}
+
+function slotOf(low: number, high: number): number {
+  let hash = Math.imul(low ^ Math.imul(high, 0x5bd1e995), 0x9e3779b1);
+  hash ^= hash >>> 15;
+  return (hash & (SLOTS - 1)) << 2;
+}
+
+function notFound(slot: number, low: number, high: number): number {
+  free = slot;
+  freeLow = low;
+  freeHigh = high;
+  return NO_FORM;
+}
+
+/** Where a key does not hold the word: by a hash and the word itself. No shorter key is like `KEY_OF_LONGER`. */
+function findLonger(text: string, start: number, end: number): number {
   let hash = end - start;
   for (let at = start; at < end; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x5bd1e995);
-  hash ^= hash >>> 15;
-  let slot = hash & (SLOTS - 1);
+  let slot = slotOf(hash, KEY_OF_LONGER);
   for (;;) {
-    const index = slots[2 * slot + 1]! - 1;
-    if (index < 0) {
-      freeSlot = slot;
-      freeHash = hash;
-      return NO_FORM;
-    }
-    if (slots[2 * slot] === hash && isText(texts[index]!, text, start, end)) return index;
-    slot = (slot + 1) & (SLOTS - 1);
+    const index = slots[slot + 2]! - 1;
+    if (index < 0) return notFound(slot, hash, KEY_OF_LONGER);
+    if (
+      slots[slot] === hash &&
+      slots[slot + 1] === KEY_OF_LONGER &&
+      isText(strings[2 * index]!, text, start, end)
+    )
+      return index;
+    slot = (slot + 4) & (4 * SLOTS - 1);
   }
 }
 
@@ -57,18 +97,18 @@ function isText(form: string, text: string, start: number, end: number): boolean
 
 /** Takes in the word that `findForm` did not find last; the norm depends on the word alone. Returns its index. */
 export function addForm(word: string, norm: string): number {
-  if (word.length > FORM_MAX_CHARACTERS || texts.length >= FORMS_MAX) return NO_FORM;
+  if (word.length > FORM_MAX_CHARACTERS || strings.length >= 2 * FORMS_MAX) return NO_FORM;
   const text = ownCopy(word);
-  texts.push(text);
-  norms.push(norm === word ? text : ownCopy(norm));
-  slots[2 * freeSlot] = freeHash;
-  slots[2 * freeSlot + 1] = texts.length;
-  return texts.length - 1;
+  strings.push(text, norm === word ? text : ownCopy(norm));
+  slots[free] = freeLow;
+  slots[free + 1] = freeHigh;
+  slots[free + 2] = strings.length / 2;
+  return strings.length / 2 - 1;
 }
 
 /** A token of the word of this index. */
 export function tokenOfForm(start: number, end: number, index: number): Token {
-  return { start, end, text: texts[index]!, norm: norms[index]!, form: base + index };
+  return { start, end, text: strings[2 * index]!, norm: strings[2 * index + 1]!, form: base + index };
 }
 
 const UNKNOWN = -0x8000_0000;

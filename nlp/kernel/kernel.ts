@@ -41,6 +41,9 @@ const KEY: usize = JOINTS + 52;
 const BARE_SHAPE: usize = JOINTS + 56;
 const NO_KEY: i32 = -1;
 
+/** Of a token its pairs of neighbours that the filter lets pass: feature and place of sums, and room for one more. */
+const LIKELY_BYTES: usize = 9 * 8;
+
 const MAX_PHRASE_WORDS: i32 = 8;
 const KINDS: i32 = 16;
 /** Marks of phrases with their sums that are kept; a power of two, and more of it free than taken. */
@@ -102,6 +105,7 @@ let betaAt: usize = 0;
 let pathAt: usize = 0;
 let backAt: usize = 0;
 let featureAt: usize = 0;
+let likelyAt: usize = 0;
 let chanceStride: usize = 0;
 
 /** Where the tables are. */
@@ -156,13 +160,23 @@ export function setScratch(
   betaAt = powerAt + n * 48;
   backAt = betaAt + n * 48;
   pathAt = backAt + n * 48;
-  featureAt = (pathAt + n + 15) & ~15;
+  likelyAt = (pathAt + n + 15) & ~15;
+  featureAt = likelyAt + n * LIKELY_BYTES;
 }
 
 /** Bytes of scratch space for sentences of so many tokens and so many features of a word. */
 export function scratchBytes(tokens: i32, features: i32): usize {
   const n = <usize>tokens;
-  return (n + 2 * <usize>MARGIN) * 4 + n * 4 + n * ENTRY_BYTES + n * 48 * 7 + n + <usize>features * 4 + 64;
+  return (
+    (n + 2 * <usize>MARGIN) * 4 +
+    n * 4 +
+    n * ENTRY_BYTES +
+    n * 48 * 7 +
+    n +
+    n * LIKELY_BYTES +
+    <usize>features * 4 +
+    64
+  );
 }
 
 export function markBytes(): usize {
@@ -353,13 +367,56 @@ function four(a: i32, b: i32, c: i32, d: i32): v128 {
   return i32x4.replace_lane(i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(a), 1, b), 2, c), 3, d);
 }
 
+/**
+ * Of four features those that the filter lets pass, with the place of their sums, behind `next`; where the next ones go.
+ * Without branches: whether a feature passes is no pattern, and reads of the filter so wait for none before them.
+ */
+function likely(features: v128, to: i32, next: usize): usize {
+  const bits = i32x4.mul(features, i32x4.splat(0x9e3779b1));
+  const cells = i32x4.shl(v128.and(bits, i32x4.splat(filterMask)), 2);
+  const bit = i32x4.shr_u(bits, 27);
+  store<i32>(next, i32x4.extract_lane(features, 0));
+  store<i32>(next, to, 4);
+  next += passes(i32x4.extract_lane(cells, 0), i32x4.extract_lane(bit, 0));
+  store<i32>(next, i32x4.extract_lane(features, 1));
+  store<i32>(next, to, 4);
+  next += passes(i32x4.extract_lane(cells, 1), i32x4.extract_lane(bit, 1));
+  store<i32>(next, i32x4.extract_lane(features, 2));
+  store<i32>(next, to, 4);
+  next += passes(i32x4.extract_lane(cells, 2), i32x4.extract_lane(bit, 2));
+  store<i32>(next, i32x4.extract_lane(features, 3));
+  store<i32>(next, to, 4);
+  return next + passes(i32x4.extract_lane(cells, 3), i32x4.extract_lane(bit, 3));
+}
+
+/** 8, the size of a pair, or 0. */
+function passes(cell: i32, bit: i32): usize {
+  return (<usize>((load<i32>(filter + <usize>cell) >>> bit) & 1)) << 3;
+}
+
+/** Adds the weights of a feature that the filter let pass. */
+function addKnown(feature: i32, to: usize): void {
+  let slot = feature & slotMask;
+  while (true) {
+    const at = slots + ((<usize>slot) << 3);
+    const key = load<i32>(at);
+    if (key === 0) return;
+    if (key === feature) {
+      addRow(rows + <usize>load<i32>(at, 4) * ROW_BYTES, to);
+      return;
+    }
+    slot = (slot + 1) & slotMask;
+  }
+}
+
 /** Adds the weights of pairs of neighbours, and of the ends of the sentence. */
 function addPairs(length: i32): void {
+  let next = likelyAt;
   for (let t = 0; t < length; t++) {
     const left = wordOf(t - 1);
     const here = wordOf(t);
     const right = wordOf(t + 1);
-    const to = sumAt + <usize>t * ENTRY_BYTES;
+    const to = <i32>(sumAt + <usize>t * ENTRY_BYTES);
     const pair = finish(load<i32>(here, COARSE) ^ load<i32>(right, SECOND_COARSE));
     const first = finishFour(
       four(
@@ -377,15 +434,10 @@ function addPairs(length: i32): void {
         load<i32>(here, SHAPE) ^ load<i32>(right, SECOND_SHAPE),
       ),
     );
-    addFeature(i32x4.extract_lane(first, 0), to);
-    addFeature(i32x4.extract_lane(first, 1), to);
-    addFeature(i32x4.extract_lane(first, 2), to);
-    addFeature(i32x4.extract_lane(first, 3), to);
-    addFeature(i32x4.extract_lane(second, 0), to);
-    addFeature(i32x4.extract_lane(second, 1), to);
-    addFeature(i32x4.extract_lane(second, 2), to);
-    addFeature(i32x4.extract_lane(second, 3), to);
+    next = likely(first, to, next);
+    next = likely(second, to, next);
   }
+  for (let at = likelyAt; at < next; at += 8) addKnown(load<i32>(at), <usize>load<i32>(at, 4));
   addFeature(mix(110, 1), sumAt);
   addFeature(mix(111, load<i32>(wordOf(0), BARE_SHAPE)), sumAt);
   addFeature(mix(112, 1), sumAt + <usize>(length - 1) * ENTRY_BYTES);
