@@ -19,9 +19,9 @@ const CODES =
 const REACH = 70;
 /** Between a name and its code: what narrows the name, and marks. */
 const BETWEEN =
-  /^(?:[\s,:–—-]*(?:\([A-Za-z -]{1,20}\))?[\s,:–—-]*[A-Za-z][A-Za-z0-9 /-]{0,40}){0,2}[\s,:–—|-]*[([{]?\s*$/;
+  /^(?:[ \t,:–—-]*(?:\([A-Za-z -]{1,20}\))?[ \t,:–—-]*[A-Za-z][A-Za-z0-9 /-]{0,40}){0,2}[ \t,:–—|-]*[([{]?[ \t]*$/;
 /** Behind a code that opens its row. */
-const OPENED = /^[)\]}]?\s*[:–—|-]*\s*$/;
+const OPENED = /^[)\]}]?[ \t]*[:–—|-]*[ \t]*$/;
 const FAMILY = /^Z8[0-4]/;
 
 /** The codes that stand in a note, by the concept that a lexicon has for each. */
@@ -63,7 +63,7 @@ export function typedCodes(
           (next && next.start < code.start && next.start >= mention.end)
         )
           break;
-        if (!(found.length === 0 ? BETWEEN : /^[\s,;/)\]([]*$/).test(gap)) break;
+        if (!(found.length === 0 ? BETWEEN : /^[ \t,;/)\]([]*$/).test(gap)) break;
         const concept = conceptOf(code);
         if (!concept || (mention.assertion.experiencer === 'family' && FAMILY.test(code.code))) break;
         found.push(concept);
