@@ -70,7 +70,8 @@ export function agreeOnNames(
     let owner: Int32Array | undefined;
     const out: TaggedSpan[] = [...spans];
     for (let t = 0; t < tokens.length; t++) {
-      const votes = byFirst.get(tokens[t]!.norm)?.find(({ norms }) => stands(norms, tokens, t));
+      const begun = byFirst.get(tokens[t]!.norm);
+      const votes = begun && standing(begun, tokens, t);
       if (!votes) continue;
       const last = t + votes.norms.length;
       let type = -1;
@@ -99,6 +100,10 @@ function ownersOf(spans: readonly TaggedSpan[], tokens: number): Int32Array {
   const owner = new Int32Array(tokens).fill(-1);
   for (const [index, span] of spans.entries()) owner.fill(index, span.first, span.last);
   return owner;
+}
+
+function standing(names: readonly Votes[], tokens: readonly Token[], at: number): Votes | undefined {
+  return names.find(({ norms }) => stands(norms, tokens, at));
 }
 
 function stands(norms: readonly string[], tokens: readonly Token[], at: number): boolean {

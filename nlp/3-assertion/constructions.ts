@@ -1,3 +1,4 @@
+import { ByForm } from '../1-segment/forms.js';
 import type { Token } from '../model.js';
 import { type Clauses, VERBS } from './clauses.js';
 import { doneIf, pastReaction } from './conditions.js';
@@ -29,20 +30,23 @@ const THOUGHT_OF: CueRow = {
 };
 const THOUGHTS = /^(?:differentials?|ddx|dx|considerations|possibilities|causes)$/;
 const THOUGHTS_REACH = 12;
+const INCLUDING = new ByForm(({ norm }) => (/^includ(?:e|es|ed|ing)$/.test(norm) ? 1 : 0));
 
 /** `Differential for syncope includes arrhythmia, seizure`: what is included is thought of, what it is for is there. */
 function thoughtOf({ tokens, first, last }: Clauses, targets: readonly Target[]): void {
-  for (let at = first + 1; at < last; at++) {
-    if (!/^includ(?:e|es|ed|ing)$/.test(tokens[at]!.norm)) continue;
-    let word = at - 1;
-    while (word > first && at - word < THOUGHTS_REACH && !THOUGHTS.test(tokens[word]!.norm)) word--;
-    if (!THOUGHTS.test(tokens[word]!.norm)) continue;
-    for (const target of targets) {
-      if (!FINDINGS.has(target.type) || target.first <= word) continue;
-      const distance = target.first - at;
-      if (distance > 0) target.hits.push({ row: THOUGHT_OF, text: 'differential includes', distance });
-      else drop(target, ({ row, cue }) => row.effect === 'possible' && cue !== undefined && cue.last > word);
-    }
+  for (let at = first + 1; at < last; at++)
+    if (INCLUDING.get(tokens[at]!) === 1) includedFrom(tokens, first, at, targets);
+}
+
+function includedFrom(tokens: readonly Token[], first: number, at: number, targets: readonly Target[]): void {
+  let word = at - 1;
+  while (word > first && at - word < THOUGHTS_REACH && !THOUGHTS.test(tokens[word]!.norm)) word--;
+  if (!THOUGHTS.test(tokens[word]!.norm)) return;
+  for (const target of targets) {
+    if (!FINDINGS.has(target.type) || target.first <= word) continue;
+    const distance = target.first - at;
+    if (distance > 0) target.hits.push({ row: THOUGHT_OF, text: 'differential includes', distance });
+    else drop(target, ({ row, cue }) => row.effect === 'possible' && cue !== undefined && cue.last > word);
   }
 }
 
@@ -64,13 +68,14 @@ const MONTH = /^(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*$
 /** `methimazole until 2021`, `until March 2021`: of a whole year one speaks when it is over. */
 function takenUntil({ tokens, first, last }: Clauses, targets: readonly Target[]): void {
   for (let at = first + 1; at < last - 1; at++) {
-    if (!/^(?:until|till)$/.test(tokens[at]!.norm)) continue;
+    const { norm } = tokens[at]!;
+    if (norm !== 'until' && norm !== 'till') continue;
     const year = MONTH.test(tokens[at + 1]!.norm) ? at + 2 : at + 1;
     if (year >= last || !/^(?:19|20)\d\d$/.test(tokens[year]!.norm)) continue;
     for (const target of targets) {
       const distance = at - target.last;
       if (target.type !== 'medication' || distance < 0 || distance > UNTIL_REACH) continue;
-      if (tokens.slice(target.last, at).some(({ norm }) => norm === ';')) continue;
+      if (tokens.slice(target.last, at).some((token) => token.norm === ';')) continue;
       target.hits.push({ row: TAKEN_UNTIL, text: 'until', distance });
     }
   }
@@ -266,6 +271,7 @@ const RISK_TOLD: CueRow = {
   types: ['diagnosis', 'symptom'],
   example: 'Consent for IUD; discussed perforation and {infection}.',
 };
+const CONSENT = new ByForm(({ norm }) => (/^(?:consent|counsel)/.test(norm) ? 1 : 0));
 const TELLING = new Set(['discussed', 'explained', 'reviewed', 'understands', 'understood', 'including']);
 
 /** `Consent for IUD insertion; discussed perforation, infection`: what may go wrong. */
@@ -274,7 +280,7 @@ function consented({ tokens, first, last }: Clauses, targets: readonly Target[])
   let consent = false;
   for (let i = first; i < last; i++) {
     const { norm } = tokens[i]!;
-    if (/^(?:consent|counsel)/.test(norm)) consent = true;
+    if (CONSENT.get(tokens[i]!) === 1) consent = true;
     // `Counseled re biopsy: bleeding, sepsis`
     else if (consent && norm === ':') {
       told = i;
