@@ -34,7 +34,9 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
     const hinted = hintedByNumbers(row.type, hit, context);
     // "Hgb 9.8" is one all the same.
     if (short && isTitleCase(hit, context) && !hinted) continue;
-    const feared = row.type === 'allergen' && context.allergyFollows(hit.lastToken);
+    const feared =
+      row.type === 'allergen' &&
+      (context.allergyFollows(hit.lastToken) || context.isAllergen(hit.firstToken));
     // "Moderate AS", "AS (HLA-B27+)": what qualifies a finding, or speaks of one that the words may name.
     const graded =
       row.type === 'diagnosis' &&
@@ -47,7 +49,7 @@ export function chooseRow(hit: LexiconHit, context: ContextJudge): Candidate | u
     if (short && spelledSmall && !shorthand) continue;
     if ((row.flags & FLAG.ambiguous) !== 0 && !vouched && support < AMBIGUOUS_SUPPORT) continue;
     const exactly = context.believed(hit.firstToken, hit.lastToken, row.type);
-    let score = 0.8 + 0.1 * support + 0.05 * exactly + (home ? 0.05 : 0) + (hinted ? 0.1 : 0);
+    let score = 0.8 + 0.1 * support + 0.05 * exactly + (home ? 0.05 : 0) + (hinted || feared ? 0.1 : 0);
     if ((row.flags & FLAG.ambiguous) !== 0) score -= 0.1;
     if ((row.flags & FLAG.abbreviation) !== 0 && !vouched) score -= 0.1;
     if (hit.corrected !== undefined) score -= 0.1;

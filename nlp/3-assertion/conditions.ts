@@ -9,9 +9,9 @@ const BEGUN_IF =
 /** What may come of it before one begins: a result, a failure, a permission. */
 const IN_CASE =
   /^(?:pos|positive|\+|neg|negative|abnormal|elevated|normal|high|low|cultures?|still|not|no|persist(?:s|ent|ing)?|fail(?:s|ed|ure|ing)?|worse|worsen(?:s|ing)?|deteriorat(?:es|ing|ion)|recur(?:s|rence|rent)?|continues|remains|intolerant|unable|unsuccessful|refractory|inadequate|insufficient|insurance|covered|approved|affordable|cleared|agree(?:s|able)?|msu|ua|k|hb|hgb|plt|inr|crp|trop|troponin|mri|ct|biopsy|bx|labs?|bloods|interferes|progress(?:es|ion)?|eligible|confirmed|flares?|relapses?|drops|rises|falls|exceeds|above|below|<|>)$/;
-/** After `once`: how often, or with what. */
+/** After `once`: how often, or with what, or nothing more. */
 const HOW_OFTEN =
-  /^(?:daily|a|per|every|weekly|monthly|nightly|in|at|on|only|with|each|more|again|the|,|;|\)|\d.*)$/;
+  /^(?:\.|!|and|or|then|now|today|tonight|stat|prior|before|for|by|iv|po|im|dose|daily|a|per|every|weekly|monthly|nightly|in|at|on|only|with|each|more|again|the|,|;|\)|\d.*)$/;
 const IF_REACH = 6;
 /** Directions stand between a drug and its condition. */
 const DIRECTIONS_REACH = 12;

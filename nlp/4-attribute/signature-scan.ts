@@ -80,13 +80,20 @@ const DURATION_RES = [
 const AFTER_DRUG = /^[\s-]{0,2}(er|xr|sr|xl|cr|la|dr|ec|mr|odt)?(?![a-z])/;
 /** A number right after a name, where directions or nothing follow: "ASA 81 daily", "Norco 5/325 1 tab". */
 const BARE_STRENGTH =
-  /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3})?)(?=\s*(?:$|,(?!\d)|[;)\n]|\.(?!\d)|\/[a-z]|\s?[(+&]|x\s?\d|(?:po|daily|weekly|monthly|nightly|hs|od|om|on(?=\s*[,.;\n]|\s*$)|bid|tid|qid|qd|qhs|qam|qpm|once|twice|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|[bo]d|tds|qds|nocte|mane|as|by|q\s?\d{1,2}(?:\s?-\s?\d{1,2})?\s?h?)(?![a-z])))/;
+  /^[\s-]{1,2}(\d+(?:\.\d+)?(?:[/-]\d{3}(?![\d.])|\/\d+(?:\.\d+)?)?)(?=\s*(?:$|,(?!\d)|[;)\n]|\.(?!\d)|\/[a-z]|\s?[(+&]|x\s?\d|(?:po|daily|weekly|monthly|nightly|hs|od|om|on(?=\s*[,.;\n]|\s*$)|bid|tid|qid|qd|qhs|qam|qpm|once|twice|one|two|three|every|each|at|in|tab|tabs|tablet|tablets|cap|caps|capsule|\d{1,2}\s?(?:tab|cap|pill)|prn|[bo]d|tds|qds|nocte|mane|as|by|q\s?\d{1,2}(?:\s?-\s?\d{1,2})?\s?h?)(?![a-z])))/;
 const FEW = 4;
 const COUNTED_NEXT = /^\s?(?:tab|cap|pill|puff|spray|drop|patch|sachet)/;
 
 /** "Malarone 1 tab" counts tablets, "switched from Atripla 2020" says when. */
 function isCountOrYear(number: string, after: string): boolean {
   return (Number(number) <= FEW && COUNTED_NEXT.test(after)) || /^(?:19|20)\d\d$/.test(number);
+}
+
+/** "Eliquis 3/14" is rather since when it is taken: no strength where month and day may be meant, in either order. */
+function isDay(pair: string): boolean {
+  const [, first, second] = /^(\d+)\/(\d{1,2})$/.exec(pair) ?? [];
+  if (first === undefined || second === undefined) return false;
+  return (Number(first) <= 12 && Number(second) <= 31) || (Number(first) <= 31 && Number(second) <= 12);
 }
 
 const ELAPSED =
@@ -198,12 +205,12 @@ export function scanSignature(
       at = from + after[1].length;
     }
     const bare = BARE_STRENGTH.exec(region.slice(at));
-    if (!bare || isCountOrYear(bare[1]!, region.slice(at + bare[0].length))) continue;
+    if (!bare || isCountOrYear(bare[1]!, region.slice(at + bare[0].length)) || isDay(bare[1]!)) continue;
     const from = at + bare[0].indexOf(bare[1]!);
     const to = from + bare[1]!.length;
     if (!free(from, to)) continue;
     names.push(to);
-    // "Norco 5/325" is in milligrams by custom; "ASA 81" does not say.
+    // "Norco 5/325" is in milligrams by custom; "ASA 81" and "Symbicort 160/4.5" do not say.
     const pair = /^(\d+(?:\.\d+)?)[/-](\d{3})$/.exec(bare[1]!);
     add('strength', from, to, pair ? `${Number(pair[1])} mg / ${Number(pair[2])} mg` : undefined);
     taken.push([from, to]);

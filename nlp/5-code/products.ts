@@ -25,6 +25,20 @@ const formsOf = new Map<string, FormRow>();
 for (const row of readRules<FormRow[]>('code-forms.json'))
   for (const word of row.words) formsOf.set(word, row);
 
+/** One row of `rules/usual-strengths.json`: the amounts that tablets and capsules of a drug come in. */
+export interface StrengthRow {
+  readonly drug: string;
+  /** UCUM. */
+  readonly unit: string;
+  readonly amounts: readonly number[];
+  readonly example: string;
+}
+
+/** For drugs whose products the lexicon does not have. */
+const usualStrengths = new Map(
+  readRules<StrengthRow[]>('usual-strengths.json').map((row) => [row.drug, row]),
+);
+
 const PRODUCT_KINDS = new Set(['SCD', 'SBD']);
 const COMBINATION_KINDS = new Set(['MIN']);
 const TOLERANCE = 0.001;
@@ -44,7 +58,7 @@ export interface ProductIndex {
   ): LexiconConcept | undefined;
   /**
    * The strength that a bare number names, as UCUM text: `5 mg` of apixaban, `88 ug` of levothyroxine. Undefined where
-   * no product of the one ingredient has it, or where two units would fit.
+   * neither a product of the one ingredient nor `rules/usual-strengths.json` has it, or where two units would fit.
    */
   strengthOf(ingredients: readonly number[], amount: number): string | undefined;
   /** The concept of several ingredients together: "losartan / hydrochlorothiazide". */
@@ -123,6 +137,10 @@ export function createProductIndex(lexicon: Lexicon): ProductIndex {
         if (strength?.unit !== 'MG') continue;
         if (isSame(strength.value, amount)) units.add('mg');
         if (isSame(strength.value, amount / 1000)) units.add('ug');
+      }
+      if (units.size === 0) {
+        const usual = usualStrengths.get(tables.glance(ingredients[0]!).display.toLowerCase());
+        if (usual?.amounts.includes(amount)) units.add(usual.unit);
       }
       return units.size === 1 ? `${amount} ${[...units][0]}` : undefined;
     },
